@@ -52,6 +52,9 @@ endfunction()
 # oxherd_program(<target> OUTPUT <file> SOURCES <file>... [DEPENDS <name>...] [STATIC])
 # A program at <build>/<file>. All link libstdc++ and libgcc statically; STATIC also libc, for the
 # programs that must start in a millisecond or outlive an upgrade of the system.
+# Those of supervisor/ and examples/ are what `./dev build` builds, through the target "programs".
+add_custom_target(programs)
+
 function(oxherd_program target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "STATIC" "OUTPUT" "SOURCES;DEPENDS;LINK;PCH")
   oxherd_require_no_leftovers("oxherd_program(${target})" ${arg_UNPARSED_ARGUMENTS})
@@ -76,6 +79,11 @@ function(oxherd_program target)
   endif()
   if(CMAKE_BUILD_TYPE STREQUAL "Release")
     target_link_options(${target} PRIVATE -s)
+  endif()
+  cmake_path(RELATIVE_PATH CMAKE_CURRENT_SOURCE_DIR BASE_DIRECTORY "${CMAKE_SOURCE_DIR}"
+    OUTPUT_VARIABLE folder)
+  if(folder MATCHES "^(supervisor|examples)")
+    add_dependencies(programs ${target})
   endif()
   oxherd_after_layer_check(${target})
 endfunction()

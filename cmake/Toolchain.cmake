@@ -34,7 +34,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(oxherd_flags INTERFACE -Wno-restrict)
 endif()
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
-  target_compile_options(oxherd_flags INTERFACE -fno-pch-timestamp)
+  target_compile_options(oxherd_flags INTERFACE "SHELL:-Xclang -fno-pch-timestamp")
 endif()
 
 if(OXHERD_SANITIZE)
