@@ -1,0 +1,71 @@
+// Reads an Oxfile: its text in, the specs of its services out, or every mistake in it at once.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "config/config_error.h"
+#include "core/spec.h"
+
+namespace oxherd {
+
+// What a file may be; more is one clear error.
+constexpr std::size_t kMaxConfigBytes = 4 * 1024 * 1024;
+constexpr std::size_t kMaxServices = 5000;
+// More errors than these are counted, not shown.
+constexpr std::size_t kMaxConfigErrors = 100;
+
+enum class LogLevel : std::uint8_t { kError, kWarn, kInfo, kDebug };
+
+// [supervisor] and what of [logging] concerns all services together.
+struct SupervisorSettings {
+  LogLevel log_level = LogLevel::kInfo;
+  std::uint16_t start_parallel = 32;
+  std::uint64_t max_total_log_bytes = 0;  // of all logs together; 0 = no limit
+  friend bool operator==(const SupervisorSettings&, const SupervisorSettings&) = default;
+};
+
+// A valid file. Specs are complete (every default filled in) but not frozen: Freeze().
+struct Oxfile {
+  std::string path;         // as given
+  std::vector<Spec> specs;  // in the order in which the file defines them
+  SupervisorSettings supervisor;
+  std::vector<ConfigError> notes;  // nothing wrong, but worth saying: ConfigError::Line()
+};
+
+// What the meaning of a file depends on, apart from its text.
+struct ReadOptions {
+  // The environment that instances will start from (the daemon's base). A `${NAME}` that neither it
+  // nor the file sets is an error. Base names (environment.h) are known even if they are not here.
+  std::vector<EnvEntry> base_environment;
+  std::string home_dir;           // what "~/" stands for
+  std::uint16_t usable_cpus = 1;  // what `instances = "max"` stands for
+};
+
+// How the files that an Oxfile names are reached.
+struct FileAccess {
+  // The text of an env file; an error's `number` is ENOENT where there is none.
+  std::function<Result<std::string>(const std::string& path)> read;
+  std::function<bool(const std::string& path)> is_directory;
+};
+
+using ReadOutcome = std::expected<Oxfile, std::vector<ConfigError>>;
+
+// Reads the file once (regular, UTF-8, at most kMaxConfigBytes), and the env files it names, and
+// validates the whole. Either all of it holds, or all errors come back, in the order of the file.
+// Blocks on the disk; never throws.
+[[nodiscard]] ReadOutcome ReadOxfile(const std::string& path, const ReadOptions& options);
+
+// The same for text already read; pure but for `files`. Without `files.read` env files are
+// recorded, not read, and `${NAME}` cannot be judged where one is named. `path` is for messages,
+// and its folder is what relative paths are relative to.
+[[nodiscard]] ReadOutcome ParseOxfile(std::string_view text, const std::string& path,
+                                      const ReadOptions& options, const FileAccess& files = {});
+
+}  // namespace oxherd
