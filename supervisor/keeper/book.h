@@ -17,6 +17,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <variant>
@@ -142,7 +143,7 @@ class Book {
   // ---- Requests. ----
   // False while a refusal waits to be sent: read no further request until then (it is the only
   // answer that is in no table).
-  [[nodiscard]] bool accepts_requests() const { return !refusal_.has_value(); }
+  [[nodiscard]] bool accepts_requests() const { return !loose_answer_.has_value(); }
   void OnRequest(const Request& request, Instant now);
   // A datagram that DecodeRequest did not take, or whose descriptors do not match.
   void OnUnreadableRequest();
@@ -152,8 +153,7 @@ class Book {
   void OnStarted(Token token, Instant now);
   void OnSpawnFailed(Token token, Stage stage, std::int32_t error_number);
   void OnMainExited(Token token, const ExitRecord& record);
-  // No process of the tree is left. Before OnMainExited it is remembered only in that call's wake:
-  // call it after.
+  // No process of the tree is left. Say it after OnMainExited; before that it means nothing.
   void OnTreeEmpty(Token token, Instant now);
   void OnStray(Pid pid);
 
@@ -206,6 +206,19 @@ class Book {
     Instant by = kNever;
   };
 
+  // What is sent next.
+  enum class Turn : std::uint8_t {
+    kNothing,
+    kHello,
+    kLooseAnswer,
+    kBeat,
+    kRecord,
+    kHeld,
+    kWorldEnd,
+    kControlSocket,
+    kStray,
+  };
+
   void On(const Spawn& spawn, Instant now);
   void On(const Stop& stop, Instant now);
   void On(const Kill& kill, Instant now);
@@ -225,19 +238,21 @@ class Book {
   void Do(const Effect& effect);
   void SendStopSignal(Record& record, Instant now);
   void FireKills(Instant now);
+  [[nodiscard]] Instant NextKill() const;
 
   void Say(Record& record, std::uint8_t bit);
   void StopSaying(Record& record);
   void Unlink(Place place);
   [[nodiscard]] Report ReportFor(const Record& record) const;
   void Told(Record& record);
-  void Refuse(std::uint8_t request, Token token, const Name& name, std::int32_t error_number);
+  void Refuse(std::uint8_t request, std::int32_t error_number, const Name& name = Name());
+  [[nodiscard]] Turn NextTurn() const;
+  [[nodiscard]] std::optional<Place> NextHeldOfWorld() const;
   [[nodiscard]] WorldRecord WorldOf(const Record& record) const;
 
-  void ScheduleDaemon(Instant now);
   void TickDaemon(Instant now);
   void TickBeat(Instant now);
-  void ForgetDaemon();
+  void ForgetDaemon(Instant now);
   void PassOnSignals();
   void Leave(std::uint8_t code, Remains remains, Instant now);
   void ExitIfDone(Instant now);
@@ -267,8 +282,8 @@ class Book {
     Place after;
   };
   std::vector<Link> links_;
-  Place first_due_;
-  Place last_due_;
+  Place first_due_ = std::numeric_limits<Place>::max();
+  Place last_due_ = std::numeric_limits<Place>::max();
 
   // The daemon.
   Daemon daemon_ = Daemon::kDown;
@@ -286,14 +301,14 @@ class Book {
   std::uint32_t world_held_ = 0;
   std::uint32_t world_records_due_ = 0;
   bool control_socket_is_due_ = false;
-  std::optional<Refused> refusal_;
+  std::optional<Report> loose_answer_;  // Refused, or SpawnFailed for want of a place
   std::array<Pid, 8> strays_{};
   std::uint32_t stray_count_ = 0;
 
   // The heartbeat.
   std::uint32_t beat_number_ = 0;
-  std::uint32_t beat_answered_ = 0;
-  std::uint32_t beats_missed_ = 0;
+  int beats_missed_ = 0;
+  bool beat_was_answered_ = true;
   bool beat_is_due_ = false;
   Instant beat_at_ = kNever;
   Instant daemon_kill_at_ = kNever;

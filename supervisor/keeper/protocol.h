@@ -6,10 +6,11 @@
 // names. Requests go down (daemon to keeper), reports go up.
 //
 // The conversation: the keeper says Hello. The daemon asks for the World before anything else:
-// until it has asked, it hears nothing but Hello and Beat. The answer is a WorldRecord for each
-// process known, a WorldHeld for each held descriptor, and a WorldEnd; from a record's WorldRecord
-// on, that record's news come as single reports. For one token the order is Started, KillFired or
-// Exited, Gone, and each is said once to each daemon (the World counts as having said it).
+// until it has asked, it hears nothing but Hello, Beat and refusals. The answer is a WorldRecord
+// for each process known, a WorldHeld for each held descriptor, and a WorldEnd; from a record's
+// WorldRecord on, that record's news come as single reports. For one token the order is Started,
+// KillFired or Exited, Gone, and each is said once to each daemon (the World counts as having said
+// it).
 //
 // Nothing here allocates. Source: unix(7), seqpacket.
 #pragma once

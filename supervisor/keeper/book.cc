@@ -1,0 +1,317 @@
+#include "keeper/book.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+
+#include "base/check.h"
+#include "keeper/book_due.h"
+
+namespace oxherd::keeper {
+
+Book::Book(const Settings& settings) : settings_(settings) {
+  records_.reserve(settings.processes);
+  tokens_.reserve(settings.processes);
+  links_.reserve(settings.processes);
+  free_.reserve(settings.processes);
+  held_.reserve(settings.held);
+  // One input makes at most: for each record a kill and a forget, and a handful for the daemon.
+  effects_.reserve(std::size_t{settings.processes} * 2 + 16);
+}
+
+// ---- The table. ----
+
+std::optional<Place> Book::Find(Token token) const {
+  if (!token.is_set()) return std::nullopt;
+  const auto found = std::ranges::find(tokens_, token);
+  if (found == tokens_.end()) return std::nullopt;
+  return static_cast<Place>(found - tokens_.begin());
+}
+
+std::optional<Place> Book::FindHeld(const Name& name) const {
+  const auto found = std::ranges::find_if(
+      held_, [&name](const Held& held) { return held.used && held.name == name; });
+  if (found == held_.end()) return std::nullopt;
+  return static_cast<Place>(found - held_.begin());
+}
+
+Record* Book::At(Token token) {
+  const std::optional<Place> place = Find(token);
+  return place ? &records_[*place] : nullptr;
+}
+
+Record* Book::Take(Token token) {
+  if (count_ == settings_.processes) return nullptr;
+  Place place = 0;
+  if (free_.empty()) {
+    place = static_cast<Place>(records_.size());
+    records_.emplace_back();
+    tokens_.emplace_back();
+    links_.push_back({kNoPlace, kNoPlace});
+  } else {
+    place = free_.back();
+    free_.pop_back();
+    records_[place] = Record{};
+  }
+  ++count_;
+  ++alive_;
+  tokens_[place] = token;
+  records_[place].token = token;
+  return &records_[place];
+}
+
+Place Book::PlaceOf(const Record& record) const {
+  return static_cast<Place>(&record - records_.data());
+}
+
+void Book::Release(Record& record) {
+  const Place place = PlaceOf(record);
+  StopSaying(record);
+  Do(Forget{.place = place, .token = record.token});
+  if (record.phase != Phase::kGone && !record.failed) --alive_;
+  if (record.kill_at != kNever) next_kill_is_known_ = false;
+  --count_;
+  tokens_[place] = Token();
+  record = Record{};
+  free_.push_back(place);
+}
+
+void Book::Do(const Effect& effect) { effects_.push_back(effect); }
+
+std::optional<Effect> Book::NextEffect() {
+  if (effects_taken_ == effects_.size()) {
+    effects_.clear();
+    effects_taken_ = 0;
+    return std::nullopt;
+  }
+  return effects_[effects_taken_++];
+}
+
+// ---- Requests. ----
+
+void Book::OnRequest(const Request& request, Instant now) {
+  std::visit([this, now](const auto& one) { On(one, now); }, request);
+}
+
+void Book::OnUnreadableRequest() { Refuse(kUnreadableRequest, EBADMSG); }
+
+void Book::Refuse(std::uint8_t request, std::int32_t error_number, const Name& name) {
+  Refused refused;
+  refused.request = request;
+  refused.error_number = error_number;
+  refused.name = name;
+  loose_answer_ = refused;
+}
+
+void Book::On(const Spawn& spawn, Instant /*now*/) {
+  if (!spawn.token.is_set()) {
+    Refuse(RequestIndex<Spawn>(), EINVAL);
+    return;
+  }
+  highest_ = std::max(highest_, spawn.token);
+  if (Record* known = At(spawn.token); known != nullptr) {
+    // While the spawn is under way its answer is still to come.
+    if (known->phase != Phase::kSpawning) Say(*known, kDueWorld);
+    return;
+  }
+  Record* record = Take(spawn.token);
+  if (record == nullptr) {
+    loose_answer_ =
+        SpawnFailed{.token = spawn.token, .stage = Stage::kTable, .error_number = ENOSPC};
+    return;
+  }
+  record->label = spawn.label;
+  for (const Role role : spawn.roles.view()) {
+    if (role != Role::kPlan && role != Role::kPassed) record->held.Add(role);
+  }
+  Do(SpawnProcess{.place = PlaceOf(*record), .token = spawn.token});
+}
+
+void Book::On(const Stop& stop, Instant now) {
+  Record* record = At(stop.token);
+  if (record == nullptr || record->failed || record->phase == Phase::kGone) return;
+  if (stop.kill_at < record->kill_at && record->kill_fired_at == kNever) {
+    record->kill_at = stop.kill_at;
+    next_kill_is_known_ = false;
+  }
+  const bool first = record->stop_sent_at == kNever && record->waiting_signal == 0;
+  if (!first || stop.signal == 0 || record->phase == Phase::kExited) return;
+  record->waiting_signal = stop.signal;
+  record->waiting_scope = stop.scope;
+  if (record->phase == Phase::kRunning) SendStopSignal(*record, now);
+}
+
+void Book::SendStopSignal(Record& record, Instant now) {
+  record.stop_sent_at = now;
+  Do(SendSignal{.place = PlaceOf(record),
+                .token = record.token,
+                .signal = record.waiting_signal,
+                .scope = record.waiting_scope,
+                .then = SendSignal::Then::kContinue});
+  record.waiting_signal = 0;
+}
+
+void Book::On(const Kill& kill, Instant now) {
+  Record* record = At(kill.token);
+  if (record == nullptr || record->failed || record->phase == Phase::kGone) return;
+  if (record->kill_fired_at == kNever) record->kill_fired_at = now;
+  next_kill_is_known_ = false;
+  Do(KillTree{.place = PlaceOf(*record), .token = record->token});
+}
+
+void Book::On(const Signal& signal, Instant /*now*/) {
+  const Record* record = At(signal.token);
+  if (record == nullptr || record->phase != Phase::kRunning || signal.signal == 0) return;
+  Do(SendSignal{.place = PlaceOf(*record),
+                .token = record->token,
+                .signal = signal.signal,
+                .scope = signal.scope,
+                .then = SendSignal::Then::kNothing});
+}
+
+void Book::On(const Ack& ack, Instant /*now*/) {
+  Record* record = At(ack.token);
+  if (record != nullptr && record->told_gone) Release(*record);
+}
+
+void Book::On(const Hold& hold, Instant /*now*/) {
+  std::optional<Place> place = FindHeld(hold.name);
+  if (!place) {
+    const auto unused = std::ranges::find(held_, false, &Held::used);
+    if (unused != held_.end()) {
+      place = static_cast<Place>(unused - held_.begin());
+    } else if (held_.size() < settings_.held) {
+      place = static_cast<Place>(held_.size());
+      held_.emplace_back();
+    } else {
+      Refuse(RequestIndex<Hold>(), ENOSPC, hold.name);
+      return;
+    }
+  }
+  held_[*place] = Held{.name = hold.name, .used = true, .due_in_world = false};
+  Do(HoldDescriptor{.place = *place});
+}
+
+void Book::On(const Drop& drop, Instant /*now*/) {
+  const std::optional<Place> place = FindHeld(drop.name);
+  if (!place) return;
+  held_[*place] = Held{};
+  Do(DropDescriptor{.place = *place});
+}
+
+void Book::On(const Upgrade& /*upgrade*/, Instant /*now*/) {
+  Refuse(RequestIndex<Upgrade>(), ENOSYS);
+}
+
+// ---- Facts about processes. ----
+
+void Book::OnForked(Token token, Pid pid, bool in_cgroup) {
+  Record* record = At(token);
+  if (record == nullptr) return;
+  record->forked = true;
+  record->pid = pid;
+  record->in_cgroup = in_cgroup;
+}
+
+void Book::OnStarted(Token token, Instant now) {
+  Record* record = At(token);
+  if (record == nullptr || record->phase != Phase::kSpawning || record->failed) return;
+  record->phase = Phase::kRunning;
+  record->started_at = now;
+  Say(*record, kDueStarted);
+  if (record->waiting_signal != 0) SendStopSignal(*record, now);
+}
+
+void Book::OnSpawnFailed(Token token, Stage stage, std::int32_t error_number) {
+  Record* record = At(token);
+  if (record == nullptr || record->phase != Phase::kSpawning || record->failed) return;
+  record->failed = true;
+  record->failed_stage = stage;
+  record->failed_errno = error_number;
+  --alive_;
+  next_kill_is_known_ = false;
+  // A daemon that has not heard of the token yet takes it for never spawned, which is what it is.
+  const bool unheard_of = !world_asked_ || (record->due & kDueWorld) != 0;
+  if (unheard_of || record->orphan_check) {
+    Release(*record);
+  } else {
+    Say(*record, kDueFailed);
+  }
+}
+
+void Book::OnMainExited(Token token, const ExitRecord& exit) {
+  Record* record = At(token);
+  if (record == nullptr || record->phase != Phase::kRunning) return;
+  record->phase = Phase::kExited;
+  record->exit = exit;
+  Say(*record, kDueExited);
+}
+
+void Book::OnTreeEmpty(Token token, Instant now) {
+  Record* record = At(token);
+  if (record == nullptr || record->phase != Phase::kExited) return;
+  record->phase = Phase::kGone;
+  record->gone_at = now;
+  --alive_;
+  if (record->kill_at != kNever) next_kill_is_known_ = false;
+  if (record->orphan_check) {
+    Release(*record);
+  } else {
+    Say(*record, kDueGone);
+  }
+  ExitIfDone(now);
+}
+
+void Book::OnStray(Pid pid) {
+  if (!world_asked_ || stray_count_ == strays_.size()) return;
+  strays_[stray_count_++] = pid;
+}
+
+// ---- Deadlines. ----
+
+namespace {
+
+bool KillIsWaiting(const Record& record) {
+  return record.token.is_set() && record.kill_at != kNever && record.kill_fired_at == kNever &&
+         record.phase != Phase::kGone && !record.failed;
+}
+
+}  // namespace
+
+void Book::FireKills(Instant now) {
+  if (NextKill() > now) return;
+  for (Record& record : records_) {
+    if (!KillIsWaiting(record) || record.kill_at > now) continue;
+    record.kill_fired_at = now;
+    Do(KillTree{.place = PlaceOf(record), .token = record.token});
+    Say(record, kDueKillFired);
+  }
+  next_kill_is_known_ = false;
+}
+
+Instant Book::NextKill() const {
+  if (!next_kill_is_known_) {
+    next_kill_ = kNever;
+    for (const Record& record : records_) {
+      if (KillIsWaiting(record)) next_kill_ = std::min(next_kill_, record.kill_at);
+    }
+    next_kill_is_known_ = true;
+  }
+  return next_kill_;
+}
+
+void Book::OnTick(Instant now) {
+  FireKills(now);
+  TickDaemon(now);
+  ExitIfDone(now);
+}
+
+Instant Book::NextDeadline() const {
+  if (done_) return kNever;
+  Instant next = std::min({NextKill(), beat_at_, daemon_kill_at_});
+  if (daemon_ == Daemon::kDown && !leaving_) next = std::min(next, daemon_start_at_);
+  if (leaving_) next = std::min(next, leaving_->by);
+  return next;
+}
+
+}  // namespace oxherd::keeper
