@@ -141,7 +141,7 @@ void Book::OnOperatorSignal(std::uint8_t signal, Instant now) {
   }
   if (world_asked_) {
     PassOnSignals();
-  } else if (terminations_ >= 2 && crash_count_ > 0 && !leaving_) {
+  } else if (terminations_ >= 2 && crashes_in_a_row_ >= kCrashesToGiveUp && !leaving_) {
     // Nobody is there to stop things gently, and somebody has asked twice.
     if (daemon_ == Daemon::kUp) Do(SignalDaemon{.signal = SIGKILL});
     Leave(1, Remains::kKill, now);

@@ -41,6 +41,8 @@ constexpr std::array<Duration, 8> kBackOff = {Seconds(0), Millis(100), Seconds(1
 // As many crashes as the ring holds within this time: the image is under suspicion. A daemon that
 // lived that long clears itself.
 constexpr Duration kCrashWindow = Seconds(60);
+// With so many crashes in a row nobody is there to stop things gently.
+constexpr std::uint32_t kCrashesToGiveUp = 2;
 // How long a leaving keeper waits for its daemon and its trees.
 constexpr Duration kTimeToLeave = Seconds(10);
 

@@ -523,6 +523,7 @@ TEST_CASE("a daemon that says Bye and stays does not keep the keeper") {
 TEST_CASE("two terminations while the daemon only crashes end everything") {
   Desk desk;
   desk.WithDaemon().Running(1);
+  desk.NewDaemon();
   desk.book.OnDaemonGone(desk.now);
   desk.Effects();
   desk.book.OnOperatorSignal(SIGTERM, desk.now);
