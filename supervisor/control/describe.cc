@@ -1,0 +1,364 @@
+#include "control/describe.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cerrno>
+
+#include "base/error.h"
+#include "base/signals.h"
+#include "control/words.h"
+
+namespace oxherd::control {
+namespace {
+
+using TellKind = action::Tell::Kind;
+
+// keeper/protocol.h: Stage, in its order; a test holds the two together.
+constexpr std::array<std::string_view, 11> kStages = {"table",       "plan",    "pipe",   "clone",
+                                                      "descriptors", "session", "limits", "user",
+                                                      "chdir",       "exec",    "died"};
+constexpr std::string_view kChdir = "chdir";
+constexpr std::string_view kExec = "exec";
+
+// A length that somebody has chosen: "10 s", not "10.0 s".
+std::string LimitText(std::int64_t ms) {
+  if (ms >= 1000 && ms < 60'000 && ms % 1000 == 0) return fmt::format("{} s", ms / 1000);
+  return DurationText(ms);
+}
+
+std::string ExitWords(const ExitStatus& status) {
+  switch (status.kind) {
+    case ExitStatus::Kind::kCode:
+      return fmt::format("exited {}", status.number);
+    case ExitStatus::Kind::kSignal:
+      return "killed by " + status.Text();
+    case ExitStatus::Kind::kUnknown:
+      break;
+  }
+  return "ended unseen (exit status unknown)";
+}
+
+std::string ExitedText(const Failure& failure) {
+  return fmt::format("{} after {}{}", ExitWords(failure.status), DurationText(failure.millis),
+                     failure.was_ready ? "" : ", before it was ready");
+}
+
+std::size_t BytesOf(const Spec& spec) {
+  std::size_t bytes = 0;
+  for (const std::string& word : spec.command.argv) bytes += word.size() + 1;
+  for (const auto& [name, value] : spec.env) bytes += name.size() + value.size() + 2;
+  return bytes;
+}
+
+// How to mend an exec that failed, by its errno.
+std::string ExecAdvice(int number, const Spec& spec, std::string_view search_path) {
+  switch (number) {
+    case ENOENT:
+      if (spec.program.empty()) {
+        return search_path.empty() ? "; it is not on PATH"
+                                   : fmt::format("; it is not on PATH, which is {}", search_path);
+      }
+      return "; it is missing, or the interpreter that its first line names";
+    case EACCES:
+      return "; is it an executable file? chmod +x makes it one";
+    case ENOEXEC:
+      return "; a script needs a first line such as #!/bin/sh";
+    case ETXTBSY:
+      return "; somebody is still writing it";
+    case E2BIG:
+      return fmt::format("; its arguments and environment are {} long", BytesText(BytesOf(spec)));
+    default:
+      return "";
+  }
+}
+
+std::string SpawnText(const Failure& failure, const About& about) {
+  const std::string_view stage = StageWord(failure.stage);
+  std::string text(stage);
+  if (stage == "died") return "it died between clone and exec";
+  if (about.spec != nullptr && stage == kChdir) {
+    text += fmt::format(" \"{}\"", about.spec->working_dir);
+  }
+  if (about.spec != nullptr && stage == kExec && !about.spec->command.empty()) {
+    const Spec& spec = *about.spec;
+    text += fmt::format(" \"{}\"", spec.program.empty() ? spec.command.argv[0] : spec.program);
+  }
+  text += ": " + ErrnoText(failure.number);
+  if (about.spec != nullptr && stage == kExec) {
+    text += ExecAdvice(failure.number, *about.spec, about.search_path);
+  }
+  if (stage == "clone" && failure.number == EAGAIN) {
+    text += "; the limit of processes is reached (RLIMIT_NPROC, pids.max)";
+  }
+  return text;
+}
+
+std::string ForeignPortText(const Failure& failure) {
+  if (!failure.other.is_set()) {
+    return "its port is answered by a process that is not its own; stop that one, or give this "
+           "service another port";
+  }
+  return fmt::format(
+      "its port is answered by generation {}; set reload_strategy = \"stop-first\", or a port per "
+      "instance with port_base",
+      failure.other.number());
+}
+
+std::string DependencyFailure(const Failure& failure) {
+  if (failure.verb == Verb::kStop || failure.verb == Verb::kDelete) {
+    return fmt::format("waits for {}, which was stopped", failure.service);
+  }
+  if (failure.status.kind == ExitStatus::Kind::kUnknown) {
+    return fmt::format("waits for {}, which failed", failure.service);
+  }
+  return fmt::format("waits for {}, which failed: {}", failure.service, failure.status.Text());
+}
+
+std::string HookText(const Failure& failure) {
+  if (failure.millis > 0) {
+    return fmt::format("pre_reload_cmd was not done in {} and was killed",
+                       LimitText(failure.millis));
+  }
+  return "pre_reload_cmd " + ExitWords(failure.status);
+}
+
+std::string_view VerbWord(Verb verb) {
+  switch (verb) {
+    case Verb::kStart:
+      return "a start";
+    case Verb::kStop:
+      return "a stop";
+    case Verb::kRestart:
+      return "a restart";
+    case Verb::kReload:
+      return "a reload";
+    case Verb::kApply:
+      return "an apply";
+    case Verb::kDelete:
+      return "a delete";
+    case Verb::kShutdown:
+      return "the daemon's shutdown";
+    case Verb::kReplace:
+      return "a replacement";
+    case Verb::kWait:
+    case Verb::kBoot:
+    case Verb::kNone:
+      break;
+  }
+  return "another command";
+}
+
+std::string Because(const Failure& failure, const About& about) {
+  return failure.is_set() ? ": " + Describe(failure, about) : "";
+}
+
+std::string TriesText(std::int32_t crashes, const About& about) {
+  if (about.spec == nullptr || about.spec->policy.max_restarts == 0) {
+    return fmt::format("try {}", crashes);
+  }
+  return fmt::format("try {} of {}", crashes, about.spec->policy.max_restarts);
+}
+
+std::string RetryText(const action::Tell& tell) {
+  if (tell.millis == 0) return "it stays down until somebody starts it";
+  return fmt::format("next try in {}", LimitText(tell.millis));
+}
+
+std::string FailedText(const action::Tell& tell, const About& about) {
+  const std::string crashes =
+      tell.number > 1 ? fmt::format(" ({} crashes in a row)", tell.number) : "";
+  return fmt::format("failed{}{}; {}", Because(tell.failure, about), crashes, RetryText(tell));
+}
+
+std::string StoppingText(const action::Tell& tell) {
+  const std::string signal = SignalName(tell.number);
+  if (tell.millis == 0) return fmt::format("stopping with {}", signal);
+  return fmt::format("stopping with {}, SIGKILL after {}", signal, LimitText(tell.millis));
+}
+
+std::string BackoffText(const action::Tell& tell, const About& about) {
+  return fmt::format("starting again in {} ({})", DurationText(tell.millis),
+                     TriesText(tell.number, about));
+}
+
+std::string ReplacingText(const action::Tell& tell, const About& about) {
+  return "being replaced" + Because(tell.failure, about);
+}
+
+}  // namespace
+
+std::string_view StageWord(std::uint8_t stage) {
+  return stage < kStages.size() ? kStages[stage] : "unknown stage";
+}
+
+std::string Describe(const Failure& failure, const About& about) {
+  switch (failure.kind) {
+    case Failure::Kind::kNone:
+      return "";
+    case Failure::Kind::kExited:
+      return ExitedText(failure);
+    case Failure::Kind::kNotReady:
+      return fmt::format("not ready in {}", LimitText(failure.millis));
+    case Failure::Kind::kSpawn:
+      return SpawnText(failure, about);
+    case Failure::Kind::kUnhealthy:
+      return "its health check failed";
+    case Failure::Kind::kForeignPort:
+      return ForeignPortText(failure);
+    case Failure::Kind::kDependency:
+      return DependencyFailure(failure);
+    case Failure::Kind::kHook:
+      return HookText(failure);
+    case Failure::Kind::kAborted:
+      return fmt::format("ended by {}", VerbWord(failure.verb));
+    case Failure::Kind::kSuperseded:
+      return fmt::format("superseded by a later reload (generation {})", failure.other.number());
+    case Failure::Kind::kUnkillable:
+      return "SIGKILL was sent and its processes are still there";
+    case Failure::Kind::kOldLost:
+      return fmt::format("generation {} no longer becomes ready, so the new one stays",
+                         failure.other.number());
+    case Failure::Kind::kUnknown:
+      return "no such service";
+    case Failure::Kind::kTimeout:
+      return failure.millis == 0 ? "the time-out passed"
+                                 : "not so within " + LimitText(failure.millis);
+  }
+  return "";
+}
+
+std::string Describe(const action::Tell& tell, const About& about) {
+  switch (tell.kind) {
+    case TellKind::kSpawning:
+      return "starting";
+    case TellKind::kStarted:
+      return fmt::format("started as pid {}", tell.number);
+    case TellKind::kReady:
+      return fmt::format("ready in {}", DurationText(tell.millis));
+    case TellKind::kExited:
+      return tell.failure.is_set() ? Describe(tell.failure, about) : ExitWords(tell.failure.status);
+    case TellKind::kSpawnFailed:
+      return "cannot start" + Because(tell.failure, about);
+    case TellKind::kNotReady:
+      return Describe(tell.failure, about);
+    case TellKind::kUnhealthy:
+      return "unhealthy";
+    case TellKind::kHealthyAgain:
+      return "healthy again";
+    case TellKind::kDraining:
+      return "draining";
+    case TellKind::kUndrained:
+      return "back in service: its replacement failed";
+    case TellKind::kStopping:
+      return StoppingText(tell);
+    case TellKind::kKilling:
+      return "did not stop in time, SIGKILL sent";
+    case TellKind::kUnkillable:
+      return "unkillable: SIGKILL was sent and its processes are still there";
+    case TellKind::kStopped:
+      return fmt::format("stopped in {}", DurationText(tell.millis));
+    case TellKind::kBackoff:
+      return BackoffText(tell, about);
+    case TellKind::kFailed:
+      return FailedText(tell, about);
+    case TellKind::kDone:
+      return fmt::format("done in {}", DurationText(tell.millis));
+    case TellKind::kHookStarted:
+      return "running its hook";
+    case TellKind::kHookFailed:
+      return "hook failed" + Because(tell.failure, about);
+    case TellKind::kReloadBegun:
+      return fmt::format("reloading to generation {}", tell.generation.number());
+    case TellKind::kReloadDone:
+      return fmt::format("reloaded to generation {}", tell.generation.number());
+    case TellKind::kRollingBack:
+      return "rolling back" + Because(tell.failure, about);
+    case TellKind::kRolledBack:
+      return "rolled back" + Because(tell.failure, about);
+    case TellKind::kReplacing:
+      return ReplacingText(tell, about);
+    case TellKind::kWaitingFor:
+      return "waiting for " + tell.failure.service;
+    case TellKind::kAdopted:
+      return "found running";
+    case TellKind::kLeftovers:
+      return "its main process is gone, the processes it left behind are killed";
+  }
+  return "";
+}
+
+std::string EvidenceText(const Spec& spec) {
+  const HealthCheck& check = spec.health_check;
+  switch (spec.policy.ready_by) {
+    case ReadyBy::kHealth:
+      if (check.kind == HealthCheck::Kind::kCommand) return "its health command succeeds";
+      if (check.kind == HealthCheck::Kind::kTcp) return "accepts connections";
+      return "answers " +
+             check.target.substr(std::min(check.target.find('/', check.target.find("//") + 2),
+                                          check.target.size()));
+    case ReadyBy::kLog:
+      return "its log says so";
+    case ReadyBy::kUptime:
+      return fmt::format("alive for {}, no health check",
+                         LimitText(spec.policy.min_uptime.count()));
+    case ReadyBy::kExit:
+      return "";
+  }
+  return "";
+}
+
+std::string ReadyByText(const Spec& spec) {
+  const HealthCheck& check = spec.health_check;
+  switch (spec.policy.ready_by) {
+    case ReadyBy::kHealth:
+      if (check.kind == HealthCheck::Kind::kCommand) return "its health command succeeds";
+      if (check.kind == HealthCheck::Kind::kTcp) return "accepts connections at " + check.target;
+      return "answers " + check.target;
+    case ReadyBy::kLog:
+      return fmt::format("a line of its output matches \"{}\"", spec.ready_log);
+    case ReadyBy::kUptime:
+      return fmt::format("alive for {}", LimitText(spec.policy.min_uptime.count()));
+    case ReadyBy::kExit:
+      return "exits 0";
+  }
+  return "";
+}
+
+std::string RestartText(const Policy& policy) {
+  if (policy.type == ServiceType::kOneshot) return "never (oneshot)";
+  std::string text;
+  switch (policy.restart) {
+    case RestartPolicy::kNo:
+      return "never";
+    case RestartPolicy::kAlways:
+      text = "always";
+      break;
+    case RestartPolicy::kOnFailure:
+      text = "on failure";
+      break;
+  }
+  if (policy.max_restarts == 0) return text + ", without limit";
+  return fmt::format("{}, failed after {} crashes in a row", text, policy.max_restarts);
+}
+
+std::string StopText(const Policy& policy) {
+  if (policy.stop_timeout.count() == 0) return "SIGKILL at once";
+  return fmt::format("{} to {}, SIGKILL after {}", SignalName(policy.stop_signal),
+                     policy.kill_mode == KillMode::kGroup ? "its group" : "the main process",
+                     LimitText(policy.stop_timeout.count()));
+}
+
+std::string DependencyText(const Dependency& dependency) {
+  switch (dependency.kind) {
+    case DependencyKind::kReady:
+      return dependency.service;
+    case DependencyKind::kCompleted:
+      return dependency.service + " (completed)";
+    case DependencyKind::kStarted:
+      return dependency.service + " (started)";
+  }
+  return dependency.service;
+}
+
+}  // namespace oxherd::control
