@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -20,12 +21,6 @@ constexpr std::array<std::string_view, 11> kStages = {"table",       "plan",    
                                                       "chdir",       "exec",    "died"};
 constexpr std::string_view kChdir = "chdir";
 constexpr std::string_view kExec = "exec";
-
-// A length that somebody has chosen: "10 s", not "10.0 s".
-std::string LimitText(std::int64_t ms) {
-  if (ms >= 1000 && ms < 60'000 && ms % 1000 == 0) return fmt::format("{} s", ms / 1000);
-  return DurationText(ms);
-}
 
 std::string ExitWords(const ExitStatus& status) {
   switch (status.kind) {
@@ -149,6 +144,39 @@ std::string_view VerbWord(Verb verb) {
   return "another command";
 }
 
+std::string CauseText(const Failure& failure, const About& about) {
+  switch (failure.kind) {
+    case Failure::Kind::kNone:
+      return "";
+    case Failure::Kind::kExited:
+      return ExitedText(failure);
+    case Failure::Kind::kNotReady:
+      return fmt::format("not ready in {}", LimitText(failure.millis));
+    case Failure::Kind::kSpawn:
+      return SpawnText(failure, about);
+    case Failure::Kind::kUnhealthy:
+      return "its health check failed";
+    case Failure::Kind::kForeignPort:
+      return ForeignPortText(failure);
+    case Failure::Kind::kDependency:
+      return DependencyFailure(failure);
+    case Failure::Kind::kHook:
+      return HookText(failure);
+    case Failure::Kind::kAborted:
+      return fmt::format("ended by {}", VerbWord(failure.verb));
+    case Failure::Kind::kSuperseded:
+      return fmt::format("superseded by a later reload (generation {})", failure.other.number());
+    case Failure::Kind::kUnkillable:
+      return "SIGKILL was sent and its processes are still there";
+    case Failure::Kind::kUnknown:
+      return "no such service";
+    case Failure::Kind::kTimeout:
+      return failure.millis == 0 ? "the time-out passed"
+                                 : "not so within " + LimitText(failure.millis);
+  }
+  return "";
+}
+
 std::string Because(const Failure& failure, const About& about) {
   return failure.is_set() ? ": " + Describe(failure, about) : "";
 }
@@ -178,7 +206,7 @@ std::string StoppingText(const action::Tell& tell) {
 }
 
 std::string BackoffText(const action::Tell& tell, const About& about) {
-  return fmt::format("starting again in {} ({})", DurationText(tell.millis),
+  return fmt::format("starting again in {} ({})", LimitText(tell.millis),
                      TriesText(tell.number, about));
 }
 
@@ -193,41 +221,10 @@ std::string_view StageWord(std::uint8_t stage) {
 }
 
 std::string Describe(const Failure& failure, const About& about) {
-  switch (failure.kind) {
-    case Failure::Kind::kNone:
-      return "";
-    case Failure::Kind::kExited:
-      return ExitedText(failure);
-    case Failure::Kind::kNotReady:
-      return fmt::format("not ready in {}", LimitText(failure.millis));
-    case Failure::Kind::kSpawn:
-      return SpawnText(failure, about);
-    case Failure::Kind::kUnhealthy:
-      return "its health check failed";
-    case Failure::Kind::kForeignPort:
-      return ForeignPortText(failure);
-    case Failure::Kind::kDependency:
-      return DependencyFailure(failure);
-    case Failure::Kind::kHook:
-      return HookText(failure);
-    case Failure::Kind::kAborted:
-      return fmt::format("ended by {}", VerbWord(failure.verb));
-    case Failure::Kind::kSuperseded:
-      return fmt::format("superseded by a later reload (generation {})", failure.other.number());
-    case Failure::Kind::kUnkillable:
-      return "SIGKILL was sent and its processes are still there";
-    case Failure::Kind::kOldLost:
-      return fmt::format("generation {} no longer becomes ready, so the new one stays",
-                         failure.other.number());
-    case Failure::Kind::kUnknown:
-      return "no such service";
-    case Failure::Kind::kTimeout:
-      return failure.millis == 0 ? "the time-out passed"
-                                 : "not so within " + LimitText(failure.millis);
-  }
-  return "";
+  const std::string cause = CauseText(failure, about);
+  if (!failure.old_lost) return cause;
+  return cause + "; the old generation no longer becomes ready, so the new one stays";
 }
-
 std::string Describe(const action::Tell& tell, const About& about) {
   switch (tell.kind) {
     case TellKind::kSpawning:
@@ -286,79 +283,6 @@ std::string Describe(const action::Tell& tell, const About& about) {
       return "its main process is gone, the processes it left behind are killed";
   }
   return "";
-}
-
-std::string EvidenceText(const Spec& spec) {
-  const HealthCheck& check = spec.health_check;
-  switch (spec.policy.ready_by) {
-    case ReadyBy::kHealth:
-      if (check.kind == HealthCheck::Kind::kCommand) return "its health command succeeds";
-      if (check.kind == HealthCheck::Kind::kTcp) return "accepts connections";
-      return "answers " +
-             check.target.substr(std::min(check.target.find('/', check.target.find("//") + 2),
-                                          check.target.size()));
-    case ReadyBy::kLog:
-      return "its log says so";
-    case ReadyBy::kUptime:
-      return fmt::format("alive for {}, no health check",
-                         LimitText(spec.policy.min_uptime.count()));
-    case ReadyBy::kExit:
-      return "";
-  }
-  return "";
-}
-
-std::string ReadyByText(const Spec& spec) {
-  const HealthCheck& check = spec.health_check;
-  switch (spec.policy.ready_by) {
-    case ReadyBy::kHealth:
-      if (check.kind == HealthCheck::Kind::kCommand) return "its health command succeeds";
-      if (check.kind == HealthCheck::Kind::kTcp) return "accepts connections at " + check.target;
-      return "answers " + check.target;
-    case ReadyBy::kLog:
-      return fmt::format("a line of its output matches \"{}\"", spec.ready_log);
-    case ReadyBy::kUptime:
-      return fmt::format("alive for {}", LimitText(spec.policy.min_uptime.count()));
-    case ReadyBy::kExit:
-      return "exits 0";
-  }
-  return "";
-}
-
-std::string RestartText(const Policy& policy) {
-  if (policy.type == ServiceType::kOneshot) return "never (oneshot)";
-  std::string text;
-  switch (policy.restart) {
-    case RestartPolicy::kNo:
-      return "never";
-    case RestartPolicy::kAlways:
-      text = "always";
-      break;
-    case RestartPolicy::kOnFailure:
-      text = "on failure";
-      break;
-  }
-  if (policy.max_restarts == 0) return text + ", without limit";
-  return fmt::format("{}, failed after {} crashes in a row", text, policy.max_restarts);
-}
-
-std::string StopText(const Policy& policy) {
-  if (policy.stop_timeout.count() == 0) return "SIGKILL at once";
-  return fmt::format("{} to {}, SIGKILL after {}", SignalName(policy.stop_signal),
-                     policy.kill_mode == KillMode::kGroup ? "its group" : "the main process",
-                     LimitText(policy.stop_timeout.count()));
-}
-
-std::string DependencyText(const Dependency& dependency) {
-  switch (dependency.kind) {
-    case DependencyKind::kReady:
-      return dependency.service;
-    case DependencyKind::kCompleted:
-      return dependency.service + " (completed)";
-    case DependencyKind::kStarted:
-      return dependency.service + " (started)";
-  }
-  return dependency.service;
 }
 
 }  // namespace oxherd::control

@@ -39,6 +39,12 @@ std::string DurationText(std::int64_t ms) {
   return fmt::format("{}d {:02}h", ms / kDay, ms % kDay / kHour);
 }
 
+std::string LimitText(std::int64_t ms) {
+  if (ms >= 1000 && ms < 60'000 && ms % 1000 == 0) return fmt::format("{} s", ms / 1000);
+  if (ms >= 60'000 && ms < 3'600'000 && ms % 60'000 == 0) return fmt::format("{} min", ms / 60'000);
+  return DurationText(ms);
+}
+
 std::string ShortDuration(std::int64_t ms) {
   ms = std::max<std::int64_t>(ms, 0);
   if (ms < kSecond) return fmt::format("{}ms", ms);

@@ -11,6 +11,9 @@ namespace oxherd::control {
 // For people: "84 ms", "3.1 s", "2m 14s", "4h 02m", "3d 04h". Negative counts as 0.
 [[nodiscard]] std::string DurationText(std::int64_t ms);
 
+// The same for a length that somebody has chosen: "10 s", not "10.0 s"; "5 min", not "5m 00s".
+[[nodiscard]] std::string LimitText(std::int64_t ms);
+
 // For log lines: "84ms", "3.2s", "4s", "2m14s", "4h02m".
 [[nodiscard]] std::string ShortDuration(std::int64_t ms);
 

@@ -1,0 +1,90 @@
+#include <fmt/format.h>
+
+#include "base/signals.h"
+#include "control/describe.h"
+#include "control/words.h"
+
+namespace oxherd::control {
+namespace {
+
+// "/health" of "http://127.0.0.1:${PORT}/health".
+std::string PathOf(const std::string& url) {
+  const std::size_t host = url.find("//");
+  const std::size_t path = url.find('/', host == std::string::npos ? 0 : host + 2);
+  return path == std::string::npos ? "/" : url.substr(path);
+}
+
+}  // namespace
+
+std::string EvidenceText(const Spec& spec) {
+  const HealthCheck& check = spec.health_check;
+  switch (spec.policy.ready_by) {
+    case ReadyBy::kHealth:
+      if (check.kind == HealthCheck::Kind::kCommand) return "its health command succeeds";
+      if (check.kind == HealthCheck::Kind::kTcp) return "accepts connections";
+      return "answers " + PathOf(check.target);
+    case ReadyBy::kLog:
+      return "its log says so";
+    case ReadyBy::kUptime:
+      return fmt::format("alive for {}, no health check",
+                         LimitText(spec.policy.min_uptime.count()));
+    case ReadyBy::kExit:
+      return "";
+  }
+  return "";
+}
+
+std::string ReadyByText(const Spec& spec) {
+  const HealthCheck& check = spec.health_check;
+  switch (spec.policy.ready_by) {
+    case ReadyBy::kHealth:
+      if (check.kind == HealthCheck::Kind::kCommand) return "its health command succeeds";
+      if (check.kind == HealthCheck::Kind::kTcp) return "accepts connections at " + check.target;
+      return "answers " + check.target;
+    case ReadyBy::kLog:
+      return fmt::format("a line of its output matches \"{}\"", spec.ready_log);
+    case ReadyBy::kUptime:
+      return fmt::format("alive for {}", LimitText(spec.policy.min_uptime.count()));
+    case ReadyBy::kExit:
+      return "exits 0";
+  }
+  return "";
+}
+
+std::string RestartText(const Policy& policy) {
+  if (policy.type == ServiceType::kOneshot) return "never (oneshot)";
+  std::string text;
+  switch (policy.restart) {
+    case RestartPolicy::kNo:
+      return "never";
+    case RestartPolicy::kAlways:
+      text = "always";
+      break;
+    case RestartPolicy::kOnFailure:
+      text = "on failure";
+      break;
+  }
+  if (policy.max_restarts == 0) return text + ", without limit";
+  return fmt::format("{}, failed after {} crashes in a row", text, policy.max_restarts);
+}
+
+std::string StopText(const Policy& policy) {
+  if (policy.stop_timeout.count() == 0) return "SIGKILL at once";
+  return fmt::format("{} to {}, SIGKILL after {}", SignalName(policy.stop_signal),
+                     policy.kill_mode == KillMode::kGroup ? "its group" : "the main process",
+                     LimitText(policy.stop_timeout.count()));
+}
+
+std::string DependencyText(const Dependency& dependency) {
+  switch (dependency.kind) {
+    case DependencyKind::kReady:
+      return dependency.service;
+    case DependencyKind::kCompleted:
+      return dependency.service + " (completed)";
+    case DependencyKind::kStarted:
+      return dependency.service + " (started)";
+  }
+  return dependency.service;
+}
+
+}  // namespace oxherd::control
