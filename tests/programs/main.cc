@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -37,6 +38,15 @@ void SleepMilliseconds(long milliseconds) {
   timespec left{milliseconds / 1000, milliseconds % 1000 * 1'000'000};
   while (nanosleep(&left, &left) != 0 && errno == EINTR) {
   }
+}
+
+void AppendClock(const std::string& path) {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const int fd = static_cast<int>(
+      Need(open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), "open " + path));
+  WriteAll(fd, std::to_string(now.tv_sec * 1'000'000'000 + now.tv_nsec) + "\n");
+  close(fd);
 }
 
 void Say(std::string_view line) { WriteAll(1, std::string(line) + "\n"); }

@@ -1,11 +1,9 @@
 // Steps about output: much, binary, partial, closed.
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
 #include <cstdint>
 #include <cstdio>
-#include <ctime>
 
 #include "steps.h"
 
@@ -78,20 +76,7 @@ void CloseStdio(Words /*words*/) {
   }
 }
 
-long NanosecondsNow() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * 1'000'000'000 + now.tv_nsec;
-}
-
-// The monotonic clock in nanoseconds, as a line at the end of FILE.
-void Clock(Words words) {
-  const long now = NanosecondsNow();
-  const int fd = static_cast<int>(
-      Need(open(words[0].c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), "open"));
-  WriteAll(fd, std::to_string(now) + "\n");
-  close(fd);
-}
+void Clock(Words words) { AppendClock(words[0]); }
 
 constexpr std::array kSteps{
     Step{"say", "WORD...", 0, SayWords},

@@ -20,8 +20,17 @@ void Handle(int signal, void (*handler)(int)) {
   Need(sigaction(signal, &action, nullptr), "sigaction");
 }
 
-void IgnoreTerm(Words /*words*/) {
-  Handle(SIGTERM, [](int) { WriteAll(1, "ignored SIGTERM\n"); });
+// Where to write when SIGTERM came; the steps' words live as long as the program.
+const std::string* clock_file = nullptr;
+
+void IgnoreTerm(Words words) {
+  clock_file = words.empty() ? nullptr : &words[0];
+  Handle(SIGTERM, [](int) {
+    if (clock_file != nullptr) {
+      AppendClock(*clock_file);
+    }
+    WriteAll(1, "ignored SIGTERM\n");
+  });
 }
 
 void OnTerm(Words words) {
@@ -52,8 +61,10 @@ void Crash(Words words) {
 void StopSelf(Words /*words*/) { Need(kill(getpid(), SIGSTOP), "kill"); }
 
 constexpr std::array kSteps{
-    Step{"ignore-term", "", 0, IgnoreTerm},     Step{"on-term", "CODE [MILLISECONDS]", 1, OnTerm},
-    Step{"say-signal", "NUMBER", 1, SaySignal}, Step{"crash", "SIGNAL", 1, Crash},
+    Step{"ignore-term", "[FILE for the clock at each]", 0, IgnoreTerm},
+    Step{"on-term", "CODE [MILLISECONDS]", 1, OnTerm},
+    Step{"say-signal", "NUMBER", 1, SaySignal},
+    Step{"crash", "SIGNAL", 1, Crash},
     Step{"stop-self", "", 0, StopSelf},
 };
 

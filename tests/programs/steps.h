@@ -34,6 +34,9 @@ void WriteAll(int fd, std::string_view bytes);
 // Sleeps through signals that are handled or ignored.
 void SleepMilliseconds(long milliseconds);
 
+// The monotonic clock in nanoseconds, as a line at the end of the file.
+void AppendClock(const std::string& path);
+
 // One line to stdout.
 void Say(std::string_view line);
 

@@ -1,0 +1,109 @@
+#include "tests/e2e/http.h"
+
+#include <arpa/inet.h>
+#include <doctest/doctest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+namespace oxherd::e2e {
+namespace {
+
+sockaddr_in Loopback(std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+// Each read and write on `fd` ends after `deadline`.
+void Limit(int fd, milliseconds deadline) {
+  const timeval limit{deadline.count() / 1000, deadline.count() % 1000 * 1000};
+  setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+}
+
+std::string Exchange(int fd, const sockaddr_in& address, const std::string& request,
+                     std::string& error) {
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+      send(fd, request.data(), request.size(), MSG_NOSIGNAL) < 0) {
+    error = std::strerror(errno);
+    return {};
+  }
+  std::string answer;
+  char buffer[4096];
+  ssize_t got = 0;
+  while ((got = read(fd, buffer, sizeof buffer)) > 0) {
+    answer.append(buffer, static_cast<std::size_t>(got));
+  }
+  error = got < 0 ? std::strerror(errno) : "";
+  return answer;
+}
+
+}  // namespace
+
+HttpAnswer HttpGet(std::uint16_t port, const std::string& path, milliseconds deadline) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  Limit(fd, deadline);
+  HttpAnswer answer;
+  const std::string raw = Exchange(
+      fd, Loopback(port),
+      "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", answer.error);
+  close(fd);
+  const std::size_t body = raw.find("\r\n\r\n");
+  if (raw.starts_with("HTTP/1.1 ") && body != std::string::npos && answer.error.empty()) {
+    answer.status = std::atoi(raw.c_str() + 9);
+    answer.body = raw.substr(body + 4);
+  } else if (answer.error.empty()) {
+    answer.error = "cut off after " + std::to_string(raw.size()) + " bytes";
+  }
+  return answer;
+}
+
+std::vector<std::future<HttpAnswer>> HttpGetMany(std::size_t count, std::uint16_t port,
+                                                 const std::string& path) {
+  std::vector<std::future<HttpAnswer>> answers;
+  for (std::size_t i = 0; i < count; ++i) {
+    answers.push_back(std::async(std::launch::async, [port, path] { return HttpGet(port, path); }));
+  }
+  return answers;
+}
+
+bool IsFree(std::uint16_t port) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  const sockaddr_in address = Loopback(port);
+  const bool free = bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+                    listen(fd, 1) == 0;
+  close(fd);
+  return free;
+}
+
+std::uint16_t FreePorts(std::uint16_t count) {
+  // Test programs that run at the same time begin at different places.
+  constexpr unsigned kFirst = 10000;
+  constexpr unsigned kRange = 20000;
+  static unsigned next = static_cast<unsigned>(getpid()) * 101U;
+  for (unsigned tries = 0; tries < kRange; ++tries) {
+    const auto base = static_cast<std::uint16_t>(kFirst + next % kRange);
+    next += count;
+    std::uint16_t free = 0;
+    while (free < count && IsFree(static_cast<std::uint16_t>(base + free))) {
+      ++free;
+    }
+    if (free == count) {
+      return base;
+    }
+  }
+  FAIL("no " << count << " free ports");
+  return 0;
+}
+
+}  // namespace oxherd::e2e
