@@ -1,0 +1,37 @@
+// Unix stream sockets in a directory, however long its path is: bound and connected as
+// /proc/self/fd/N/name.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/error.h"
+#include "os/fd.h"
+
+namespace oxherd::os {
+
+// A listening socket, mode 0600, that does not block, at `name` in the directory. What is there
+// already is replaced in one step, so call it only as the holder of the lock. Source: unix(7).
+[[nodiscard]] Result<Fd> ListenLocally(int directory, const std::string& name);
+
+// A connected socket that blocks. ENOENT and ECONNREFUSED: nobody listens.
+[[nodiscard]] Result<Fd> ConnectLocally(const std::string& directory, const std::string& name);
+
+// What a name stands for: when it changes, somebody has deleted or replaced the file.
+struct FileIdentity {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
+};
+// Of a name in a directory, not following a symlink (fstatat(2)).
+[[nodiscard]] SystemResult<FileIdentity> IdentityOf(int directory, const char* name);
+
+// Who connected: SO_PEERCRED (socket(7)).
+struct Peer {
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::int32_t pid = 0;
+};
+[[nodiscard]] Result<Peer> PeerOf(int connection);
+
+}  // namespace oxherd::os

@@ -1,0 +1,203 @@
+#include "os/log_file.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
+namespace oxherd::os {
+namespace {
+
+FileFacts FactsFrom(const struct stat& status) {
+  FileFacts facts;
+  facts.device = status.st_dev;
+  facts.inode = status.st_ino;
+  facts.size = static_cast<std::uint64_t>(status.st_size);
+  facts.modified = WallTime(Seconds(status.st_mtim.tv_sec) + Duration(status.st_mtim.tv_nsec));
+  return facts;
+}
+
+std::string Naming(const std::string& path) { return "open log \"" + path + "\""; }
+
+std::string FolderOf(const std::string& path) {
+  const auto slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// mkdir -p, each new one 0700.
+Status MakeFolders(const std::string& folder) {
+  if (mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) return {};
+  if (errno != ENOENT || folder == "/" || folder == ".") return ErrnoError(folder);
+  OXHERD_TRY(MakeFolders(FolderOf(folder)));
+  if (mkdir(folder.c_str(), 0700) == 0 || errno == EEXIST) return {};
+  return ErrnoError(folder);
+}
+
+// Others cannot change what is in it, or (sticky) only what is theirs.
+bool IsTrusted(const struct stat& folder) {
+  if (folder.st_uid != 0 && folder.st_uid != geteuid()) return false;
+  return (folder.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (folder.st_mode & S_ISVTX) != 0;
+}
+
+// Every folder on the way, links resolved, is trusted; each is opened in the one before it, so that
+// nobody can exchange one meanwhile.
+Status CheckTrustedFolders(const std::string& folder) {
+  const std::unique_ptr<char, decltype(&std::free)> resolved(realpath(folder.c_str(), nullptr),
+                                                             &std::free);
+  if (!resolved) return ErrnoError(folder);
+  const std::string whole = resolved.get();
+  Fd here(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+  for (std::size_t begin = 1; begin < whole.size();) {
+    auto end = whole.find('/', begin);
+    if (end == std::string::npos) end = whole.size();
+    const std::string name = whole.substr(begin, end - begin);
+    Fd next(openat(here.get(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat status{};
+    if (next.get() < 0 || fstat(next.get(), &status) != 0) return ErrnoError(whole);
+    if (!IsTrusted(status)) {
+      return MakeError("another user can change the folder " + whole.substr(0, end) +
+                       "; root writes no logs there");
+    }
+    here = std::move(next);
+    begin = end + 1;
+  }
+  return {};
+}
+
+Status CheckLogFile(const Fd& file) {
+  struct stat status{};
+  if (fstat(file.get(), &status) != 0) return ErrnoError("fstat");
+  if (S_ISCHR(status.st_mode) && IsNullDevice(file)) return {};
+  if (S_ISDIR(status.st_mode)) return ErrnoError("", EISDIR);
+  if (!S_ISREG(status.st_mode)) return MakeError("not a regular file");
+  if (geteuid() == 0 && status.st_uid != 0) return MakeError("the file is another user's");
+  return {};
+}
+
+Result<Fd> OpenOnce(const std::string& path) {
+  Fd file(
+      open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0600));
+  if (file.get() < 0) {
+    const int number = errno;
+    if (number == ELOOP) return MakeError(Naming(path) + ": it is a symbolic link");
+    return ErrnoError(Naming(path), number);
+  }
+  return file;
+}
+
+SystemResult<std::size_t> Counted(ssize_t count) {
+  if (count < 0) return LastErrno();
+  return static_cast<std::size_t>(count);
+}
+
+}  // namespace
+
+Result<FileFacts> FactsOf(const std::string& path) {
+  struct stat status{};
+  if (lstat(path.c_str(), &status) != 0) return ErrnoError(path);
+  return FactsFrom(status);
+}
+
+Result<FileFacts> FactsOf(const Fd& file) {
+  struct stat status{};
+  if (fstat(file.get(), &status) != 0) return ErrnoError("fstat");
+  return FactsFrom(status);
+}
+
+Result<Fd> OpenLogFile(const std::string& path) {
+  const std::string folder = FolderOf(path);
+  if (geteuid() == 0 && path != "/dev/null") {
+    auto trusted = CheckTrustedFolders(folder);
+    if (!trusted && trusted.error().number == ENOENT) {
+      trusted = MakeFolders(folder);
+      if (trusted) trusted = CheckTrustedFolders(folder);
+    }
+    if (!trusted) return std::unexpected(std::move(trusted).error().In(Naming(path)));
+  }
+  auto file = OpenOnce(path);
+  if (!file && file.error().number == ENOENT) {
+    if (auto made = MakeFolders(folder); !made) {
+      return std::unexpected(std::move(made).error().In(Naming(path)));
+    }
+    file = OpenOnce(path);
+  }
+  if (!file) return file;
+  if (auto fit = CheckLogFile(*file); !fit) {
+    if (fit.error().number != 0) return ErrnoError(Naming(path), fit.error().number);
+    return std::unexpected(std::move(fit).error().In(Naming(path)));
+  }
+  return file;
+}
+
+bool IsNullDevice(const Fd& file) {
+  struct stat status{};
+  return fstat(file.get(), &status) == 0 && S_ISCHR(status.st_mode) &&
+         status.st_rdev == makedev(1, 3);
+}
+
+SystemResult<std::size_t> MoveToFile(const Fd& pipe, const Fd& file, std::uint64_t offset,
+                                     std::size_t limit) {
+  auto at = static_cast<off64_t>(offset);
+  return Counted(
+      Try([&] { return splice(pipe.get(), nullptr, file.get(), &at, limit, SPLICE_F_NONBLOCK); }));
+}
+
+SystemResult<std::size_t> Peek(const Fd& pipe, const Pipe& spare, std::span<char> buffer) {
+  const ssize_t copied =
+      Try([&] { return tee(pipe.get(), spare.write_end.get(), buffer.size(), SPLICE_F_NONBLOCK); });
+  if (copied <= 0) return Counted(copied);
+  std::size_t got = 0;
+  while (got < static_cast<std::size_t>(copied)) {
+    const auto more = TakeFrom(spare.read_end, buffer.subspan(got));
+    if (!more) return more;
+    got += *more;
+  }
+  return got;
+}
+
+SystemResult<std::size_t> TakeFrom(const Fd& pipe, std::span<char> buffer) {
+  return Counted(Try([&] { return read(pipe.get(), buffer.data(), buffer.size()); }));
+}
+
+std::size_t BytesIn(const Fd& pipe) {
+  int count = 0;
+  if (ioctl(pipe.get(), FIONREAD, &count) != 0 || count < 0) return 0;
+  return static_cast<std::size_t>(count);
+}
+
+SystemResult<std::size_t> ReadAt(const Fd& file, std::uint64_t offset, std::span<char> buffer) {
+  std::size_t got = 0;
+  while (got < buffer.size()) {
+    const ssize_t count = Try([&] {
+      return pread(file.get(), buffer.data() + got, buffer.size() - got,
+                   static_cast<off_t>(offset + got));
+    });
+    if (count < 0) return LastErrno();
+    if (count == 0) break;
+    got += static_cast<std::size_t>(count);
+  }
+  return got;
+}
+
+SystemResult<std::size_t> WriteAt(const Fd& file, std::uint64_t offset, std::string_view bytes) {
+  return Counted(Try(
+      [&] { return pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset)); }));
+}
+
+SystemStatus CutTo(const Fd& file, std::uint64_t size) {
+  if (Try([&] { return ftruncate(file.get(), static_cast<off_t>(size)); }) != 0) {
+    return LastErrno();
+  }
+  return {};
+}
+
+}  // namespace oxherd::os

@@ -1,0 +1,69 @@
+// A log file and the pipe that feeds it: opened without following links, filled by splice(2).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "os/fd.h"
+
+namespace oxherd::os {
+
+// Which file a path names, and how long it is.
+struct FileFacts {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::uint64_t size = 0;
+  WallTime modified{};
+
+  [[nodiscard]] bool SameFile(const FileFacts& other) const {
+    return device == other.device && inode == other.inode;
+  }
+};
+
+// Of the file at `path` itself, never of what a link there points to. stat(2).
+[[nodiscard]] Result<FileFacts> FactsOf(const std::string& path);
+[[nodiscard]] Result<FileFacts> FactsOf(const Fd& file);
+
+// Opens a log for reading and writing; makes it (0600) and its folders (0700) where they are
+// missing. Refused: a link, a folder, anything that is no regular file but /dev/null. Under root
+// also a file of another user, and a path through a folder that another user can change: he could
+// put a link to /etc/passwd there. The error says `open log "PATH": why`. Blocks for the disk.
+[[nodiscard]] Result<Fd> OpenLogFile(const std::string& path);
+
+// Whether it is /dev/null.
+[[nodiscard]] bool IsNullDevice(const Fd& file);
+
+// Moves up to `limit` bytes from a pipe to the file at `offset`. 0: every writer is gone and the
+// pipe is empty. EAGAIN: nothing there now. Never waits for the pipe. splice(2).
+[[nodiscard]] SystemResult<std::size_t> MoveToFile(const Fd& pipe, const Fd& file,
+                                                   std::uint64_t offset, std::size_t limit);
+
+// Copies what is in the pipe, up to the size of `buffer`, and leaves it there; may be less than
+// what there is. `spare` is an empty pipe of the caller's, empty again afterwards. As MoveToFile.
+// tee(2).
+[[nodiscard]] SystemResult<std::size_t> Peek(const Fd& pipe, const Pipe& spare,
+                                             std::span<char> buffer);
+
+// Takes bytes out of a pipe that does not block. As MoveToFile. read(2).
+[[nodiscard]] SystemResult<std::size_t> TakeFrom(const Fd& pipe, std::span<char> buffer);
+
+// How many bytes are in the pipe now. ioctl(2): FIONREAD.
+[[nodiscard]] std::size_t BytesIn(const Fd& pipe);
+
+// pread(2): how much was there; less than asked only at the end of the file.
+[[nodiscard]] SystemResult<std::size_t> ReadAt(const Fd& file, std::uint64_t offset,
+                                               std::span<char> buffer);
+
+// pwrite(2), once: how much was written, which may be less than asked.
+[[nodiscard]] SystemResult<std::size_t> WriteAt(const Fd& file, std::uint64_t offset,
+                                                std::string_view bytes);
+
+// ftruncate(2).
+[[nodiscard]] SystemStatus CutTo(const Fd& file, std::uint64_t size);
+
+}  // namespace oxherd::os

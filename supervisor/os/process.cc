@@ -1,0 +1,122 @@
+#include "os/process.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <csignal>
+
+#ifndef PIDFD_SIGNAL_PROCESS_GROUP
+#define PIDFD_SIGNAL_PROCESS_GROUP (1U << 2)  // Linux 6.9; Debian 12's headers are older
+#endif
+
+namespace oxherd::os {
+namespace {
+
+Duration FromTimeval(const timeval& time) {
+  return Seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
+}
+
+long PidfdSendSignal(int pidfd, int signal, unsigned flags) {
+  return Try([=] { return ::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, flags); });
+}
+
+}  // namespace
+
+SystemResult<Fd> OpenPidfd(Pid pid) {
+  const long number = Try([=] { return ::syscall(SYS_pidfd_open, pid.number(), 0); });
+  if (number < 0) return LastErrno();
+  return Fd(static_cast<int>(number));
+}
+
+SystemStatus SendSignal(int pidfd, int signal) {
+  if (PidfdSendSignal(pidfd, signal, 0) < 0) return LastErrno();
+  return {};
+}
+
+SystemStatus SendSignalToGroup(int pidfd, Pid leader, int signal, Leader state) {
+  if (PidfdSendSignal(pidfd, signal, PIDFD_SIGNAL_PROCESS_GROUP) == 0) return {};
+  if (errno != EINVAL || state == Leader::kReaped) return LastErrno();
+  if (Try([=] { return ::kill(-leader.number(), signal); }) < 0) return LastErrno();
+  return {};
+}
+
+SystemResult<std::optional<Reaped>> ReapOne() {
+  int status = 0;
+  rusage used{};
+  const pid_t pid = Try([&] { return ::wait4(-1, &status, WNOHANG, &used); });
+  if (pid < 0) {
+    if (errno == ECHILD) return std::nullopt;
+    return LastErrno();
+  }
+  if (pid == 0) return std::nullopt;
+  return Reaped{.pid = Pid(pid),
+                .status = ExitStatus::FromWait(status),
+                .user_time = FromTimeval(used.ru_utime),
+                .system_time = FromTimeval(used.ru_stime)};
+}
+
+SystemStatus BecomeSubreaper() {
+  if (Try([] { return ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }) < 0) return LastErrno();
+  return {};
+}
+
+SystemResult<OpenFiles> RaiseOpenFiles() {
+  rlimit limit{};
+  if (Try([&] { return ::getrlimit(RLIMIT_NOFILE, &limit); }) < 0) return LastErrno();
+  const OpenFiles before{.soft = limit.rlim_cur, .hard = limit.rlim_max};
+  limit.rlim_cur = limit.rlim_max;
+  if (Try([&] { return ::setrlimit(RLIMIT_NOFILE, &limit); }) < 0) return LastErrno();
+  return before;
+}
+
+int OomScoreAdj() {
+  const Fd file(Try([] { return ::open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC); }));
+  if (!file) return 0;
+  std::array<char, 16> text{};
+  const ssize_t size = Try([&] { return ::read(file.get(), text.data(), text.size()); });
+  if (size <= 0) return 0;
+  int score = 0;
+  std::from_chars(text.data(), text.data() + size, score);
+  return score;
+}
+
+SystemStatus BlockAllSignals() {
+  sigset_t all{};
+  ::sigfillset(&all);
+  if (Try([&] { return ::sigprocmask(SIG_SETMASK, &all, nullptr); }) < 0) return LastErrno();
+  struct sigaction standard{};
+  standard.sa_handler = SIG_DFL;
+  // SIGKILL and SIGSTOP cannot be set, nor can the two that glibc keeps for itself: errors mean
+  // nothing here.
+  for (int signal = 1; signal <= SIGRTMAX; ++signal) ::sigaction(signal, &standard, nullptr);
+  return {};
+}
+
+SystemResult<Fd> OpenSignals() {
+  sigset_t wanted{};
+  ::sigemptyset(&wanted);
+  for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&wanted, signal);
+  const int number = Try([&] { return ::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK); });
+  if (number < 0) return LastErrno();
+  return Fd(number);
+}
+
+SystemResult<std::optional<SignalSeen>> NextSignal(int signals) {
+  signalfd_siginfo seen{};
+  const ssize_t size = Try([&] { return ::read(signals, &seen, sizeof seen); });
+  if (size < 0) {
+    if (errno == EAGAIN) return std::nullopt;
+    return LastErrno();
+  }
+  return SignalSeen{.number = static_cast<int>(seen.ssi_signo),
+                    .from_kernel = seen.ssi_code == SI_KERNEL};
+}
+
+}  // namespace oxherd::os
