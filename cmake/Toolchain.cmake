@@ -8,6 +8,7 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 set(CMAKE_CXX_FLAGS_DEBUG "-O0 -g")
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
+# Without -DNDEBUG: toml++ would then take its own assertions for granted, and be wrong.
 set(CMAKE_CXX_FLAGS_RELEASE "-O2")
 
 find_program(OXHERD_CCACHE ccache)
