@@ -27,7 +27,7 @@ std::string ExitWords(const ExitStatus& status) {
     case ExitStatus::Kind::kCode:
       return fmt::format("exited {}", status.number);
     case ExitStatus::Kind::kSignal:
-      return "killed by " + status.Text();
+      return "was killed by " + status.Text();
     case ExitStatus::Kind::kUnknown:
       break;
   }
@@ -70,8 +70,8 @@ std::string ExecAdvice(int number, const Spec& spec, std::string_view search_pat
 
 std::string SpawnText(const Failure& failure, const About& about) {
   const std::string_view stage = StageWord(failure.stage);
-  std::string text(stage);
-  if (stage == "died") return "it died between clone and exec";
+  if (stage == "died") return "cannot start: died between clone and exec";
+  std::string text = "cannot start: " + std::string(stage);
   if (about.spec != nullptr && stage == kChdir) {
     text += fmt::format(" \"{}\"", about.spec->working_dir);
   }
@@ -89,15 +89,18 @@ std::string SpawnText(const Failure& failure, const About& about) {
   return text;
 }
 
-std::string ForeignPortText(const Failure& failure) {
+std::string ForeignPortText(const Failure& failure, const About& about) {
+  const std::string port = about.port == 0 ? "its port" : fmt::format("port {}", about.port);
   if (!failure.other.is_set()) {
-    return "its port is answered by a process that is not its own; stop that one, or give this "
-           "service another port";
+    return fmt::format(
+        "has proved nothing: {} is answered by a process that is not its own; stop that one, or "
+        "give this service another port",
+        port);
   }
   return fmt::format(
-      "its port is answered by generation {}; set reload_strategy = \"stop-first\", or a port per "
-      "instance with port_base",
-      failure.other.number());
+      "has proved nothing: {} is answered by gen {}; set reload_strategy = \"stop-first\", or a "
+      "port for each instance with port_base",
+      port, failure.other.number());
 }
 
 std::string DependencyFailure(const Failure& failure) {
@@ -112,10 +115,10 @@ std::string DependencyFailure(const Failure& failure) {
 
 std::string HookText(const Failure& failure) {
   if (failure.millis > 0) {
-    return fmt::format("pre_reload_cmd was not done in {} and was killed",
+    return fmt::format("was not begun: pre_reload_cmd was not done in {} and was killed",
                        LimitText(failure.millis));
   }
-  return "pre_reload_cmd " + ExitWords(failure.status);
+  return "was not begun: pre_reload_cmd " + ExitWords(failure.status);
 }
 
 std::string_view VerbWord(Verb verb) {
@@ -151,28 +154,29 @@ std::string CauseText(const Failure& failure, const About& about) {
     case Failure::Kind::kExited:
       return ExitedText(failure);
     case Failure::Kind::kNotReady:
-      return fmt::format("not ready in {}", LimitText(failure.millis));
+      return fmt::format("was not ready in {}", LimitText(failure.millis));
     case Failure::Kind::kSpawn:
       return SpawnText(failure, about);
     case Failure::Kind::kUnhealthy:
-      return "its health check failed";
+      return "failed its health check";
     case Failure::Kind::kForeignPort:
-      return ForeignPortText(failure);
+      return ForeignPortText(failure, about);
     case Failure::Kind::kDependency:
       return DependencyFailure(failure);
     case Failure::Kind::kHook:
       return HookText(failure);
     case Failure::Kind::kAborted:
-      return fmt::format("ended by {}", VerbWord(failure.verb));
+      return fmt::format("was ended by {}", VerbWord(failure.verb));
     case Failure::Kind::kSuperseded:
-      return fmt::format("superseded by a later reload (generation {})", failure.other.number());
+      return fmt::format("was superseded by a later reload (generation {})",
+                         failure.other.number());
     case Failure::Kind::kUnkillable:
-      return "SIGKILL was sent and its processes are still there";
+      return "is unkillable: SIGKILL was sent and its processes are still there";
     case Failure::Kind::kUnknown:
-      return "no such service";
+      return "is no service that is known here";
     case Failure::Kind::kTimeout:
-      return failure.millis == 0 ? "the time-out passed"
-                                 : "not so within " + LimitText(failure.millis);
+      return failure.millis == 0 ? "ran out of time"
+                                 : "was not so within " + LimitText(failure.millis);
   }
   return "";
 }
@@ -236,7 +240,7 @@ std::string Describe(const action::Tell& tell, const About& about) {
     case TellKind::kExited:
       return tell.failure.is_set() ? Describe(tell.failure, about) : ExitWords(tell.failure.status);
     case TellKind::kSpawnFailed:
-      return "cannot start" + Because(tell.failure, about);
+      return Describe(tell.failure, about);
     case TellKind::kNotReady:
       return Describe(tell.failure, about);
     case TellKind::kUnhealthy:

@@ -15,12 +15,14 @@ namespace oxherd::control {
 
 // What the facts leave open. All of it may be missing; the words are then less exact.
 struct About {
-  const Spec* spec = nullptr;    // of the generation that it is about
-  std::string_view search_path;  // the instance's PATH, for a program that was not found
+  const Spec* spec = nullptr;         // of the generation that it is about
+  std::uint16_t port = 0;             // that its health check asks
+  std::string_view search_path = {};  // the instance's PATH, for a program that was not found
 };
 
-// Why: "exited 1 after 84 ms, before it was ready"; `chdir "/srv/app": No such file or directory`;
-// "migrate failed". No subject, no full stop. Empty for a Failure that is none.
+// Why, as what a subject did, so that "api/0 " can stand in front: "exited 1 after 84 ms, before it
+// was ready"; `cannot start: chdir "/srv/app": No such file or directory`; "waits for migrate,
+// which failed: exit 1". No full stop. Empty for a Failure that is none.
 [[nodiscard]] std::string Describe(const Failure& failure, const About& about = {});
 
 // What happened, for a progress line: "ready in 412 ms", "stopping: SIGTERM, SIGKILL after 10 s".

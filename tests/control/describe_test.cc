@@ -55,27 +55,30 @@ TEST_CASE("an exit before ready is told apart from a crash of what was ready") {
 TEST_CASE("an OOM kill is named as such") {
   ExitStatus status = ExitStatus::Signal(SIGKILL);
   status.out_of_memory = true;
-  CHECK(Describe(Exit(status, 3200, true)) == "killed by SIGKILL (out of memory) after 3.2 s");
+  CHECK(Describe(Exit(status, 3200, true)) == "was killed by SIGKILL (out of memory) after 3.2 s");
 }
 
 TEST_CASE("a failed start names its stage, the path, and the mend") {
   const Spec spec = NodeSpec();
-  CHECK(Describe(SpawnFailure(keeper::Stage::kDirectory, ENOENT), {&spec, ""}) ==
-        "chdir \"/srv/app\": No such file or directory");
-  CHECK(
-      Describe(SpawnFailure(keeper::Stage::kExec, EACCES), {&spec, ""}) ==
-      "exec \"/usr/bin/node\": Permission denied; is it an executable file? chmod +x makes it one");
-  CHECK(Describe(SpawnFailure(keeper::Stage::kExec, ENOENT)) == "exec: No such file or directory");
+  CHECK(Describe(SpawnFailure(keeper::Stage::kDirectory, ENOENT), {.spec = &spec}) ==
+        "cannot start: chdir \"/srv/app\": No such file or directory");
+  CHECK(Describe(SpawnFailure(keeper::Stage::kExec, EACCES), {.spec = &spec}) ==
+        "cannot start: exec \"/usr/bin/node\": Permission denied; is it an executable file? chmod "
+        "+x makes it one");
+  CHECK(Describe(SpawnFailure(keeper::Stage::kExec, ENOENT)) ==
+        "cannot start: exec: No such file or directory");
   CHECK(Describe(SpawnFailure(keeper::Stage::kClone, EAGAIN)) ==
-        "clone: Resource temporarily unavailable; the limit of processes is reached "
+        "cannot start: clone: Resource temporarily unavailable; the limit of processes is reached "
         "(RLIMIT_NPROC, pids.max)");
 }
 
 TEST_CASE("a program that is not on PATH says which PATH was searched") {
   Spec spec = NodeSpec();
   spec.program.clear();
-  CHECK(Describe(SpawnFailure(keeper::Stage::kExec, ENOENT), {&spec, "/usr/bin:/bin"}) ==
-        "exec \"node\": No such file or directory; it is not on PATH, which is /usr/bin:/bin");
+  CHECK(Describe(SpawnFailure(keeper::Stage::kExec, ENOENT),
+                 {.spec = &spec, .search_path = "/usr/bin:/bin"}) ==
+        "cannot start: exec \"node\": No such file or directory; it is not on PATH, which is "
+        "/usr/bin:/bin");
 }
 
 TEST_CASE("the words for stages are the keeper's") {
@@ -84,6 +87,16 @@ TEST_CASE("the words for stages are the keeper's") {
           keeper::StageName(static_cast<keeper::Stage>(i)));
   }
   CHECK(StageWord(200) == "unknown stage");
+}
+
+TEST_CASE("a port that another one answers is named, with who answers it") {
+  Failure failure;
+  failure.kind = Failure::Kind::kForeignPort;
+  CHECK(Describe(failure, {.port = 3000})
+            .starts_with("has proved nothing: port 3000 is answered by a process that is not its"));
+  failure.other = Generation(7);
+  CHECK(Describe(failure, {.port = 3000})
+            .starts_with("has proved nothing: port 3000 is answered by gen 7; set reload"));
 }
 
 TEST_CASE("a way back that was lost is said with the cause") {
@@ -129,7 +142,7 @@ TEST_CASE("progress is said with its figures") {
 TEST_CASE("a crash loop says which try it is and when the next one comes") {
   Spec spec = NodeSpec();
   spec.policy.max_restarts = 10;
-  CHECK(Describe(Tell(TellKind::kBackoff, 4000, 3), {&spec, ""}) ==
+  CHECK(Describe(Tell(TellKind::kBackoff, 4000, 3), {.spec = &spec}) ==
         "starting again in 4 s (try 3 of 10)");
   const Failure failure = Exit(ExitStatus::Code(1), 84, false);
   CHECK(Describe(Tell(TellKind::kFailed, 300'000, 10, failure)) ==
