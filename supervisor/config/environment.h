@@ -27,6 +27,9 @@ struct SpawnIdentity {
 // HOME, USER, LOGNAME, SHELL, LANG, LC_*, TZ. `${…}` of one that is not set is empty, not an error.
 [[nodiscard]] bool IsBaseName(std::string_view name);
 
+// True for the variables that Oxherd sets for every instance and that nothing overrides.
+[[nodiscard]] bool IsOwnName(std::string_view name);
+
 // The part of a caller's environment that IsBaseName() lets through.
 [[nodiscard]] std::vector<EnvEntry> BaseEnvironment(std::span<const EnvEntry> caller);
 

@@ -16,6 +16,8 @@ struct FileFacts {
   uid_t owner = 0;
   mode_t permissions = 0;  // as in stat(2), without the type
   bool is_directory = false;
+  dev_t device = 0;
+  ino_t inode = 0;
 };
 
 struct OxfileSearch {
@@ -29,7 +31,7 @@ struct OxfileSearch {
 
 struct FoundOxfile {
   std::string path;  // absolute
-  std::string note;  // "./Oxfile.toml was read; ./oxfile.toml is there too and was not"; or empty
+  std::string note;  // "oxfile.toml is there too and was not read"; or empty
 };
 
 // -c PATH; else Oxfile.toml or oxfile.toml in `folder`; else ~/.config/oxherd/Oxfile.toml, for root

@@ -1,0 +1,63 @@
+#include "config/error_list.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "config/oxfile.h"
+#include "config/text_check.h"
+
+namespace oxherd {
+
+void ErrorList::Add(Position position, std::string key, std::string message) {
+  errors_.push_back(
+      {path_, position.line, position.column, std::move(key), std::move(message), {}});
+}
+
+void ErrorList::AddIn(const std::string& file, Position position, std::string key,
+                      std::string message, std::string source_line) {
+  errors_.push_back({file, position.line, position.column, std::move(key), std::move(message),
+                     std::move(source_line)});
+}
+
+void ErrorList::Note(Position position, std::string key, std::string message) {
+  notes_.push_back({path_, position.line, position.column, std::move(key), std::move(message), {}});
+}
+
+namespace {
+
+// What [defaults] says wrongly is found once for every service: the place and the words are the
+// same.
+void SortAndUnite(std::vector<ConfigError>& errors, const std::string& oxfile) {
+  const auto place = [&oxfile](const ConfigError& error) {
+    return std::tuple(error.file != oxfile, std::string_view(error.file), error.line, error.column,
+                      std::string_view(error.message));
+  };
+  std::ranges::stable_sort(errors, {}, place);
+  const auto rest = std::ranges::unique(errors, {}, place);
+  errors.erase(rest.begin(), rest.end());
+}
+
+}  // namespace
+
+std::vector<ConfigError> ErrorList::TakeErrors() {
+  SortAndUnite(errors_, path_);
+  if (errors_.size() > kMaxConfigErrors) {
+    const std::size_t more = errors_.size() - kMaxConfigErrors;
+    errors_.resize(kMaxConfigErrors);
+    errors_.push_back({path_, 0, 0, {}, fmt::format("{} more errors are not shown", more), {}});
+  }
+  for (ConfigError& error : errors_) {
+    if (error.file == path_) error.source_line = LineOf(text_, error.line);
+  }
+  return std::exchange(errors_, {});
+}
+
+std::vector<ConfigError> ErrorList::TakeNotes() {
+  SortAndUnite(notes_, path_);
+  return std::exchange(notes_, {});
+}
+
+}  // namespace oxherd

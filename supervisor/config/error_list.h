@@ -1,0 +1,38 @@
+// Collects what is wrong in a file, and what is worth noting, until all of it is known.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/config_error.h"
+#include "config/value.h"
+
+namespace oxherd {
+
+class ErrorList {
+ public:
+  // `path` is for messages; `text` must outlive the list: source lines are taken from it.
+  ErrorList(std::string path, std::string_view text) : path_(std::move(path)), text_(text) {}
+
+  void Add(Position position, std::string key, std::string message);
+  // In another file than the Oxfile; `source_line` is shown, so it must hold no secret.
+  void AddIn(const std::string& file, Position position, std::string key, std::string message,
+             std::string source_line);
+  void Note(Position position, std::string key, std::string message);
+
+  [[nodiscard]] bool empty() const { return errors_.empty(); }
+
+  // Sorted by position, the Oxfile's first, each once, with source lines, at most kMaxConfigErrors
+  // and one more that counts the rest.
+  [[nodiscard]] std::vector<ConfigError> TakeErrors();
+  [[nodiscard]] std::vector<ConfigError> TakeNotes();
+
+ private:
+  std::string path_;
+  std::string_view text_;
+  std::vector<ConfigError> errors_;
+  std::vector<ConfigError> notes_;
+};
+
+}  // namespace oxherd

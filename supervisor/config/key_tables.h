@@ -1,0 +1,21 @@
+// The tables of keys, one per section; keys.h is how to ask them.
+#pragma once
+
+#include <span>
+
+#include "config/keys.h"
+
+namespace oxherd {
+
+// What a key does: `read` stores a value; nullptr in its place means "not supported yet".
+inline constexpr Reader kLater = nullptr;
+
+[[nodiscard]] std::span<const Key> ProcessKeys();
+[[nodiscard]] std::span<const Key> HealthCheckKeys();
+[[nodiscard]] std::span<const Key> LimitKeys();
+[[nodiscard]] std::span<const Key> LogKeys();
+[[nodiscard]] std::span<const Key> LoggingKeys();
+[[nodiscard]] std::span<const Key> SupervisorKeys();
+[[nodiscard]] std::span<const Key> TopKeys();
+
+}  // namespace oxherd

@@ -1,0 +1,44 @@
+#include "config/line_pattern.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <regex>
+#include <string>
+
+namespace oxherd {
+
+struct LinePattern::Expression {
+  std::regex regex;
+};
+
+Result<LinePattern> LinePattern::Compile(std::string_view pattern) {
+  if (pattern.empty()) return MakeError("an empty pattern matches every line; write some text");
+  if (pattern.size() > kMaxPattern) {
+    return MakeError(fmt::format("the pattern is longer than {} characters", kMaxPattern));
+  }
+  // libstdc++'s polynomial matcher: breadth first, so no pattern is exponential and none overflows
+  // the stack; it refuses back references.
+  constexpr auto kFlags = std::regex_constants::ECMAScript | std::regex_constants::optimize |
+                          std::regex_constants::__polynomial;
+  try {
+    return LinePattern(std::make_shared<const Expression>(
+        Expression{std::regex(pattern.begin(), pattern.end(), kFlags)}));
+  } catch (const std::exception& error) {
+    return MakeError(
+        fmt::format("not a regular expression ({}); write \\\\ before . ( [ * + ? that "
+                    "stand for themselves",
+                    error.what()));
+  }
+}
+
+bool LinePattern::Matches(std::string_view line) const {
+  line = line.substr(0, kMaxLine);
+  try {
+    return std::regex_search(line.begin(), line.end(), regex_->regex);
+  } catch (const std::exception&) {  // the matcher's own limits: no match
+    return false;
+  }
+}
+
+}  // namespace oxherd

@@ -1,0 +1,212 @@
+#include "config/oxfile.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <utility>
+
+#include "config/error_list.h"
+#include "config/keys.h"
+#include "config/rules.h"
+#include "config/text_file.h"
+#include "config/toml_reader.h"
+
+namespace oxherd {
+
+namespace {
+
+// What is wrong with a service's name; empty: nothing.
+std::string ExplainName(std::string_view name) {
+  const auto allowed = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_' || c == '-';
+  };
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (name.empty()) return "an empty name; write [processes.api]";
+  if (name.size() > kMaxServiceName) {
+    return fmt::format("a name is at most {} characters long", kMaxServiceName);
+  }
+  if (!std::ranges::all_of(name, allowed)) {
+    return "a name is made of letters, digits, \".\", \"_\" and \"-\"";
+  }
+  if (name.front() == '.' || name.front() == '-')
+    return "a name does not begin with \".\" or \"-\"";
+  if (std::ranges::all_of(name, digit)) return "a name is not only digits: those are ids";
+  if (name == "all") return "\"all\" means every service; choose another name";
+  return {};
+}
+
+std::string FolderOf(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  return (error ? std::filesystem::path("/") : absolute).lexically_normal().parent_path().string();
+}
+
+class FileReader {
+ public:
+  FileReader(std::string_view text, const std::string& path, const ReadOptions& options,
+             const FileAccess& files)
+      : path_(path),
+        folder_(FolderOf(path)),
+        options_(options),
+        files_(files),
+        env_files_(files),
+        errors_(path, text) {}
+
+  ReadOutcome Run(const Table& document) {
+    if (!RefuseOtherDialect(document)) {
+      ReadTop(document);
+      if (const Entry* defaults = document.Find("defaults")) ReadDefaults(*defaults);
+      ReadProcesses(document);
+      CheckServices(drafts_, context());
+    }
+    if (!errors_.empty()) return std::unexpected(errors_.TakeErrors());
+    result_.path = path_;
+    result_.notes = errors_.TakeNotes();
+    return std::move(result_);
+  }
+
+ private:
+  [[nodiscard]] RuleContext context() { return {errors_, options_, files_, env_files_}; }
+
+  Place PlaceFor(std::string path, std::string prefix, Layer layer, Draft& draft) {
+    return {std::move(path),    std::move(prefix), layer,    draft,
+            result_.supervisor, errors_,           options_, folder_};
+  }
+
+  bool RefuseOtherDialect(const Table& document) {
+    const Entry* apps = document.Find("apps");
+    if (apps == nullptr) return false;
+    errors_.Add(
+        apps->position, "apps",
+        document.Find("processes") != nullptr
+            ? "[[apps]] and [processes.NAME] cannot stand in one file; keep [processes.NAME]"
+            : "[[apps]] is not supported yet; write [processes.NAME] with command = \"…\"");
+    return true;
+  }
+
+  // The table of `entry`, or nothing and an error.
+  const Table* TableOf(const Entry& entry, std::string_view path, std::string_view expected) {
+    const auto* table = entry.value.As<Table>();
+    if (table == nullptr) {
+      errors_.Add(entry.value.position, std::string(path),
+                  fmt::format("found {}, expected a table: {}", Describe(entry.value), expected));
+    }
+    return table;
+  }
+
+  void ReadTop(const Table& document) {
+    defaults_.spec.source_file =
+        (std::filesystem::path(folder_) / std::filesystem::path(path_).filename()).string();
+    defaults_.spec.working_dir = folder_;
+    for (const Entry& entry : document.entries) {
+      const Key* key = FindKey(Section::kTop, entry.key);
+      if (key == nullptr) {
+        errors_.Add(entry.position, entry.key, ExplainUnknownKey(Section::kTop, entry.key, ""));
+      } else if (key->read == nullptr) {
+        errors_.Add(entry.position, entry.key,
+                    fmt::format("\"{}\" is not supported yet; leave it out for now", entry.key));
+      } else if (entry.key == "supervisor" || entry.key == "logging") {
+        const bool logging = entry.key == "logging";
+        const Table* table = TableOf(entry, entry.key, fmt::format("[{}]", entry.key));
+        if (table == nullptr) continue;
+        ReadSection(
+            logging ? Section::kLogging : Section::kSupervisor, *table,
+            PlaceFor(entry.key, logging ? "logs." : "supervisor.", Layer::kInherited, defaults_));
+      }
+    }
+  }
+
+  void ReadDefaults(const Entry& entry) {
+    const Table* table = TableOf(entry, "defaults", "[defaults]");
+    if (table == nullptr) return;
+    ReadSection(Section::kProcess, *table, PlaceFor("defaults", "", Layer::kInherited, defaults_));
+  }
+
+  void ReadProcesses(const Table& document) {
+    const Entry* processes = document.Find("processes");
+    const Table* table =
+        processes == nullptr ? nullptr : TableOf(*processes, "processes", "[processes.NAME]");
+    if (processes != nullptr && table == nullptr) return;
+    if (table == nullptr || table->entries.empty()) {
+      if (!errors_.empty()) return;  // the name was mistyped, perhaps
+      errors_.Add({1, 1}, "", "defines no service; add [processes.api] with command = \"…\"");
+      return;
+    }
+    if (table->entries.size() > kMaxServices) {
+      errors_.Add(processes->position, "processes",
+                  fmt::format("more than {} services in one file", kMaxServices));
+      return;
+    }
+    drafts_.reserve(table->entries.size());
+    for (const Entry& entry : table->entries) ReadProcess(entry);
+    for (Draft& draft : drafts_) result_.specs.push_back(FinishService(draft, context()));
+  }
+
+  void ReadProcess(const Entry& entry) {
+    const std::string path = "processes." + entry.key;
+    const Table* table = TableOf(entry, path, fmt::format("[{}] with command = \"…\"", path));
+    if (table == nullptr) return;
+    if (std::string problem = ExplainName(entry.key); !problem.empty()) {
+      errors_.Add(entry.position, path, std::move(problem));
+      return;
+    }
+    // `[processes.my.api]` is one name to its author.
+    const bool dotted = std::ranges::all_of(table->entries, [](const Entry& below) {
+      return below.value.As<Table>() != nullptr && FindKey(Section::kProcess, below.key) == nullptr;
+    });
+    Draft draft = defaults_;
+    draft.spec.name = entry.key;
+    draft.position = entry.position;
+    draft.spec.source_line = entry.position.line;
+    ReadSection(Section::kProcess, *table, PlaceFor(path, "", Layer::kOwn, draft));
+    if (dotted && !table->entries.empty()) return;
+    drafts_.push_back(std::move(draft));
+  }
+
+  const std::string& path_;
+  const std::string folder_;
+  const ReadOptions& options_;
+  const FileAccess& files_;
+  EnvFiles env_files_;
+  ErrorList errors_;
+  Draft defaults_;
+  std::vector<Draft> drafts_;
+  Oxfile result_;
+};
+
+}  // namespace
+
+ReadOutcome ParseOxfile(std::string_view text, const std::string& path, const ReadOptions& options,
+                        const FileAccess& files) {
+  ErrorList errors(path, text);
+  if (text.size() > kMaxConfigBytes) {
+    errors.Add({}, "", fmt::format("is larger than {} MiB", kMaxConfigBytes >> 20U));
+    return std::unexpected(errors.TakeErrors());
+  }
+  text = WithoutByteOrderMark(text);
+  auto document = ReadToml(text);
+  if (!document) {
+    for (TextProblem& problem : document.error()) {
+      errors.Add(problem.position, "", std::move(problem.message));
+    }
+    return std::unexpected(errors.TakeErrors());
+  }
+  return FileReader(text, path, options, files).Run(*document);
+}
+
+ReadOutcome ReadOxfile(const std::string& path, const ReadOptions& options) {
+  auto text = ReadTextFile(path);
+  if (!text) {
+    return std::unexpected(
+        std::vector{ConfigError{path, 0, 0, {}, std::move(text).error().message, {}}});
+  }
+  const FileAccess files{ReadTextFile, [](const std::string& directory) {
+                           std::error_code error;
+                           return std::filesystem::is_directory(directory, error);
+                         }};
+  return ParseOxfile(*text, path, options, files);
+}
+
+}  // namespace oxherd

@@ -1,0 +1,33 @@
+// What the keys of a service mean together: defaults that depend on each other, and conflicts.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/draft.h"
+#include "config/env_files.h"
+#include "config/error_list.h"
+#include "config/oxfile.h"
+
+namespace oxherd {
+
+struct RuleContext {
+  ErrorList& errors;
+  const ReadOptions& options;
+  const FileAccess& files;
+  EnvFiles& env_files;
+};
+
+// The finished spec of a draft; what is wrong goes to the errors.
+[[nodiscard]] Spec FinishService(Draft& draft, const RuleContext& context);
+
+// Its parts, in this order, each on the draft's spec.
+void FinishPolicy(Draft& draft, const RuleContext& context);  // counts, restart, reload
+void FinishEnvironment(Draft& draft,
+                       const RuleContext& context);           // Spec::env; every `${…}` is known
+void FinishHealth(Draft& draft, const RuleContext& context);  // the check, and what proves ready
+
+// Between services: names in depends_on, cycles, ports given out twice.
+void CheckServices(const std::vector<Draft>& drafts, const RuleContext& context);
+
+}  // namespace oxherd

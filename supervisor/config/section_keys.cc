@@ -1,0 +1,140 @@
+#include <array>
+
+#include "config/key_tables.h"
+#include "config/table_readers.h"
+
+namespace oxherd {
+
+namespace {
+
+using std::chrono::hours;
+using R = const Reading&;
+
+constexpr DurationRange kInterval{TimeUnit::kSeconds, Millis(100), hours(24)};
+constexpr DurationRange kTimeout{TimeUnit::kSeconds, Millis(10), hours(1)};
+constexpr DurationRange kDelay{TimeUnit::kSeconds, Millis(0), hours(24)};
+constexpr std::uint64_t kMegabyte = 1024 * 1024;
+constexpr std::int64_t kMaxMegabytes = 1024 * 1024;    // 1 TiB
+constexpr std::int64_t kMaxOpenFiles = 1'073'741'816;  // the kernel's largest fs.nr_open
+
+HealthCheck& HealthOf(R reading) { return reading.draft().spec.health_check; }
+LogSpec& LogsOf(R reading) { return reading.draft().spec.logs; }
+
+void ReadMegabytes(R reading, std::uint64_t& bytes) {
+  if (const auto megabytes = ReadInteger(reading, 0, kMaxMegabytes)) {
+    bytes = static_cast<std::uint64_t>(*megabytes) * kMegabyte;
+  }
+}
+
+void ReadEndpoint(R reading) {
+  auto text = ReadString(reading);
+  if (!text) return;
+  reading.draft().expandables.insert_or_assign(
+      std::string(reading.mark), std::vector{Expandable{*text, reading.value.position}});
+  reading.draft().check_endpoint = std::move(*text);
+}
+
+void ReadTcp(R reading) {
+  std::optional<std::string> text;
+  if (reading.value.As<std::int64_t>() != nullptr) {  // a bare port is this machine's
+    const auto port = ReadInteger(reading, 1, 65535);
+    if (!port) return;
+    text = "127.0.0.1:" + std::to_string(*port);
+  } else {
+    text = ReadString(reading);
+  }
+  if (!text) return;
+  reading.draft().expandables.insert_or_assign(
+      std::string(reading.mark), std::vector{Expandable{*text, reading.value.position}});
+  reading.draft().check_tcp = std::move(*text);
+}
+
+void ReadLogLevel(R reading) {
+  ReadChoiceInto(reading, reading.place.supervisor.log_level, {"error", "warn", "info", "debug"},
+                 {LogLevel::kError, LogLevel::kWarn, LogLevel::kInfo, LogLevel::kDebug});
+}
+
+constexpr auto kHealthCheckKeys = std::to_array<Key>({
+    {"endpoint", "http URL", "", "healthy: it answers 2xx", ReadEndpoint},
+    {"tcp", "\"host:port\" or port", "", "healthy: it accepts", ReadTcp},
+    {"command", "command", "", "healthy: it exits 0",
+     [](R r) { ReadCommandInto(r, r.draft().check_command); }},
+    {"interval_secs", "duration", "30", "from one check to the next",
+     [](R r) { ReadDurationInto(r, HealthOf(r).interval, kInterval); }},
+    {"timeout_secs", "duration", "5", "from connect to the last byte",
+     [](R r) { ReadDurationInto(r, HealthOf(r).timeout, kTimeout); }},
+    {"healthy_threshold", "1 to 1000", "1", "successes in a row that count",
+     [](R r) { ReadInto(r, HealthOf(r).healthy_threshold, 1, 1000); }},
+    {"unhealthy_threshold", "1 to 1000", "3", "failures in a row that count",
+     [](R r) { ReadInto(r, HealthOf(r).unhealthy_threshold, 1, 1000); }},
+    {"initial_delay_secs", "duration", "0", "before the first check",
+     [](R r) { ReadDurationInto(r, HealthOf(r).initial_delay, kDelay); }},
+});
+
+constexpr auto kLimitKeys = std::to_array<Key>({
+    {"max_open_files", "16 to 1073741816", "", "descriptors (RLIMIT_NOFILE)",
+     [](R r) {
+       if (const auto files = ReadInteger(r, 16, kMaxOpenFiles)) {
+         r.draft().spec.limits.max_open_files = static_cast<std::uint64_t>(*files);
+       }
+     }},
+    {"memory_mb", "number", "", "memory of the whole tree", kLater},
+    {"max_memory_mb", "number", "", "memory_mb", kLater, "memory_mb"},
+    {"cpu_percent", "number", "", "CPU of the whole tree", kLater},
+    {"max_cpu_percent", "number", "", "cpu_percent", kLater, "cpu_percent"},
+    {"cpu_window_secs", "duration", "60", "over which CPU is measured", kLater},
+    {"max_processes", "number", "", "processes of the tree", kLater},
+    {"core", "number", "", "size of core files", kLater},
+    {"enforce", "boolean", "false", "hard limits by cgroup", kLater},
+});
+
+constexpr auto kLogKeys = std::to_array<Key>({
+    {"max_size_mb", "0 to 1048576", "20", "a file is rotated at this size; 0: never",
+     [](R r) { ReadMegabytes(r, LogsOf(r).max_bytes); }},
+    {"max_files", "0 to 10000", "5", "rotated files that are kept; 0: no limit",
+     [](R r) { ReadInto(r, LogsOf(r).max_files, 0, 10000); }},
+    {"max_days", "0 to 36500", "0", "rotated files are deleted after; 0: never",
+     [](R r) { ReadInto(r, LogsOf(r).max_days, 0, 36500); }},
+    {"compress", "boolean", "true", "rotated files are gzipped", kLater},
+});
+
+constexpr auto kLoggingKeys = std::to_array<Key>({
+    {"max_total_mb", "0 to 1048576", "0", "of all logs together; 0: no limit",
+     [](R r) { ReadMegabytes(r, r.place.supervisor.max_total_log_bytes); }},
+    {"mode", "octal string", "\"0600\"", "permissions of log files", kLater},
+    {"group", "name", "", "who may read log files", kLater},
+});
+
+constexpr auto kSupervisorKeys = std::to_array<Key>({
+    {"log_level", "\"error\", \"warn\", \"info\" or \"debug\"", "\"info\"",
+     "what the daemon says about itself", ReadLogLevel},
+    {"start_parallel", "1 to 1000", "32", "starts at the same time",
+     [](R r) { ReadInto(r, r.place.supervisor.start_parallel, 1, 1000); }},
+    {"http", "\"addr:port\"", "", "metrics and JSON API", kLater},
+    {"http_token", "string", "", "for what changes state", kLater},
+    {"control_group", "name", "", "who may control root's daemon", kLater},
+    {"on_event_cmd", "command", "", "gets events as JSON", kLater},
+    {"on_events", "array", "", "which events", kLater},
+});
+
+// Tables; ParseOxfile() takes them apart itself, so the reader is never called.
+constexpr Reader kTable = [](R) {};
+
+constexpr auto kTopKeys = std::to_array<Key>({
+    {"processes", "table", "", "[processes.NAME]: one service each", kTable},
+    {"defaults", "table", "", "any key of a process, for all of them", kTable},
+    {"logging", "table", "", "as [processes.NAME.logs], for all of them", kTable},
+    {"supervisor", "table", "", "the daemon itself", kTable},
+    {"include", "array of globs", "", "more Oxfiles", kLater},
+});
+
+}  // namespace
+
+std::span<const Key> HealthCheckKeys() { return kHealthCheckKeys; }
+std::span<const Key> LimitKeys() { return kLimitKeys; }
+std::span<const Key> LogKeys() { return kLogKeys; }
+std::span<const Key> LoggingKeys() { return kLoggingKeys; }
+std::span<const Key> SupervisorKeys() { return kSupervisorKeys; }
+std::span<const Key> TopKeys() { return kTopKeys; }
+
+}  // namespace oxherd

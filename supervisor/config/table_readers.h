@@ -1,0 +1,22 @@
+// Readers for the keys of a process that take more than one plain value.
+#pragma once
+
+#include "config/reading.h"
+
+namespace oxherd {
+
+void ReadInstances(const Reading& reading);      // 1..1000 or "max"
+void ReadStopSignal(const Reading& reading);     // "SIGTERM", "TERM" or 15
+void ReadReady(const Reading& reading);          // "auto", "health", "log", "uptime"
+void ReadRestartOnExit(const Reading& reading);  // true: always, false: never
+void ReadReadyLog(const Reading& reading);
+void ReadDependsOn(const Reading& reading);  // array of names, or name = "ready"
+void ReadEnv(const Reading& reading);        // table of strings, numbers and booleans
+void ReadEnvFile(const Reading& reading);    // path, array, or { path, optional }
+void ReadLogPath(const Reading& reading, std::string& target);
+void ReadLogDateFormat(const Reading& reading);
+void ReadHealthCheck(const Reading& reading);
+void ReadLimits(const Reading& reading);
+void ReadLogs(const Reading& reading);
+
+}  // namespace oxherd
