@@ -1,0 +1,95 @@
+// Events: everything that can enter the core.
+//
+// Facts come from the keeper and the probes and carry the token they are about; an event with a
+// token that no state holds is dropped in one place (supervisor.cc). Requests come from people and
+// carry the client's random id; the same id twice is one request.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/exit_status.h"
+#include "base/ids.h"
+#include "base/time.h"
+#include "core/action.h"
+#include "core/failure.h"
+#include "core/spec.h"
+
+namespace oxherd {
+
+using SpecPtr = std::shared_ptr<const Spec>;
+
+namespace event {
+
+struct Started {
+  Token token;
+  Pid pid;
+};
+struct SpawnFailed {
+  Token token;
+  std::uint8_t stage = 0;   // keeper: SpawnStage
+  std::int32_t number = 0;  // errno
+};
+struct Exited {
+  Token token;
+  ExitStatus status;
+};
+struct Gone {
+  Token token;
+};
+struct KillFired {
+  Token token;
+};
+struct Probed {
+  Token token;
+  ProbeOutcome outcome = ProbeOutcome::kVoid;
+  Generation other;  // kForeign: which of our generations answered, if one of ours
+};
+struct LogMatched {  // a line of its output matches `ready_log`
+  Token token;
+};
+struct Due {};  // time has passed: deadlines up to `now` are handled
+
+// A person's command. `specs` are the services that the Oxfile defines now, frozen; only the
+// verbs that read the Oxfile carry them. `names` are services ("api") or instances ("api/0"), in no
+// order; none means every service in `specs` (start: those with autostart).
+struct Request {
+  RequestId id;
+  Verb verb = Verb::kNone;
+  std::vector<std::string> names;
+  std::vector<SpecPtr> specs;
+  std::uint16_t parallel = 1;   // reload: services at a time
+  bool forced = false;          // stop, shutdown: SIGKILL now
+  bool keep_instances = false;  // shutdown: leave them running (daemon stop --keep)
+  // wait: until all are kReady (Ready), kHealthy (Ready and not Unhealthy) or kDone (oneshots done)
+  enum class Until : std::uint8_t { kReady, kHealthy, kDone };
+  Until until = Until::kReady;
+  std::optional<Millis> timeout;  // wait
+};
+
+// Replace the instances of a service from their frozen spec: a limit, cron or watch says so.
+struct Replace {
+  std::string service;
+  std::optional<SlotIndex> slot;  // nothing: all, one after the other
+};
+
+// What was wanted when the state was saved: at a cold start, before any other event.
+struct Boot {
+  struct Wish {
+    SpecPtr spec;
+    Generation generation;
+    bool wanted = true;
+  };
+  std::vector<Wish> wishes;
+};
+
+}  // namespace event
+
+using Event = std::variant<event::Started, event::SpawnFailed, event::Exited, event::Gone,
+                           event::KillFired, event::Probed, event::LogMatched, event::Due,
+                           event::Request, event::Replace, event::Boot>;
+
+}  // namespace oxherd

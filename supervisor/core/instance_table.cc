@@ -1,0 +1,96 @@
+// The table of the instance's states and events; every cell is handled, or ignored because of a
+// reason. supervisor/README.md prints it, tests/core walks it.
+#include "core/instance.h"
+
+namespace oxherd {
+namespace {
+
+constexpr Cell Does(std::string_view what) { return {Cell::Kind::kHandled, what}; }
+constexpr Cell Ignored(std::string_view because) { return {Cell::Kind::kIgnored, because}; }
+
+constexpr Cell kNoProcess = Ignored("no process has this token");
+constexpr Cell kNotAsked = Ignored("it is not asked in this state");
+constexpr Cell kNoHook = Ignored("it waits for no hook");
+constexpr Cell kNotLeaving = Ignored("it was not leaving");
+constexpr Cell kRuns = Ignored("it runs already");
+constexpr Cell kConfirmed = Ignored("its exec was confirmed before");
+constexpr Cell kNoKill = Ignored("no SIGKILL was due: its exit follows");
+constexpr Cell kWishRemembers = Ignored("the slot's wish remembers it: a new one starts when gone");
+constexpr Cell kNoDeadline = Ignored("it has no deadline");
+constexpr Cell kTooLate = Ignored("it was told to stop");
+
+}  // namespace
+
+// Columns: start, stop, turn, retire, undrain, proof, bad, good, started, spawn failed, exit, gone,
+// kill fired, hook done, due.
+constexpr InstanceTable kInstanceTable = {{
+    // Waiting
+    {{Ignored("it is about to start"), Does("Stopped"),
+      Ignored("the rollout puts the new spec in its place"), kNotLeaving, kNotLeaving, kNotAsked,
+      kNotAsked, kNotAsked, kNoProcess, kNoProcess, kNoProcess, kNoProcess, kNoProcess, kNoHook,
+      Does("delay over: Starting once dependencies are met")}},
+    // Starting
+    {{kRuns, Does("Stopping"), Ignored("kept until the new one is Ready"), Does("Stopping"),
+      kNotLeaving, Does("Ready"), Ignored("failures count only against ready_timeout"),
+      Ignored("the threshold is a proof"), Does("exec is confirmed"),
+      Does("Failed, or Backoff if it will pass"), Does("crash; a oneshot's 0: done"), Does("crash"),
+      kNoKill, kNoHook, Does("Ready by uptime, or Stopping: not ready in time")}},
+    // Ready
+    {{kRuns, Does("Stopping"), Ignored("kept until the new one is Ready"), Does("Draining"),
+      kNotLeaving, Ignored("ready is said once per token"), Does("Unhealthy"),
+      Ignored("it is healthy"), kConfirmed, kConfirmed, Does("crash"), Does("crash"), kNoKill,
+      kNoHook, Does("asks for its health")}},
+    // Unhealthy
+    {{kRuns, Does("Stopping"), Ignored("kept until the new one is Ready"), Does("Draining"),
+      kNotLeaving, Ignored("ready is said once per token"), Ignored("it is unhealthy"),
+      Does("Ready"), kConfirmed, kConfirmed, Does("crash"), Does("crash"), kNoKill, kNoHook,
+      Does("asks for its health")}},
+    // Draining
+    {{kRuns, Does("Stopping"), Ignored("its turn has come"), Ignored("it is leaving"),
+      Does("Ready"), kNotAsked, kNotAsked, kNotAsked, kConfirmed, kConfirmed, Does("slot done"),
+      Does("slot done"), kNoKill, kNoHook, Does("Stopping")}},
+    // Stopping
+    {{kWishRemembers, Does("waits for the same result; forced: Killing"),
+      Ignored("the rollout waits until it is gone"), Does("does not come back"), kTooLate, kTooLate,
+      kTooLate, kTooLate, Does("its pid is known"), Does("gone"), Does("stays"),
+      Does("where the reason said"), Does("Killing"),
+      Does("the stop signal; or where it was going"), Does("Killing; or the hook's time is over")}},
+    // Killing
+    {{kWishRemembers, Does("waits for the same result"),
+      Ignored("the rollout waits until it is gone"), Does("does not come back"), kTooLate, kTooLate,
+      kTooLate, kTooLate, Does("its pid is known"), Does("gone"), Does("stays"),
+      Does("where the reason said"), Ignored("SIGKILL was sent"), kNoHook, Does("unkillable")}},
+    // Backoff
+    {{Does("Waiting, counters cleared"), Does("Stopped"), Does("cancelled: the new one starts"),
+      kNotLeaving, kNotLeaving, kNotAsked, kNotAsked, kNotAsked, kNoProcess, kNoProcess, kNoProcess,
+      kNoProcess, kNoProcess, kNoHook, Does("Starting")}},
+    // Exited
+    {{Does("Waiting, counters cleared"), Does("Stopped"), Ignored("the new one starts beside it"),
+      kNotLeaving, kNotLeaving, kNotAsked, kNotAsked, kNotAsked, kNoProcess, kNoProcess, kNoProcess,
+      kNoProcess, kNoProcess, kNoHook, kNoDeadline}},
+    // Failed
+    {{Does("Waiting, counters cleared"), Does("Stopped"), Ignored("the new one starts beside it"),
+      kNotLeaving, kNotLeaving, kNotAsked, kNotAsked, kNotAsked, kNoProcess, kNoProcess, kNoProcess,
+      kNoProcess, kNoProcess, kNoHook, Does("Starting: tried again")}},
+    // Stopped
+    {{Does("Waiting, counters cleared"), Ignored("it is stopped"),
+      Ignored("the rollout puts the new spec in its place"), kNotLeaving, kNotLeaving, kNotAsked,
+      kNotAsked, kNotAsked, kNoProcess, kNoProcess, kNoProcess, kNoProcess, kNoProcess, kNoHook,
+      kNoDeadline}},
+}};
+
+std::string_view Name(StateKind kind) {
+  constexpr std::array<std::string_view, kStateCount> kNames = {
+      "waiting", "starting", "ready",  "unhealthy", "draining", "stopping",
+      "killing", "backoff",  "exited", "failed",    "stopped"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+std::string_view Name(InstanceEventKind kind) {
+  constexpr std::array<std::string_view, kInstanceEventCount> kNames = {
+      "start",   "stop",         "turn", "retire", "undrain",    "proof",     "bad", "good",
+      "started", "spawn failed", "exit", "gone",   "kill fired", "hook done", "due"};
+  return kNames[static_cast<std::size_t>(kind)];
+}
+
+}  // namespace oxherd

@@ -1,0 +1,258 @@
+// A new daemon joins the saved state with the world: the world wins on facts, the state on wishes.
+#include <algorithm>
+#include <utility>
+
+#include "core/context.h"
+#include "core/reconcile.h"
+#include "core/rollout.h"
+#include "core/start_order.h"
+#include "core/supervisor.h"
+
+namespace oxherd {
+namespace {
+
+const WorldRecord* Find(const World& world, Token token) {
+  const auto found = std::ranges::find(world, token, &WorldRecord::token);
+  return found == world.end() ? nullptr : &*found;
+}
+
+// An answer that was on its way to the old daemon will not come: ask again.
+void ForgetQuestion(Instance& instance, Instant now) {
+  std::visit(
+      [&](auto& state) {
+        if constexpr (requires { state.probing; }) {
+          if (state.probing.asking) state.probing = {.next = now, .asking = false};
+        }
+      },
+      instance.state);
+}
+
+// The world has never heard of the token: its Spawn was decided, saved, and lost.
+void NeverSpawned(Context& context, Service& service, SlotIndex slot, Which which) {
+  Instance& instance = *Find(service.slots[slot], which);
+  const bool only_decided =
+      std::holds_alternative<Starting>(instance.state) && !instance.process()->pid.is_set();
+  if (!only_decided) {
+    StepInstance(context, service, slot, which, on::Gone{});
+    return;
+  }
+  instance.state = Waiting{.delay_until = kNever, .order = Order::kAtOnce};
+  context.Touch(service);
+}
+
+// Actions that were decided and saved, and may or may not have been performed.
+void RepeatStop(Context& context, const Instance& instance, const Policy& policy,
+                const WorldRecord& record) {
+  if (const auto* stopping = std::get_if<Stopping>(&instance.state)) {
+    if (stopping->phase != Stopping::Phase::kSignal || record.stop_sent) return;
+    context.actions.push_back(action::Stop{.token = record.token,
+                                           .signal = policy.stop_signal,
+                                           .scope = policy.kill_mode,
+                                           .kill_at = stopping->until});
+  } else if (std::holds_alternative<Killing>(instance.state) && !record.kill_fired) {
+    context.actions.push_back(action::Kill{record.token});
+  }
+}
+
+void JoinInstance(Context& context, Service& service, SlotIndex slot, Which which,
+                  const World& world) {
+  Instance* instance = Find(service.slots[slot], which);
+  if (instance == nullptr || !instance->is_live()) return;
+  ForgetQuestion(*instance, context.now);
+  const WorldRecord* record = Find(world, instance->token());
+  if (record == nullptr) return NeverSpawned(context, service, slot, which);
+  if (record->spawn_failed) {
+    StepInstance(context, service, slot, which,
+                 on::SpawnFailed{.stage = record->stage, .number = record->number});
+    return;
+  }
+  if (record->pid.is_set() && !instance->process()->pid.is_set()) {
+    StepInstance(context, service, slot, which, on::Started{record->pid});
+  }
+  if (record->kill_fired) StepInstance(context, service, slot, which, on::KillFired{});
+  if (record->exit) StepInstance(context, service, slot, which, on::Exit{*record->exit});
+  if (record->gone) {
+    StepInstance(context, service, slot, which, on::Gone{});
+    return;
+  }
+  RepeatStop(context, *instance, service.policy(instance->generation), *record);
+}
+
+void SpawnHookAgain(Context& context, Service& service, Hook& hook) {
+  const Token old = hook.token;
+  hook.token = context.state.next_token;
+  context.state.next_token = hook.token.Next();
+  if (service.rollout && service.rollout->hook == old) service.rollout->hook = hook.token;
+  for (Slot& slot : service.slots) {
+    for (const Which which : {Which::kCurrent, Which::kReplacement}) {
+      Instance* instance = Find(slot, which);
+      if (instance == nullptr) continue;
+      auto* stopping = std::get_if<Stopping>(&instance->state);
+      if (stopping != nullptr && stopping->hook == old) stopping->hook = hook.token;
+    }
+  }
+  context.actions.push_back(action::Spawn{.token = hook.token,
+                                          .instance = {service.name, hook.slot},
+                                          .generation = hook.generation,
+                                          .kind = hook.kind});
+}
+
+void JoinHooks(Context& context, Service& service, const World& world) {
+  std::vector<Token> ended;
+  for (Hook& hook : service.hooks) {
+    const WorldRecord* record = Find(world, hook.token);
+    if (record == nullptr && hook.killed) {
+      ended.push_back(hook.token);
+    } else if (record == nullptr) {
+      SpawnHookAgain(context, service, hook);
+    } else {
+      if (record->exit) hook.status = record->exit;
+      if (record->gone || record->spawn_failed) {
+        ended.push_back(hook.token);
+      } else if (hook.killed || record->exit) {
+        context.actions.push_back(action::Kill{hook.token});
+      }
+    }
+  }
+  for (const Token token : ended) EndHook(context, service, token);
+  context.Touch(service);
+}
+
+bool IsKnown(const State& state, Token token) {
+  for (const Service& service : state.services) {
+    for (const Slot& slot : service.slots) {
+      if (slot.current.token() == token) return true;
+      if (slot.replacement && slot.replacement->token() == token) return true;
+    }
+    if (std::ranges::find(service.hooks, token, &Hook::token) != service.hooks.end()) return true;
+  }
+  return false;
+}
+
+// A service that only its running processes tell of: it is shown, and stopped when asked, but as
+// nobody knows how it was started, never started again.
+Service& RecoverService(State& state, const WorldRecord& record) {
+  auto spec = std::make_shared<Spec>();
+  spec->name = record.instance.service;
+  spec->policy.restart = RestartPolicy::kNo;
+  spec->policy.instances = 1;
+  Service service;
+  service.name = spec->name;
+  service.wish = Wish::kRunning;
+  service.generation = record.generation;
+  service.last_generation = record.generation;
+  service.specs.push_back({.generation = record.generation, .spec = std::move(spec)});
+  state.services.push_back(std::move(service));
+  return state.services.back();
+}
+
+InstanceState AdoptedState(const WorldRecord& record, const Policy& policy, Instant now) {
+  const Process process{.token = record.token, .pid = record.pid, .spawned_at = record.spawned_at};
+  if (record.stop_sent) {
+    return Stopping{.process = process,
+                    .phase = Stopping::Phase::kSignal,
+                    .until = std::max(record.kill_at, now),
+                    .after = After::kStopped,
+                    .hook = {}};
+  }
+  // It has to prove itself again: nobody remembers that it did.
+  Starting starting{.process = process,
+                    .confirmed = true,
+                    .ready_by = policy.ready_timeout ? now + *policy.ready_timeout : kNever,
+                    .proven_at = kNever,
+                    .probing = {}};
+  if (policy.ready_by == ReadyBy::kUptime) {
+    starting.proven_at = std::max(now, record.spawned_at + policy.min_uptime);
+  } else if (policy.ready_by == ReadyBy::kHealth) {
+    starting.probing.next = now;
+  } else if (policy.ready_by == ReadyBy::kLog) {
+    starting.proven_at = now;  // the line was printed to a daemon that is no more
+  }
+  return starting;
+}
+
+void Adopt(Context& context, const WorldRecord& record) {
+  State& state = context.state;
+  Service* service = state.Find(record.instance.service);
+  if (service == nullptr) service = &RecoverService(state, record);
+  context.Touch(*service);
+  if (record.kind != ProcessKind::kInstance) {  // a hook nobody waits for any more
+    service->hooks.push_back(Hook{.token = record.token,
+                                  .kind = record.kind,
+                                  .slot = record.instance.slot,
+                                  .generation = service->generation,
+                                  .deadline = context.now,
+                                  .killed = true,
+                                  .status = record.exit});
+    context.actions.push_back(action::Kill{record.token});
+    return;
+  }
+  const SlotIndex index = record.instance.slot;
+  while (service->slots.size() <= index) {
+    service->slots.push_back(Slot{.current = Instance{.generation = service->generation}});
+  }
+  Slot& slot = service->slots[index];
+  const bool known = service->Find(record.generation) != nullptr;
+  Instance adopted{.generation = known ? record.generation : service->generation};
+  adopted.state = AdoptedState(record, service->policy(adopted.generation), context.now);
+  adopted.state_since = context.now;
+  const bool taken = slot.current.is_occupied();
+  if (taken && slot.replacement) {  // no room: it does not belong here
+    context.actions.push_back(action::Kill{record.token});
+    return;
+  }
+  if (taken) {
+    slot.replacement = std::move(adopted);
+  } else {
+    slot.current = std::move(adopted);
+  }
+  const Which which = taken ? Which::kReplacement : Which::kCurrent;
+  context.actions.push_back(action::Tell{.kind = action::Tell::Kind::kAdopted,
+                                         .instance = record.instance,
+                                         .generation = record.generation,
+                                         .token = record.token,
+                                         .millis = 0,
+                                         .number = record.pid.number(),
+                                         .failure = {}});
+  if (taken || !IsWanted(state, *service, service->slots[index])) {
+    StepInstance(context, *service, index, which, on::Stop{});
+  }
+  if (record.exit) StepInstance(context, *service, index, which, on::Exit{*record.exit});
+}
+
+void JoinService(Context& context, Service& service, const World& world) {
+  for (std::size_t i = 0; i < service.slots.size(); ++i) {
+    const auto slot = static_cast<SlotIndex>(i);
+    JoinInstance(context, service, slot, Which::kCurrent, world);
+    if (i < service.slots.size()) JoinInstance(context, service, slot, Which::kReplacement, world);
+  }
+  JoinHooks(context, service, world);
+}
+
+}  // namespace
+
+void Restore(State& state, const World& world, Instant now, Actions& actions) {
+  Context context{.state = state, .now = now, .actions = actions, .touched = {}};
+  for (const WorldRecord& record : world) {
+    state.next_token = std::max(state.next_token, record.token.Next());
+  }
+  std::vector<const WorldRecord*> unknown;
+  for (const WorldRecord& record : world) {
+    if (!IsKnown(state, record.token)) unknown.push_back(&record);
+  }
+  for (std::size_t i = 0; i < state.services.size(); ++i) {
+    JoinService(context, state.services[i], world);
+  }
+  for (const WorldRecord* record : unknown) {
+    if (record->gone || record->spawn_failed) {
+      context.actions.push_back(action::Acknowledge{record->token});
+    } else {
+      Adopt(context, *record);
+    }
+  }
+  context.starts_may_go = true;
+  for (const Service& service : state.services) context.Touch(service);
+  Reconcile(context);
+}
+
+}  // namespace oxherd

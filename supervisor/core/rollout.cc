@@ -1,0 +1,344 @@
+#include "core/rollout.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/request.h"
+#include "core/restart_policy.h"
+#include "core/rollout_slot.h"
+#include "core/supervisor.h"
+
+namespace oxherd {
+namespace {
+
+using Tell = action::Tell;
+using Phase = Rollout::Phase;
+using Progress = Rollout::Progress;
+
+std::size_t GoalCount(const Service& service) {
+  const Rollout& rollout = *service.rollout;
+  if (rollout.cause != Cause::kPerson) return service.slots.size();
+  return service.policy(rollout.goal()).instances;
+}
+
+void Begin(Context& context, Service& service, Generation target) {
+  const Policy& policy = service.policy(target);
+  const bool oneshot = policy.type == ServiceType::kOneshot;
+  service.rollout =
+      Rollout{.cause = Cause::kPerson,
+              .phase = Phase::kForward,
+              .from = service.generation,
+              .target = target,
+              .strategy = oneshot ? ReloadStrategy::kStopFirst : policy.reload_strategy,
+              .slots = std::vector<Progress>(
+                  std::max<std::size_t>(service.slots.size(), policy.instances), Progress::kTodo),
+              .failure = {},
+              .hook = {},
+              .settle_at = kNever,
+              .began = context.now};
+  TellService(context, service, Tell::Kind::kReloadBegun, target);
+  if (policy.has_pre_reload) {
+    service.rollout->phase = Phase::kPreparing;
+    service.rollout->hook = StartServiceHook(context, service, ProcessKind::kPreReload, target,
+                                             policy.pre_reload_timeout);
+  }
+  context.Touch(service);
+}
+
+// Ends the rollout as it stands; whoever waited for it is told, and the next one begins.
+void Finish(Context& context, Service& service, Outcome outcome) {
+  const Rollout rollout = std::move(*service.rollout);
+  service.rollout.reset();
+  context.Touch(service);
+  if (rollout.cause == Cause::kPerson) {
+    Failure failure = rollout.failure;
+    const bool all_new = std::ranges::all_of(
+        service.slots, [&](const Slot& slot) { return slot.current.generation == rollout.target; });
+    if (outcome == Outcome::kReloaded || (outcome == Outcome::kRolledBack && all_new)) {
+      service.generation = rollout.target;
+    }
+    failure.old_lost = std::ranges::count(rollout.slots, Progress::kGivenUp) > 0;
+    const bool reloaded = outcome == Outcome::kReloaded;
+    service.last_reload = LastReload{
+        .target = rollout.target, .succeeded = reloaded, .ended = context.now, .failure = failure};
+    TellService(context, service, reloaded ? Tell::Kind::kReloadDone : Tell::Kind::kRolledBack,
+                rollout.target, failure);
+    NoteRolloutEnd(context, service, rollout.target, outcome, failure);
+    context.actions.push_back(action::SaveWishes{});
+  }
+  const std::optional<NextRollout> next = std::exchange(service.next, std::nullopt);
+  TrimSpecs(service, context.state);
+  if (next) Begin(context, service, next->target);
+}
+
+// The target has failed: every slot goes back to where it came from.
+void TurnBack(Context& context, Service& service, const Failure& failure) {
+  Rollout& rollout = *service.rollout;
+  rollout.phase = Phase::kBack;
+  rollout.failure = failure;
+  rollout.settle_at = kNever;
+  TellService(context, service, Tell::Kind::kRollingBack, rollout.target, failure);
+  const std::size_t count = GoalCount(service);
+  for (std::size_t i = 0; i < service.slots.size(); ++i) {
+    if (i < count) {
+      ReverseSlot(context, service, static_cast<SlotIndex>(i));
+    } else {
+      service.rollout->slots[i] = Progress::kTodo;  // added: now surplus
+    }
+  }
+  service.rollout->slots.resize(std::max(count, service.slots.size()), Progress::kTodo);
+  context.Touch(service);
+}
+
+// A replacement from the same spec has failed: no generation to go back to, so it just ends.
+void GiveUpReplacing(Context& context, Service& service, SlotIndex slot) {
+  Rollout& rollout = *service.rollout;
+  std::ranges::replace(rollout.slots, Progress::kTodo, Progress::kGivenUp);
+  rollout.slots[slot] = Progress::kGivenUp;
+  if (auto* bad = std::get_if<Unhealthy>(&service.slots[slot].current.state)) {
+    ++bad->tries;
+    const auto crashes = static_cast<std::uint16_t>(bad->tries + 1);
+    const Millis delay = BackoffDelay(service.policy(service.slots[slot].current.generation),
+                                      crashes, context.state.seed, bad->process.token);
+    bad->next_try = context.now + std::max(delay, kRespawnDelay);
+  }
+  context.Touch(service);
+}
+
+// A slot that was done and then crashed for good, while others are still to follow.
+const Instance* DoneSlotThatFailed(const Service& service) {
+  const Rollout& rollout = *service.rollout;
+  if (rollout.cause != Cause::kPerson || rollout.phase != Phase::kForward) return nullptr;
+  for (std::size_t i = 0; i < service.slots.size() && i < rollout.slots.size(); ++i) {
+    const Instance& current = service.slots[i].current;
+    if (rollout.slots[i] == Progress::kDone && current.generation == rollout.target &&
+        current.kind() == StateKind::kFailed) {
+      return &current;
+    }
+  }
+  return nullptr;
+}
+
+// Between two steps of a crash and its restart: a reload does not end on such a slot.
+bool IsUnsettled(const State& state, const Service& service, const Slot& slot) {
+  if (!IsWanted(state, service, slot)) return false;
+  if (const auto* killing = std::get_if<Killing>(&slot.current.state)) return !killing->unkillable;
+  const StateKind kind = slot.current.kind();
+  return kind == StateKind::kBackoff || kind == StateKind::kStarting ||
+         kind == StateKind::kStopping;
+}
+
+bool AllKeptSlotsDone(const Context& context, const Service& service, std::size_t count) {
+  const Rollout& rollout = *service.rollout;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (rollout.slots[i] != Progress::kDone && rollout.slots[i] != Progress::kGivenUp) return false;
+    if (rollout.cause == Cause::kPerson && rollout.phase == Phase::kForward &&
+        IsUnsettled(context.state, service, service.slots[i])) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void TakeTurns(Context& context, Service& service, std::size_t count) {
+  Rollout& rollout = *service.rollout;
+  const auto in_progress = [&] { return std::ranges::count(rollout.slots, Progress::kInProgress); };
+  const int parallel = service.policy(rollout.goal()).reload_parallel;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (rollout.slots[i] != Progress::kTodo) continue;
+    if (in_progress() >= parallel) return;
+    const auto slot = static_cast<SlotIndex>(i);
+    if (TurnSlot(context, service, slot) == Turned::kStuck) {
+      Failure failure;
+      failure.kind = Failure::Kind::kUnkillable;
+      failure.slot = slot;
+      rollout.slots[i] = Progress::kGivenUp;
+      if (rollout.phase == Phase::kForward) return TurnBack(context, service, failure);
+    }
+  }
+}
+
+}  // namespace
+
+Generation AddGeneration(Service& service, SpecPtr spec) {
+  service.last_generation = service.last_generation.Next();
+  service.specs.push_back({.generation = service.last_generation, .spec = std::move(spec)});
+  return service.last_generation;
+}
+
+void TrimSpecs(Service& service, const State& state) {
+  const auto in_use = [&](Generation generation) {
+    if (generation == service.generation) return true;
+    if (service.rollout &&
+        (generation == service.rollout->from || generation == service.rollout->target)) {
+      return true;
+    }
+    if (service.next && generation == service.next->target) return true;
+    for (const Slot& slot : service.slots) {
+      if (slot.current.generation == generation) return true;
+      if (slot.replacement && slot.replacement->generation == generation) return true;
+    }
+    for (const Hook& hook : service.hooks) {
+      if (hook.generation == generation) return true;
+    }
+    for (const RequestRecord& request : state.requests) {
+      for (const RequestItem& item : request.items) {
+        if (!IsFinal(item.outcome) && item.service == service.name &&
+            item.generation == generation) {
+          return true;
+        }
+      }
+    }
+    return false;
+  };
+  std::size_t kept_for_rollback = 0;
+  for (std::size_t i = service.specs.size(); i-- > 0;) {
+    const KeptSpec& kept = service.specs[i];
+    if (in_use(kept.generation)) continue;
+    if (kept.was_ready && kept_for_rollback < kKeptSpecs) {
+      ++kept_for_rollback;
+      continue;
+    }
+    service.specs.erase(service.specs.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+}
+
+void RequestRollout(Context& context, Service& service, Generation target) {
+  if (!service.rollout) return Begin(context, service, target);
+  if (service.next) {
+    Failure failure;
+    failure.kind = Failure::Kind::kSuperseded;
+    failure.other = target;
+    const Generation superseded = service.next->target;
+    NoteRolloutEnd(context, service, superseded, Outcome::kFailed, failure);
+  }
+  service.next = NextRollout{target};
+  TrimSpecs(service, context.state);
+  context.Touch(service);
+}
+
+void RequestReplacement(Context& context, Service& service, Cause cause,
+                        std::optional<SlotIndex> slot) {
+  if (service.rollout || service.next || service.wish != Wish::kRunning) return;
+  if (context.state.shutdown || service.deleting) return;
+  const Policy& policy = service.policy(service.generation);
+  if (policy.type == ServiceType::kOneshot) return;
+  std::vector<Progress> slots(service.slots.size(), slot ? Progress::kDone : Progress::kTodo);
+  if (slot && *slot < slots.size()) slots[*slot] = Progress::kTodo;
+  service.rollout = Rollout{.cause = cause,
+                            .phase = Phase::kForward,
+                            .from = service.generation,
+                            .target = service.generation,
+                            .strategy = policy.reload_strategy,
+                            .slots = std::move(slots),
+                            .failure = {},
+                            .hook = {},
+                            .settle_at = kNever,
+                            .began = context.now};
+  TellService(context, service, Tell::Kind::kReplacing, service.generation);
+  context.Touch(service);
+}
+
+void AbortRollout(Context& context, Service& service, Verb by) {
+  Failure failure;
+  failure.kind = Failure::Kind::kAborted;
+  failure.verb = by;
+  if (service.rollout) {
+    const Rollout rollout = std::move(*service.rollout);
+    service.rollout.reset();
+    for (Hook& hook : service.hooks) {
+      if (hook.token != rollout.hook || hook.killed) continue;
+      hook.killed = true;
+      context.actions.push_back(action::Kill{hook.token});
+    }
+    if (rollout.cause == Cause::kPerson) {
+      service.last_reload = LastReload{
+          .target = rollout.target, .succeeded = false, .ended = context.now, .failure = failure};
+      NoteRolloutEnd(context, service, rollout.target, Outcome::kFailed, failure);
+    }
+  }
+  if (service.next) {
+    const Generation target = service.next->target;
+    service.next.reset();
+    NoteRolloutEnd(context, service, target, Outcome::kFailed, failure);
+  }
+  context.Touch(service);
+}
+
+void NewcomerMayHaveFailed(Context& context, Service& service, SlotIndex slot, Which which) {
+  if (!service.rollout || service.rollout->phase == Phase::kPreparing) return;
+  Rollout& rollout = *service.rollout;
+  if (slot >= rollout.slots.size() || rollout.slots[slot] != Progress::kInProgress) return;
+  if (!IsProvingItself(service, slot, which)) return;
+
+  const Failure failure = Find(service.slots[slot], which)->failure;
+  if (rollout.cause != Cause::kPerson) {
+    // Stopped first: there is nothing but the new one, so it lives on by restart policy.
+    if (which == Which::kReplacement) RemoveNewcomer(context, service, slot, which);
+    return GiveUpReplacing(context, service, slot);
+  }
+  if (rollout.phase == Phase::kForward) {
+    RemoveNewcomer(context, service, slot, which);
+    return TurnBack(context, service, failure);
+  }
+  // The way back is barred: what is Ready stays; where nothing is, the old spec is tried again.
+  if (which == Which::kReplacement && service.slots[slot].current.is_live()) {
+    RemoveNewcomer(context, service, slot, which);
+    rollout.slots[slot] = Progress::kGivenUp;
+  } else {
+    if (which == Which::kReplacement) {
+      StepInstance(context, service, slot, Which::kCurrent, on::Stop{});
+    }
+    rollout.slots[slot] = Progress::kDone;
+  }
+  context.Touch(service);
+}
+
+void PreReloadEnded(Context& context, Service& service, const Hook& hook) {
+  if (!service.rollout || service.rollout->hook != hook.token) return;
+  Rollout& rollout = *service.rollout;
+  rollout.hook = {};
+  context.Touch(service);
+  if (hook.status && hook.status->success() && !hook.killed) {
+    rollout.phase = Phase::kForward;
+    return;
+  }
+  rollout.failure.kind = Failure::Kind::kHook;
+  rollout.failure.token = hook.token;
+  if (hook.status) rollout.failure.status = *hook.status;
+  if (hook.killed) {
+    rollout.failure.millis =
+        static_cast<std::uint32_t>(service.policy(rollout.target).pre_reload_timeout.count());
+  }
+  Finish(context, service, Outcome::kFailed);
+}
+
+void AdvanceRollout(Context& context, Service& service) {
+  if (!service.rollout || service.rollout->phase == Phase::kPreparing) return;
+  if (const Instance* failed = DoneSlotThatFailed(service)) {
+    const Failure failure = failed->failure;
+    return TurnBack(context, service, failure);
+  }
+  service.rollout->settle_at = kNever;
+  for (std::size_t i = 0; i < service.slots.size(); ++i) {
+    UpdateSlot(context, service, static_cast<SlotIndex>(i));
+  }
+  const Phase phase = service.rollout->phase;
+  const std::size_t count = GoalCount(service);
+  TakeTurns(context, service, count);
+  if (service.rollout->phase != phase || !AllKeptSlotsDone(context, service, count)) return;
+  if (!RetireSurplus(context, service, count)) return;
+  const bool back = phase == Phase::kBack;
+  Finish(context, service, back ? Outcome::kRolledBack : Outcome::kReloaded);
+}
+
+void ReplaceUnhealthy(Context& context, Service& service) {
+  if (service.rollout) return;
+  for (std::size_t i = 0; i < service.slots.size(); ++i) {
+    const auto* bad = std::get_if<Unhealthy>(&service.slots[i].current.state);
+    if (bad == nullptr || service.slots[i].replacement || bad->next_try > context.now) continue;
+    return RequestReplacement(context, service, Cause::kUnhealthy, static_cast<SlotIndex>(i));
+  }
+}
+
+}  // namespace oxherd

@@ -1,0 +1,48 @@
+// Rollouts: replacing the instances of one service, slot by slot, forward to a new generation or
+// back to the old one, so that a Ready instance is never given up for one that has not proved
+// itself.
+//
+// The one rule that both directions share: in a slot with two instances the current one leaves when
+// the replacement is Ready, and the replacement is promoted when the current one is gone.
+#pragma once
+
+#include "core/context.h"
+#include "core/state.h"
+
+namespace oxherd {
+
+// Gives the service a further generation with this spec; does not run it yet.
+Generation AddGeneration(Service& service, SpecPtr spec);
+
+// Forgets specs that nothing uses, but for the last few that were ever Ready.
+void TrimSpecs(Service& service, const State& state);
+
+// A person's reload to `target`: begins it, or remembers it as next. Whom it replaces as next is
+// told that it was superseded.
+void RequestRollout(Context& context, Service& service, Generation target);
+
+// Replaces what runs from its own generation: one unhealthy instance, or (routine) the given slot
+// or all. Dropped if a rollout is in flight or pending: that one satisfies it.
+void RequestReplacement(Context& context, Service& service, Cause cause,
+                        std::optional<SlotIndex> slot);
+
+// Ends rollout and next without finishing them; their callers are told by which verb. Instances
+// are left as they are: the verb deals with them.
+void AbortRollout(Context& context, Service& service, Verb by);
+
+// An instance has failed (see Instance::failure): if it was to prove itself, the rollout turns
+// back.
+void NewcomerMayHaveFailed(Context& context, Service& service, SlotIndex slot, Which which);
+
+// pre_reload_cmd has ended: begin for real, or fail with nothing changed.
+void PreReloadEnded(Context& context, Service& service, const Hook& hook);
+
+// Promotes, removes and starts what can be, in every slot; then takes the rollout, if there is one,
+// as far as it goes now.
+void SettleSlots(Context& context, Service& service);
+void AdvanceRollout(Context& context, Service& service);
+
+// An instance of the slot is Unhealthy and its next try is due: begins a replacement.
+void ReplaceUnhealthy(Context& context, Service& service);
+
+}  // namespace oxherd

@@ -1,0 +1,324 @@
+#include "core/rollout_slot.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/rollout.h"
+
+namespace oxherd {
+namespace {
+
+using Phase = Rollout::Phase;
+using Progress = Rollout::Progress;
+
+bool IsStopFirst(const Service& service) {
+  return service.rollout->strategy == ReloadStrategy::kStopFirst;
+}
+
+// The generation that this slot is to run: its own, where a rollout replaces and does not deploy.
+Generation GoalOf(const Service& service, const Slot& slot) {
+  if (service.rollout->cause != Cause::kPerson) return slot.current.generation;
+  return service.rollout->goal();
+}
+
+Instance Newcomer(const Context& context, const Service& service, Generation generation) {
+  Instance newcomer{.generation = generation, .state = Waiting{}};
+  auto& waiting = std::get<Waiting>(newcomer.state);
+  waiting.order = Order::kAtOnce;
+  const Millis delay = service.policy(generation).start_delay;
+  if (delay > Millis(0)) waiting.delay_until = context.now + delay;
+  newcomer.state_since = context.now;
+  return newcomer;
+}
+
+// Told to stop, for good: its end makes room.
+bool IsLeaving(const Instance& instance) {
+  if (const auto* stopping = std::get_if<Stopping>(&instance.state)) {
+    return stopping->after == After::kStopped;
+  }
+  if (const auto* killing = std::get_if<Killing>(&instance.state)) {
+    return killing->after == After::kStopped;
+  }
+  return false;
+}
+
+bool IsUnkillable(const Instance& instance) {
+  const auto* killing = std::get_if<Killing>(&instance.state);
+  return killing != nullptr && killing->unkillable;
+}
+
+// Makes an instance leave, whatever it is doing; does nothing to one that is leaving already.
+void SendAway(Context& context, Service& service, SlotIndex slot, Which which) {
+  const Instance& instance = *Find(service.slots[slot], which);
+  if (IsLeaving(instance) || instance.kind() == StateKind::kStopped) return;
+  if (instance.kind() == StateKind::kStopping || instance.kind() == StateKind::kKilling) {
+    StepInstance(context, service, slot, which, on::Retire{context.now});
+  } else {
+    StepInstance(context, service, slot, which, on::Stop{});
+  }
+}
+
+// The replacement is Ready: the current one goes, not before the new one has lived long enough.
+void HandOver(Context& context, Service& service, SlotIndex index, const Ready& ready) {
+  Slot& slot = service.slots[index];
+  const Millis min_uptime = service.policy(slot.replacement->generation).min_uptime;
+  switch (slot.current.kind()) {
+    case StateKind::kStarting:
+    case StateKind::kReady:
+    case StateKind::kUnhealthy:
+      StepInstance(context, service, index, Which::kCurrent, on::Retire{ready.since + min_uptime});
+      return;
+    case StateKind::kStopping:
+    case StateKind::kKilling:
+      if (IsUnkillable(slot.current)) service.rollout->slots[index] = Progress::kDone;
+      SendAway(context, service, index, Which::kCurrent);
+      return;
+    case StateKind::kWaiting:
+    case StateKind::kBackoff:
+    case StateKind::kExited:
+    case StateKind::kFailed:
+      StepInstance(context, service, index, Which::kCurrent, on::Stop{});
+      return;
+    case StateKind::kDraining:
+    case StateKind::kStopped:
+      return;
+  }
+}
+
+void UpdateStartFirst(Context& context, Service& service, SlotIndex index) {
+  Slot& slot = service.slots[index];
+  if (!slot.replacement) {
+    service.rollout->slots[index] = Progress::kDone;
+    context.Touch(service);
+    return;
+  }
+  if (slot.replacement->generation != GoalOf(service, slot)) return;  // it is leaving
+  if (const auto* ready = std::get_if<Ready>(&slot.replacement->state)) {
+    HandOver(context, service, index, *ready);
+    return;
+  }
+  const bool no_longer_needed =
+      service.rollout->cause == Cause::kUnhealthy && slot.current.kind() == StateKind::kReady;
+  if (no_longer_needed) SendAway(context, service, index, Which::kReplacement);
+}
+
+// Back, but to a generation that never was Ready: the failed one is not tried again either.
+void GiveSlotUp(Context& context, Service& service, SlotIndex index) {
+  Instance& current = service.slots[index].current;
+  current.state = Failed{.retry_at = kNever};
+  current.state_since = context.now;
+  current.failure = service.rollout->failure;
+  service.rollout->slots[index] = Progress::kGivenUp;
+  context.Touch(service);
+}
+
+// Ready, and for as long as it takes to be believed.
+bool HasSettled(Context& context, Service& service, const Instance& instance) {
+  const auto* ready = std::get_if<Ready>(&instance.state);
+  if (ready == nullptr) return false;
+  const Instant settled = ready->since + service.policy(instance.generation).min_uptime;
+  if (settled <= context.now) return true;
+  service.rollout->settle_at = std::min(service.rollout->settle_at, settled);
+  return false;
+}
+
+// Stop-first slots, and those that had nothing to replace: the new instance is the current one.
+void UpdateInPlace(Context& context, Service& service, SlotIndex index) {
+  Slot& slot = service.slots[index];
+  Rollout& rollout = *service.rollout;
+  const bool is_old = rollout.cause == Cause::kPerson ? slot.current.generation != rollout.goal()
+                                                      : IsLeaving(slot.current);
+  if (slot.current.kind() == StateKind::kStopped) {
+    if (!IsWanted(context.state, service, slot)) {
+      rollout.slots[index] = Progress::kDone;
+    } else if (rollout.phase == Phase::kBack && !service.Find(rollout.from)->was_ready) {
+      return GiveSlotUp(context, service, index);
+    } else {
+      slot.current = Newcomer(context, service, GoalOf(service, slot));
+      context.starts_may_go = true;
+    }
+    context.Touch(service);
+    return;
+  }
+  if (is_old) {
+    if (IsUnkillable(slot.current)) {
+      rollout.slots[index] = Progress::kGivenUp;
+      rollout.failure.kind = Failure::Kind::kUnkillable;
+      rollout.failure.slot = index;
+      context.Touch(service);
+    }
+    return;
+  }
+  const bool ended_well = slot.current.kind() == StateKind::kExited;
+  if (ended_well || HasSettled(context, service, slot.current)) {
+    rollout.slots[index] = Progress::kDone;
+    context.Touch(service);
+  }
+}
+
+}  // namespace
+
+Turned TurnSlot(Context& context, Service& service, SlotIndex index) {
+  Rollout& rollout = *service.rollout;
+  const Generation goal = rollout.goal();
+  context.Touch(service);
+  context.starts_may_go = true;
+  if (index >= service.slots.size()) {
+    service.slots.push_back(Slot{.current = Newcomer(context, service, goal)});
+    rollout.slots[index] = Progress::kInProgress;
+    return Turned::kOk;
+  }
+  Slot& slot = service.slots[index];
+  Instance& current = slot.current;
+  if (slot.replacement) {  // left over from before; it has to go first
+    const bool stuck = IsUnkillable(current) || IsUnkillable(*slot.replacement);
+    return stuck ? Turned::kStuck : Turned::kOk;
+  }
+  const bool deploys = rollout.cause == Cause::kPerson;
+  if (deploys && current.generation == goal) {
+    rollout.slots[index] = Progress::kDone;
+    return Turned::kOk;
+  }
+  if (rollout.phase == Phase::kBack && !service.Find(rollout.from)->was_ready &&
+      current.is_ready()) {
+    rollout.slots[index] = Progress::kGivenUp;  // no way back: what is Ready stays
+    return Turned::kOk;
+  }
+  const StateKind kind = current.kind();
+  if (kind == StateKind::kWaiting ||
+      (kind == StateKind::kStopped && !IsWanted(context.state, service, slot))) {
+    if (deploys) current.generation = goal;  // takes the new spec, starts nothing now
+    rollout.slots[index] = Progress::kDone;
+    return Turned::kOk;
+  }
+  if (IsUnkillable(current)) return Turned::kStuck;
+  if (IsStopFirst(service)) {
+    SendAway(context, service, index, Which::kCurrent);
+    rollout.slots[index] = Progress::kInProgress;
+    return Turned::kOk;
+  }
+  if (kind == StateKind::kStopping || kind == StateKind::kKilling) return Turned::kOk;  // waits
+  if (kind == StateKind::kStopped) {
+    current = Newcomer(context, service, goal);
+  } else {
+    if (kind == StateKind::kBackoff) {
+      StepInstance(context, service, index, Which::kCurrent, on::Turn{});
+    }
+    slot.replacement = Newcomer(context, service, GoalOf(service, slot));
+  }
+  rollout.slots[index] = Progress::kInProgress;
+  return Turned::kOk;
+}
+
+void UpdateSlot(Context& context, Service& service, SlotIndex index) {
+  Rollout& rollout = *service.rollout;
+  if (index >= rollout.slots.size() || rollout.slots[index] != Progress::kInProgress) return;
+  const Slot& slot = service.slots[index];
+  if (slot.replacement) return UpdateStartFirst(context, service, index);
+  // Without a replacement a start-first slot is through, unless its new instance is the current one
+  // and has still to become Ready.
+  const bool proving = slot.current.kind() != StateKind::kReady || IsStopFirst(service);
+  const bool returned = rollout.phase == Phase::kBack && slot.current.generation == rollout.from &&
+                        !IsStopFirst(service) && slot.current.kind() != StateKind::kStopped;
+  if (returned || !proving) return UpdateStartFirst(context, service, index);
+  UpdateInPlace(context, service, index);
+}
+
+void ReverseSlot(Context& context, Service& service, SlotIndex index) {
+  Rollout& rollout = *service.rollout;
+  Slot& slot = service.slots[index];
+  Progress& progress = rollout.slots[index];
+  switch (progress) {
+    case Progress::kTodo:
+      progress = Progress::kDone;
+      return;
+    case Progress::kDone:
+    case Progress::kGivenUp:
+      progress = Progress::kTodo;
+      return;
+    case Progress::kInProgress:
+      break;
+  }
+  if (!slot.replacement) {
+    if (slot.current.generation == rollout.target) {
+      SendAway(context, service, index, Which::kCurrent);
+    }
+    return;
+  }
+  if (IsLeaving(
+          slot.current)) {  // too late for this one: it is rolled back the way it went forward
+    progress = Progress::kTodo;
+    return;
+  }
+  if (slot.current.kind() == StateKind::kDraining) {
+    StepInstance(context, service, index, Which::kCurrent, on::Undrain{});
+  }
+  SendAway(context, service, index, Which::kReplacement);
+}
+
+bool IsProvingItself(Service& service, SlotIndex index, Which which) {
+  const Slot& slot = service.slots[index];
+  const Instance& instance = *Find(service.slots[index], which);
+  const bool deploys = service.rollout->cause == Cause::kPerson;
+  if (deploys && instance.generation != service.rollout->goal()) return false;
+  if (which == Which::kReplacement) return !IsLeaving(slot.current);
+  // In place: the old one is told to stop in its turn, so what fails otherwise is the new one. The
+  // current one of a slot with a replacement is the old one.
+  return !slot.replacement && (deploys || IsStopFirst(service));
+}
+
+void RemoveNewcomer(Context& context, Service& service, SlotIndex slot, Which which) {
+  SendAway(context, service, slot, which);
+}
+
+bool RetireSurplus(Context& context, Service& service, std::size_t count) {
+  for (std::size_t i = count; i < service.slots.size(); ++i) {
+    const auto slot = static_cast<SlotIndex>(i);
+    SendAway(context, service, slot, Which::kCurrent);
+    if (service.slots[i].replacement) SendAway(context, service, slot, Which::kReplacement);
+  }
+  while (service.slots.size() > count) {
+    const Slot& last = service.slots.back();
+    if (last.current.kind() != StateKind::kStopped || last.replacement) break;
+    service.slots.pop_back();
+    service.rollout->slots.pop_back();
+    context.Touch(service);
+  }
+  const auto waits = [](const Slot& slot) {
+    return slot.current.kind() != StateKind::kStopped && !IsUnkillable(slot.current);
+  };
+  return std::none_of(service.slots.begin() + static_cast<std::ptrdiff_t>(count),
+                      service.slots.end(), waits);
+}
+
+void SettleSlots(Context& context, Service& service) {
+  for (std::size_t i = 0; i < service.slots.size(); ++i) {
+    Slot& slot = service.slots[i];
+    if (slot.replacement && slot.replacement->kind() == StateKind::kStopped) {
+      slot.replacement.reset();
+      context.Touch(service);
+    }
+    if (slot.replacement && slot.current.kind() == StateKind::kStopped) {
+      slot.current = std::move(*slot.replacement);
+      slot.replacement.reset();
+      context.Touch(service);
+    }
+    if (slot.current.kind() != StateKind::kStopped || service.stop_order) continue;
+    const bool rolls = service.rollout && (i >= service.rollout->slots.size() ||
+                                           service.rollout->slots[i] == Progress::kInProgress);
+    const bool surplus = i >= service.policy(service.generation).instances && !service.rollout;
+    if (rolls || surplus || !IsWanted(context.state, service, slot)) continue;
+    if (!service.rollout) slot.current = Instance{.generation = service.generation};
+    StepInstance(context, service, static_cast<SlotIndex>(i), Which::kCurrent, on::Start{});
+  }
+  const auto is_surplus = [&] {
+    return !service.rollout && service.slots.size() > service.policy(service.generation).instances;
+  };
+  while (is_surplus() && service.slots.back().current.kind() == StateKind::kStopped &&
+         !service.slots.back().replacement) {
+    service.slots.pop_back();
+    context.Touch(service);
+  }
+}
+
+}  // namespace oxherd

@@ -1,0 +1,35 @@
+// One slot of a rollout: its turn, what its two instances make of each other, and the way back.
+//
+// Internal to core/rollout; everything here expects service.rollout to be set.
+#pragma once
+
+#include "core/context.h"
+#include "core/state.h"
+
+namespace oxherd {
+
+enum class Turned : std::uint8_t {
+  kOk,     // begun, done, or to be tried again later
+  kStuck,  // an unkillable process holds the slot: it cannot be replaced
+};
+
+// The slot's turn has come: begins to replace what is in it.
+[[nodiscard]] Turned TurnSlot(Context& context, Service& service, SlotIndex slot);
+
+// Takes a slot in progress as far as it goes now.
+void UpdateSlot(Context& context, Service& service, SlotIndex slot);
+
+// The rollout has just turned back: what this slot has to do for it.
+void ReverseSlot(Context& context, Service& service, SlotIndex slot);
+
+// True if this instance is the slot's new one and may still be dropped: the old one has not been
+// told to stop for it.
+[[nodiscard]] bool IsProvingItself(Service& service, SlotIndex slot, Which which);
+
+// Ends an instance that failed to prove itself; it does not come back.
+void RemoveNewcomer(Context& context, Service& service, SlotIndex slot, Which which);
+
+// Retires and removes the slots from `count` on. True when they are gone, or cannot be made to go.
+[[nodiscard]] bool RetireSurplus(Context& context, Service& service, std::size_t count);
+
+}  // namespace oxherd

@@ -1,0 +1,164 @@
+// The spec: what is wanted of one service, as config/ reads it and core/ acts on it.
+//
+// A spec is a value without behaviour. It is resolved: paths are absolute, `instances = "max"` is a
+// number, durations are durations, and every default is filled in. Two equal specs make equal
+// processes: a reload with an equal spec still replaces, an `apply` does not.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+
+namespace oxherd {
+
+// The bounds that config/ enforces; core/ relies on them.
+constexpr std::uint16_t kMaxInstances = 1000;
+constexpr std::size_t kMaxServiceName = 64;
+constexpr Millis kMaxStopTimeout = std::chrono::hours(24);
+
+enum class ServiceType : std::uint8_t {
+  kService,  // runs until told otherwise
+  kOneshot,  // is ready, and done, when it exits 0
+};
+
+enum class RestartPolicy : std::uint8_t { kAlways, kOnFailure, kNo };
+
+enum class ReloadStrategy : std::uint8_t {
+  kStartFirst,  // the new one is Ready before the old one is told to stop
+  kStopFirst,   // the old one is gone before the new one is started
+};
+
+enum class KillMode : std::uint8_t {
+  kGroup,  // the stop signal goes to the instance's process group
+  kMixed,  // the stop signal goes to the main process alone
+};
+
+// What proves that an instance is ready (lifecycle: Starting).
+enum class ReadyBy : std::uint8_t {
+  kUptime,  // alive for `min_uptime`
+  kHealth,  // `healthy_threshold` successes in a row from that instance
+  kLog,     // a line of its output matches `ready_log`
+  kExit,    // oneshots: exited 0
+};
+
+enum class DependencyKind : std::uint8_t {
+  kReady,      // all its instances have been Ready since it was last started; a oneshot: exited 0
+  kCompleted,  // it has exited 0
+  kStarted,    // its instances have been spawned
+};
+
+struct Dependency {
+  std::string service;
+  DependencyKind kind = DependencyKind::kReady;
+  friend bool operator==(const Dependency&, const Dependency&) = default;
+};
+
+// What to run. Either an argument vector that is exec'd as it is, or one line for /bin/sh -c.
+struct Command {
+  std::vector<std::string> argv;  // never empty in a valid spec
+  bool through_shell = false;     // argv is {"/bin/sh", "-c", line}; said in messages
+  [[nodiscard]] bool empty() const { return argv.empty(); }
+  friend bool operator==(const Command&, const Command&) = default;
+};
+
+struct HealthCheck {
+  enum class Kind : std::uint8_t { kNone, kHttp, kTcp, kCommand };
+  Kind kind = Kind::kNone;
+  std::string target;  // URL or host:port, with ${…} still in it: expanded per instance
+  Command command;     // kCommand
+  Millis interval{30000};
+  Millis timeout{5000};
+  Millis initial_delay{0};
+  std::uint16_t healthy_threshold = 1;
+  std::uint16_t unhealthy_threshold = 3;
+  friend bool operator==(const HealthCheck&, const HealthCheck&) = default;
+};
+
+// Where output goes and how the files are kept small. Bytes and counts; 0 = no limit.
+struct LogSpec {
+  std::string out_path;     // with ${INSTANCE} where the file is one per instance; empty = default
+  std::string err_path;     // equal to out_path: merged
+  std::string date_format;  // strftime(3), already translated from PM2's; empty = raw bytes
+  std::uint64_t max_bytes = 20ULL * 1024 * 1024;
+  std::uint16_t max_files = 5;
+  std::uint16_t max_days = 0;
+  friend bool operator==(const LogSpec&, const LogSpec&) = default;
+};
+
+// One variable; values of env files and tables with ${…} still in them where they refer to what
+// is only known per instance.
+using EnvEntry = std::pair<std::string, std::string>;
+
+struct Limits {
+  std::optional<std::uint64_t> max_open_files;  // RLIMIT_NOFILE, soft and hard
+  friend bool operator==(const Limits&, const Limits&) = default;
+};
+
+// The part of the spec that core/ decides by. Small and flat: the simulator copies it.
+struct Policy {
+  ServiceType type = ServiceType::kService;
+  std::uint16_t instances = 1;
+  RestartPolicy restart = RestartPolicy::kAlways;
+  ReloadStrategy reload_strategy = ReloadStrategy::kStartFirst;
+  KillMode kill_mode = KillMode::kGroup;
+  ReadyBy ready_by = ReadyBy::kUptime;
+  bool autostart = true;
+  std::uint16_t reload_parallel = 1;
+  std::uint8_t stop_signal = 15;
+  std::optional<Millis> ready_timeout = Millis(30000);  // oneshots: none
+  Millis min_uptime{1000};
+  Millis start_delay{0};
+  Millis restart_delay{0};
+  Millis restart_delay_max{60000};
+  std::uint16_t max_restarts = 10;  // 0 = no limit
+  Millis restart_window{60000};
+  Millis failed_retry{300000};  // 0 = never
+  Millis stop_timeout{10000};
+  Millis hook_timeout{10000};
+  Millis pre_reload_timeout{600000};
+  bool has_pre_reload = false;
+  bool has_pre_stop = false;
+  bool has_post_stop = false;
+  bool has_health = false;
+  Millis health_interval{30000};
+  Millis health_initial_delay{0};
+  Millis health_timeout{5000};
+  std::uint16_t healthy_threshold = 1;
+  std::uint16_t unhealthy_threshold = 3;
+  std::vector<Dependency> depends_on;
+  friend bool operator==(const Policy&, const Policy&) = default;
+};
+
+// Everything about one service. core/ keeps it, hashes it and hands it back in actions; only
+// `name` and `policy` are looked at there.
+struct Spec {
+  std::string name;
+  Policy policy;
+
+  Command command;
+  std::string working_dir;    // absolute, symlinks resolved when the spec is frozen
+  std::string program;        // absolute path of argv[0] as resolved when frozen; for messages
+  std::vector<EnvEntry> env;  // env_files, then env, in order; later wins
+  std::optional<std::uint16_t> port_base;
+  std::string ready_log;  // regular expression, ReadyBy::kLog
+  HealthCheck health_check;
+  Command pre_reload_cmd;
+  Command pre_stop_cmd;
+  Command post_stop_cmd;
+  LogSpec logs;
+  Limits limits;
+  std::optional<std::int8_t> nice;
+
+  std::string source_file;             // the Oxfile, absolute
+  std::uint32_t source_line = 0;       // of [processes.NAME]
+  std::vector<std::string> env_files;  // absolute, as read; for `status`
+
+  friend bool operator==(const Spec&, const Spec&) = default;
+};
+
+}  // namespace oxherd
