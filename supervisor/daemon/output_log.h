@@ -36,10 +36,10 @@ struct OutputSource {
   InstanceId instance;
   Generation generation;
   LogSpec logs;
-  Fd out;  // read ends; ours: a duplicate of what the keeper holds. O_NONBLOCK is set on them
-  Fd err;
-  // Readiness by a line of output: a POSIX extended or ECMAScript expression (std::regex, as
-  // config/ accepted it). Empty: nothing is looked for, at no cost.
+  os::Fd out;  // read ends; ours: a duplicate of what the keeper holds. O_NONBLOCK is set on them
+  os::Fd err;
+  // Readiness by a line of output: an ECMAScript expression (std::regex), as config/
+  // accepted it. Empty: nothing is looked for, at no cost.
   std::string ready_log;
 };
 
@@ -75,6 +75,8 @@ enum class Echo : std::uint8_t {
   kPrefixed,  // "api/0 │ " before each line: for a terminal
   kRaw,       // the bytes of whole lines
 };
+
+class OutputThread;
 
 class OutputLog {
  public:
@@ -118,9 +120,8 @@ class OutputLog {
   [[nodiscard]] std::vector<OutputEvent> TakeEvents();
 
  private:
-  class Thread;
-  explicit OutputLog(std::unique_ptr<Thread> thread);
-  std::unique_ptr<Thread> thread_;
+  explicit OutputLog(std::unique_ptr<OutputThread> thread);
+  std::unique_ptr<OutputThread> thread_;
 };
 
 // Makes the folders of a log (0700) and opens it as the thread will (0600, O_NOFOLLOW): call it

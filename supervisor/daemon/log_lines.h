@@ -1,0 +1,59 @@
+// What is done line by line on the way to a log: a time in front of each, and looking for the line
+// that proves readiness. Both take bytes as they come and remember where in a line they are.
+#pragma once
+
+#include <cstddef>
+#include <ctime>
+#include <optional>
+#include <regex>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "base/time.h"
+
+namespace oxherd {
+
+// Puts "TIME: " in front of each line (LogSpec::date_format).
+class LineStamper {
+ public:
+  // `format` as for strftime(3); local time. What it makes is cut at 128 bytes.
+  explicit LineStamper(std::string format) : format_(std::move(format)) {}
+
+  // Appends the changed lines to `out` and returns how many of `bytes` that took: all, unless `out`
+  // reached `limit` (at least one is taken).
+  std::size_t Stamp(std::string_view bytes, WallTime now, std::size_t limit, std::string& out);
+
+  // Where the next byte stands: known from the file after a restart.
+  void SetAtLineStart(bool at_line_start) { at_line_start_ = at_line_start; }
+
+ private:
+  const std::string& Prefix(WallTime now);
+
+  std::string format_;
+  std::string prefix_;
+  std::time_t prefix_second_ = 0;
+  bool at_line_start_ = true;
+};
+
+// Looks for a line that matches a regular expression.
+class LineMatcher {
+ public:
+  // Of a line that is longer only the beginning is looked at.
+  static constexpr std::size_t kMaxLine = 2048;
+
+  // An expression that cannot be compiled is an error; config/ has refused it long before.
+  [[nodiscard]] static Result<LineMatcher> Make(const std::string& expression);
+
+  // True if a line that ends within `bytes` matches.
+  [[nodiscard]] bool Feed(std::string_view bytes);
+
+ private:
+  explicit LineMatcher(std::regex expression) : expression_(std::move(expression)) {}
+  [[nodiscard]] bool Matches(std::string_view line) const;
+
+  std::regex expression_;
+  std::string begun_;  // of the line that has not ended yet
+};
+
+}  // namespace oxherd

@@ -1,0 +1,32 @@
+// Rotation: gives a full log the name `x.log.1`, moves older ones up by one, drops the oldest.
+//
+// The names say all: a crash between two steps leaves a gap in the numbers, which the next rotation
+// fills. Time indexes (os/log_index.h) move along; one that is left behind is recognised by its
+// inode and ignored.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/error.h"
+#include "base/time.h"
+
+namespace oxherd {
+
+// How much is kept of one log. 0 = no limit.
+struct LogRules {
+  std::uint64_t max_bytes = 0;  // of one file; kept to at line ends where there are any
+  std::uint16_t max_files = 0;  // rotated ones
+  std::uint16_t max_days = 0;   // of age
+
+  friend bool operator==(const LogRules&, const LogRules&) = default;
+};
+
+// Renames: afterwards nothing is called `path`. Blocks for the disk. An error leaves every line
+// readable under some name.
+[[nodiscard]] Status RotateLog(const std::string& path, const LogRules& rules);
+
+// Removes rotated files beyond the rules, however many there are. What cannot be removed stays.
+void PruneRotated(const std::string& path, const LogRules& rules, WallTime now);
+
+}  // namespace oxherd

@@ -1,0 +1,39 @@
+#include "daemon/output_log.h"
+
+#include <utility>
+
+#include "daemon/log_thread.h"
+#include "os/log_file.h"
+
+namespace oxherd {
+
+Result<std::unique_ptr<OutputLog>> OutputLog::Open(const Options& options) {
+  OXHERD_TRY_ASSIGN(auto thread, OutputThread::Start(options));
+  return std::unique_ptr<OutputLog>(new OutputLog(std::move(thread)));
+}
+
+OutputLog::OutputLog(std::unique_ptr<OutputThread> thread) : thread_(std::move(thread)) {}
+
+OutputLog::~OutputLog() = default;
+
+void OutputLog::Attach(OutputSource source) { thread_->mailbox().Post(std::move(source)); }
+
+void OutputLog::Detach(Token token) { thread_->mailbox().Post(OutputMailbox::Detach{token}); }
+
+void OutputLog::StopMatching(Token token) {
+  thread_->mailbox().Post(OutputMailbox::StopMatching{token});
+}
+
+void OutputLog::RequestTail(TailQuestion question) { thread_->mailbox().Post(std::move(question)); }
+
+int OutputLog::event_fd() const { return thread_->mailbox().event_fd(); }
+
+std::vector<OutputEvent> OutputLog::TakeEvents() { return thread_->mailbox().TakeEvents(); }
+
+Status CheckLogPath(std::string_view path) {
+  const auto file = os::OpenLogFile(std::string(path));
+  if (!file) return std::unexpected(file.error());
+  return {};
+}
+
+}  // namespace oxherd
