@@ -16,9 +16,9 @@ LogEcho::LogEcho(Echo mode, int descriptor) : mode_(mode), descriptor_(descripto
   takes_always_ = S_ISREG(status.st_mode);
 }
 
-void LogEcho::Register(os::Poller& poller, std::uint64_t id) {
+void LogEcho::Register(os::EdgePoller& poller, std::uint64_t id) {
   // What cannot be waited for (a file, /dev/null) takes everything at once.
-  if (is_on() && !poller.Add(descriptor_, os::Poller::For::kWriting, id)) takes_always_ = true;
+  if (is_on() && !poller.Add(descriptor_, os::EdgePoller::For::kWriting, id)) takes_always_ = true;
 }
 
 void LogEcho::Line(const std::string& instance, std::string_view begun, std::string_view rest) {

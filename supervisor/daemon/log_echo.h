@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "daemon/output_log.h"
-#include "os/poller.h"
+#include "os/edge_poller.h"
 
 namespace oxherd {
 
@@ -20,7 +20,7 @@ class LogEcho {
 
   [[nodiscard]] bool is_on() const { return mode_ != Echo::kNone; }
   // Says through the poller when the descriptor takes more.
-  void Register(os::Poller& poller, std::uint64_t id);
+  void Register(os::EdgePoller& poller, std::uint64_t id);
 
   // Takes bytes that `instance` printed; `begun` is the caller's, for one pipe: its unfinished
   // line.

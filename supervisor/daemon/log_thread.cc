@@ -68,7 +68,7 @@ std::vector<OutputMailbox::Command> OutputMailbox::TakeCommands() {
 Result<std::unique_ptr<OutputThread>> OutputThread::Start(const OutputLog::Options& options) {
   std::unique_ptr<OutputThread> made(new OutputThread(options));
   OXHERD_TRY_ASSIGN(made->mailbox_, OutputMailbox::Make());
-  auto poller = os::Poller::Make();
+  auto poller = os::EdgePoller::Make();
   if (!poller) return os::ToError("output thread", poller.error());
   made->poller_ = std::move(*poller);
   auto spare = os::MakePipe(os::PipeReading::kDoesNotBlock);
@@ -76,7 +76,7 @@ Result<std::unique_ptr<OutputThread>> OutputThread::Start(const OutputLog::Optio
   made->scratch_.spare = std::move(*spare);
   made->scratch_.bytes.resize(kOutputShare);
   const auto listening =
-      made->poller_.Add(made->mailbox_->commands_bell().fd(), os::Poller::For::kReading,
+      made->poller_.Add(made->mailbox_->commands_bell().fd(), os::EdgePoller::For::kReading,
                         static_cast<std::uint64_t>(Ring::kCommands));
   if (!listening) return os::ToError("output thread", listening.error());
   made->echo_.Register(made->poller_, static_cast<std::uint64_t>(Ring::kEcho));
@@ -250,7 +250,7 @@ void OutputThread::Add(OutputSource& from, os::LogStream stream, os::Fd pipe,
     }
   }
   (void)os::SetBlocking(pipe.get(), os::Blocking::kDoesNotBlock);
-  const auto added = poller_.Add(pipe.get(), os::Poller::For::kReading, source->id);
+  const auto added = poller_.Add(pipe.get(), os::EdgePoller::For::kReading, source->id);
   if (!added) {
     mailbox_->Say(output_event::Trouble{
         source->instance + ": its output cannot be read: " + ErrnoText(added.error().number)});

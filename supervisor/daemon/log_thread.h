@@ -23,7 +23,7 @@
 #include "daemon/log_echo.h"
 #include "daemon/log_lines.h"
 #include "daemon/output_log.h"
-#include "os/poller.h"
+#include "os/edge_poller.h"
 
 namespace oxherd {
 
@@ -111,7 +111,7 @@ class OutputThread {
   [[nodiscard]] std::vector<std::uint64_t> SourcesOf(Token token) const;
 
   std::unique_ptr<OutputMailbox> mailbox_;
-  os::Poller poller_;
+  os::EdgePoller poller_;
   OutputScratch scratch_;
   OutputTime now_;
   LogEcho echo_;
