@@ -13,14 +13,6 @@ namespace {
 // More rounds than any real turn needs: beyond it two rules undo each other.
 constexpr int kMostRounds = 100000;
 
-void ReconcileService(Context& context, Service& service) {
-  ++service.revision;
-  AdvanceStopOrder(context, service);
-  SettleSlots(context, service);
-  AdvanceRollout(context, service);
-  ReplaceUnhealthy(context, service);
-}
-
 // Forgets what was to be deleted and is down. True if something was.
 bool ForgetDeleted(Context& context) {
   const std::size_t before = context.state.services.size();
@@ -87,6 +79,20 @@ void RunInstanceDeadlines(Context& context, Service& service) {
   }
 }
 
+void ReconcileService(Context& context, Service& service) {
+  ++service.revision;
+  if (service.deadline() <= context.now) {
+    context.starts_may_go = true;
+    RunHookDeadlines(context, service);
+    RunInstanceDeadlines(context, service);
+  }
+  AdvanceStopOrder(context, service);
+  SettleSlots(context, service);
+  AdvanceRollout(context, service);
+  ReplaceUnhealthy(context, service);
+  if (service.deadline() <= context.now) context.Touch(service);
+}
+
 }  // namespace
 
 void Reconcile(Context& context) {
@@ -105,13 +111,9 @@ void Reconcile(Context& context) {
   }
 }
 
-void RunDeadlines(Context& context) {
-  for (Service& service : context.state.services) {
-    if (service.deadline() > context.now) continue;
-    context.Touch(service);
-    context.starts_may_go = true;
-    RunHookDeadlines(context, service);
-    RunInstanceDeadlines(context, service);
+void TouchDue(Context& context) {
+  for (const Service& service : context.state.services) {
+    if (service.deadline() <= context.now) context.Touch(service);
   }
 }
 

@@ -6,10 +6,11 @@
 namespace oxherd {
 
 // Runs to a fixpoint over the services that were touched, what waits to start, and the requests.
+// Every deadline up to `context.now` of a service that is touched is handled.
 void Reconcile(Context& context);
 
-// Handles every deadline up to `context.now`: of instances, hooks and rollouts.
-void RunDeadlines(Context& context);
+// Touches every service that has a deadline up to `context.now`.
+void TouchDue(Context& context);
 
 // A hook's process is gone, or never was: whoever waits for it goes on.
 void EndHook(Context& context, Service& service, Token token);

@@ -1,6 +1,7 @@
 #include "core/start_order.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/rollout.h"
 
@@ -125,8 +126,8 @@ std::vector<std::string> WithDependencies(const State& state, const std::vector<
 }
 
 void LaunchWaiting(Context& context) {
-  if (!context.starts_may_go || context.state.shutdown) return;
-  context.starts_may_go = false;
+  const bool may_go = std::exchange(context.starts_may_go, false);
+  if (!may_go || context.state.shutdown) return;
   UnderWay under_way = CountStarts(context.state);
   for (Service& service : context.state.services) {
     for (std::size_t i = 0; i < service.slots.size(); ++i) {

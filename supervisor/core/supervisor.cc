@@ -97,7 +97,7 @@ void On(Context& context, const event::Boot& event) {
   for (const Service& service : context.state.services) context.Touch(service);
 }
 
-void On(Context& context, const event::Due& /*event*/) { RunDeadlines(context); }
+void On(Context& context, const event::Due& /*event*/) { TouchDue(context); }
 
 template <typename E>
 concept AboutToken = requires(const E& event) { event.token; };
