@@ -177,6 +177,10 @@ class Api {
 
 int Listen(std::uint16_t port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) {
+    std::fprintf(stderr, "cannot make a socket: %s\n", std::strerror(errno));
+    return -1;
+  }
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   sockaddr_in address{};

@@ -27,6 +27,9 @@ std::vector<char*> Pointers(const std::vector<std::string>& strings) {
 
 [[noreturn]] void Become(const Invocation& invocation, int out, int err) {
   const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0) {
+    _exit(126);
+  }
   dup2(null, 0);
   dup2(out, 1);
   dup2(err, 2);

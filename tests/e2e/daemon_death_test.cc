@@ -253,6 +253,7 @@ TEST_CASE("ten commands at once start one daemon") {
   const Home home;
   home.Oxfile(kTwoServices);
   std::vector<Command> commands;
+  commands.reserve(10);
   for (int i = 0; i < 10; ++i) {
     commands.push_back(home.Begin({"start"}));
   }

@@ -48,10 +48,15 @@ TEST_CASE(
   int offset = 0;
   for (const std::string mode : {"status 500", "redirect http://127.0.0.1:1/", "hang", "drip",
                                  "endless-headers", "close", "slow 3000"}) {
-    const std::string name = "bad" + std::to_string(offset);
-    const std::string port = std::to_string(home.port(offset++));
-    file += "[processes." + name + "]\ncommand = \"@misbehave on-term 0 then http " + port + " " +
-            mode + "\"\nhealth_check = { endpoint = \"http://127.0.0.1:" + port + "/\" }\n";
+    const std::string port = std::to_string(home.port(offset));
+    file.append("[processes.bad").append(std::to_string(offset++)).append("]\n");
+    file.append("command = \"@misbehave on-term 0 then http ")
+        .append(port)
+        .append(" ")
+        .append(mode);
+    file.append("\"\nhealth_check = { endpoint = \"http://127.0.0.1:")
+        .append(port)
+        .append("/\" }\n");
   }
   const std::string good_port = std::to_string(home.port(offset));
   file += "[processes.good]\ncommand = \"@misbehave on-term 0 then http " + good_port +

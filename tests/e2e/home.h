@@ -125,7 +125,7 @@ std::size_t CountOf(std::string_view text, std::string_view part);
 // CHECK with both texts in the failure's message.
 #define CHECK_SAYS(text, part)                                                               \
   do {                                                                                       \
-    const std::string said_ = (text);                                                        \
+    const auto& said_ = (text);                                                              \
     CHECK_MESSAGE(::oxherd::e2e::Contains(said_, (part)), "expected \"" << std::string(part) \
                                                                         << "\" in:\n"        \
                                                                         << said_);           \

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <system_error>
 
 namespace oxherd::e2e {
 namespace {
@@ -20,6 +21,14 @@ sockaddr_in Loopback(std::uint16_t port) {
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   return address;
+}
+
+int TcpSocket() {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) {
+    throw std::system_error(errno, std::generic_category(), "socket");
+  }
+  return fd;
 }
 
 // Each read and write on `fd` ends after `deadline`.
@@ -49,7 +58,7 @@ std::string Exchange(int fd, const sockaddr_in& address, const std::string& requ
 }  // namespace
 
 HttpAnswer HttpGet(std::uint16_t port, const std::string& path, milliseconds deadline) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int fd = TcpSocket();
   Limit(fd, deadline);
   HttpAnswer answer;
   const std::string raw = Exchange(
@@ -58,7 +67,7 @@ HttpAnswer HttpGet(std::uint16_t port, const std::string& path, milliseconds dea
   close(fd);
   const std::size_t body = raw.find("\r\n\r\n");
   if (raw.starts_with("HTTP/1.1 ") && body != std::string::npos && answer.error.empty()) {
-    answer.status = std::atoi(raw.c_str() + 9);
+    answer.status = static_cast<int>(std::strtol(raw.c_str() + 9, nullptr, 10));
     answer.body = raw.substr(body + 4);
   } else if (answer.error.empty()) {
     answer.error = "cut off after " + std::to_string(raw.size()) + " bytes";
@@ -69,6 +78,7 @@ HttpAnswer HttpGet(std::uint16_t port, const std::string& path, milliseconds dea
 std::vector<std::future<HttpAnswer>> HttpGetMany(std::size_t count, std::uint16_t port,
                                                  const std::string& path) {
   std::vector<std::future<HttpAnswer>> answers;
+  answers.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     answers.push_back(std::async(std::launch::async, [port, path] { return HttpGet(port, path); }));
   }
@@ -76,7 +86,7 @@ std::vector<std::future<HttpAnswer>> HttpGetMany(std::size_t count, std::uint16_
 }
 
 bool IsFree(std::uint16_t port) {
-  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int fd = TcpSocket();
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   const sockaddr_in address = Loopback(port);

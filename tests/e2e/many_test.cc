@@ -81,9 +81,9 @@ TEST_CASE("list answers in under 20 ms while fifty services hang in stop, check 
             "ready = \"log\"\nready_log = \"never\"\n";
   }
   home.Oxfile(file);
-  Words stop{"stop"};
-  for (int i = 0; i < 17; ++i) {
-    stop.push_back("stop" + std::to_string(i));
+  Words stop(18, "stop");
+  for (std::size_t i = 0; i < 17; ++i) {
+    stop[i + 1] += std::to_string(i);
   }
   Words start = stop;
   start[0] = "start";

@@ -45,7 +45,7 @@ class RawClient {
   [[nodiscard]] bool connected() const { return connected_; }
 
   // How much of it the daemon took before it closed, or before half a second passed without room.
-  std::size_t Send(std::string_view bytes) const {
+  std::size_t Send(std::string_view bytes) const {  // NOLINT(modernize-use-nodiscard)
     std::size_t sent = 0;
     while (sent < bytes.size()) {
       pollfd waiting{fd_, POLLOUT, 0};

@@ -33,7 +33,7 @@ void PrintFds(Words /*words*/) {
     const ssize_t length =
         readlink(("/proc/self/fd/" + name).c_str(), target.data(), target.size());
     target.resize(length < 0 ? 0 : static_cast<std::size_t>(length));
-    lines += "fd " + name + " " + target + "\n";
+    lines.append("fd ").append(name).append(" ").append(target).append("\n");
   }
   closedir(folder);
   WriteAll(1, lines);
