@@ -54,10 +54,10 @@ struct ProbeQuestion {
 struct ProbeAnswer {
   Token token;
   ProbeOutcome outcome = ProbeOutcome::kVoid;
-  Generation other;  // kForeign: the generation of this service that answered, if one of ours
-  Pid other_pid;     // kForeign: whoever listens there, if that can be seen
+  Generation other{};  // kForeign: the generation of this service that answered, if one of ours
+  Pid other_pid{};     // kForeign: whoever listens there, if that can be seen
   Duration took{};
-  std::string text;  // for people: "200", "503", "connection refused", "no answer in 5 s"
+  std::string text{};  // for people: "200", "503", "connection refused", "no answer in 5 s"
 };
 
 class Probes {

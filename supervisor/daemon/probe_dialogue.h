@@ -1,0 +1,37 @@
+// One question over TCP: look up, connect, and over HTTP ask and read; with one deadline for all.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/time.h"
+#include "config/endpoint.h"
+#include "daemon/name_lookup.h"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace oxherd {
+
+class ProbeDialogue {
+ public:
+  struct Outcome {
+    bool good = false;
+    bool timed_out = false;
+    std::string text;  // "200", "connection refused", "no answer in 5 s"
+  };
+  using Finished = std::function<void(const Outcome&)>;
+
+  // `endpoint.target` empty: it is enough that the connection is accepted. `finished` is called
+  // once, never from within Begin(), and not any more once this is destroyed.
+  [[nodiscard]] static std::unique_ptr<ProbeDialogue> Begin(boost::asio::io_context& loop,
+                                                            NameLookup& names,
+                                                            const Endpoint& endpoint,
+                                                            Millis timeout, Finished finished);
+  virtual ~ProbeDialogue() = default;
+};
+
+}  // namespace oxherd
