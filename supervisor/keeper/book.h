@@ -215,7 +215,7 @@ class Book {
     kRecord,
     kHeld,
     kWorldEnd,
-    kControlSocket,
+    kNewControlSocket,
     kStray,
   };
 

@@ -13,6 +13,7 @@ void Book::TickDaemon(Instant now) {
   if (daemon_ == Daemon::kDown) {
     if (leaving_ || done_ || now < daemon_start_at_) return;
     daemon_ = Daemon::kStarting;
+    daemon_up_since_ = now;
     ++daemon_number_;
     Do(StartDaemon{.number = daemon_number_, .use_image = use_image_});
     return;
@@ -37,7 +38,6 @@ void Book::OnDaemonStartFailed(Instant now) {
     done_ = true;
     return;
   }
-  daemon_up_since_ = now;
   OnDaemonGone(now);
 }
 

@@ -136,7 +136,7 @@ Book::Turn Book::NextTurn() const {
   if (first_due_ != kNoPlace) return Turn::kRecord;
   if (NextHeldOfWorld()) return Turn::kHeld;
   if (world_end_is_due_) return Turn::kWorldEnd;
-  if (control_socket_is_due_ && world_asked_) return Turn::kControlSocket;
+  if (control_socket_is_due_ && world_asked_) return Turn::kNewControlSocket;
   if (stray_count_ > 0) return Turn::kStray;
   return Turn::kNothing;
 }
@@ -164,7 +164,7 @@ std::optional<Outgoing> Book::NextReport() const {
     case Turn::kWorldEnd:
       return Outgoing{
           .report = WorldEnd{.records = world_records_, .held = world_held_, .highest = highest_}};
-    case Turn::kControlSocket:
+    case Turn::kNewControlSocket:
       return Outgoing{.report = NewControlSocket{}};
     case Turn::kStray:
       return Outgoing{.report = Stray{.pid = strays_[stray_count_ - 1]}};
@@ -196,7 +196,7 @@ void Book::ReportSent() {
     case Turn::kWorldEnd:
       world_end_is_due_ = false;
       break;
-    case Turn::kControlSocket:
+    case Turn::kNewControlSocket:
       control_socket_is_due_ = false;
       break;
     case Turn::kStray:

@@ -65,7 +65,9 @@ struct Label {
   friend bool operator==(const Label&, const Label&) = default;
 };
 
-// What each descriptor attached to a Spawn is.
+// What each descriptor attached to a Spawn is. The child opens a pipe's other end by itself
+// (MappedDescriptor::Open::kReadWrite): until Started somebody else has to be its writer, or its
+// reader sees the end.
 enum class Role : std::uint8_t {
   kPlan,     // sealed memfd with the encoded Plan (keeper/plan.h); exactly one, and the first
   kStdout,   // read end of the pipe for standard output; the keeper holds it

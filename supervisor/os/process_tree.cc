@@ -163,10 +163,10 @@ std::uint32_t ProcessTrees::Climb(std::size_t start, Pid keeper,
     if (tree == kNoTree) tree = root_of(stat.pid);
     if (tree != kNoTree) return tree;
     if (stat.parent == keeper) {
-      for (std::uint32_t i = 0; i < roots.size(); ++i) {
-        if (roots[i].token.is_set() && HoldsToken(stat.pid, roots[i].token)) return i;
-      }
-      return kNoTree;
+      const Token token = TokenOf(stat.pid);
+      if (!token.is_set()) return kNoTree;
+      const auto found = std::ranges::find(roots, token, &TreeRoot::token);
+      return found == roots.end() ? kNoTree : static_cast<std::uint32_t>(found - roots.begin());
     }
     at = IndexOf(stat.parent);
   }
@@ -184,25 +184,28 @@ SystemStatus KillExactly(const ProcessStat& process) {
   return SendSignal(pidfd->get(), SIGKILL);
 }
 
-bool HoldsToken(Pid pid, Token token) {
-  constexpr std::string_view kVariable = "OXHERD_TOKEN=";
-  std::array<char, 48> wanted{};  // the variable between its two NULs
-  char* end = std::ranges::copy(kVariable, wanted.data() + 1).out;
-  end = std::to_chars(end, wanted.data() + wanted.size() - 1, token.number()).ptr + 1;
-  const std::string_view needle(wanted.data(), static_cast<std::size_t>(end - wanted.data()));
+Token TokenOf(Pid pid) {
+  // With the NUL that ends the variable before it; the first one is read as if it had one too.
+  constexpr std::string_view kVariable{"\0OXHERD_TOKEN=", 14};
+  constexpr std::size_t kLongest = kVariable.size() + 21;  // 20 digits and the NUL
 
   const ProcPath path(pid, "environ", "/proc/");
   const Fd file(Try([&] { return ::open(path.get(), O_RDONLY | O_CLOEXEC); }));
-  if (!file) return false;
+  if (!file) return Token();
   std::array<char, 4096> text{};
-  std::size_t kept = 1;  // as if a NUL came before the first variable
+  std::size_t kept = 1;
   for (;;) {
     const ssize_t size =
         Try([&] { return ::read(file.get(), text.data() + kept, text.size() - kept); });
-    if (size <= 0) return false;
+    if (size <= 0) return Token();
     const std::string_view read(text.data(), kept + static_cast<std::size_t>(size));
-    if (read.find(needle) != std::string_view::npos) return true;
-    kept = std::min(needle.size() - 1, read.size());
+    if (const std::size_t at = read.find(kVariable); at != std::string_view::npos) {
+      std::string_view value = read.substr(at + kVariable.size());
+      std::uint64_t number = 0;
+      if (TakeNumber(value, number) && value.starts_with('\0')) return Token(number);
+    }
+    // What was cut at the end of this piece is looked at again with the next one.
+    kept = std::min(kLongest, read.size());
     std::memmove(text.data(), read.data() + read.size() - kept, kept);
   }
 }

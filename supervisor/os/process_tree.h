@@ -73,9 +73,9 @@ class ProcessTrees {
 // SIGKILL to exactly this process and no later owner of its number. ESRCH: gone.
 [[nodiscard]] SystemStatus KillExactly(const ProcessStat& process);
 
-// True if the environment that the process was started with has OXHERD_TOKEN=`token`. False also if
-// it may not be read.
-[[nodiscard]] bool HoldsToken(Pid pid, Token token);
+// The number in OXHERD_TOKEN of the environment that the process was started with; not set if there
+// is none or it may not be read.
+[[nodiscard]] Token TokenOf(Pid pid);
 
 // How many children we have, ended ones not reaped included, from /proc/thread-self/children kept
 // open. Exact as long as nobody reaps meanwhile. Fails with ENOENT where the kernel has no such

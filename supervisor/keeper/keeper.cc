@@ -1,0 +1,306 @@
+#include "keeper/keeper.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+
+#include "base/check.h"
+#include "keeper/watch_key.h"
+#include "os/clock.h"
+#include "os/process.h"
+
+namespace oxherd::keeper {
+namespace {
+
+constexpr std::uint32_t kMostProcesses = 16'384;
+constexpr std::uint32_t kMostHeld = 1'024;
+// Requests taken before the rest of the world is looked at again: a spawn takes up to a
+// millisecond, and deadlines are kept to a few.
+constexpr int kRequestsAtOnce = 8;
+// Looking whether the control socket is still there, and whether cgroups lie about unused.
+constexpr Duration kMendEvery = Seconds(5);
+// The kernel has no memory or no room for descriptors in flight: nothing tells when it has again.
+constexpr Duration kSendAgainAfter = Millis(20);
+
+// Instances are killed before the supervisor when memory runs out.
+std::optional<int> OomScoreForChildren() {
+  constexpr int kMoreThanUs = 100;
+  constexpr int kMost = 1000;
+  const int own = os::OomScoreAdj();
+  const int wanted = ::geteuid() == 0 ? 0 : std::min(own + kMoreThanUs, kMost);
+  if (wanted == own) return std::nullopt;
+  return wanted;
+}
+
+}  // namespace
+
+Keeper::Keeper(const Arguments& arguments, Home home, os::Poller poller, os::Fd signals)
+    : ground_(arguments.ground),
+      home_(std::move(home)),
+      poller_(std::move(poller)),
+      signals_(std::move(signals)),
+      book_({.processes = kMostProcesses,
+             .held = kMostHeld,
+             .heartbeat = true,
+             .keeper = Pid(::getpid())}) {}
+
+Result<std::unique_ptr<Keeper>> Keeper::Open(const Arguments& arguments) {
+  OXHERD_TRY_ASSIGN(Home home, Home::Open(arguments.state, arguments.runtime));
+  os::SystemResult<os::Poller> poller = os::Poller::Open();
+  if (!poller) return os::ToError("epoll", poller.error());
+  os::SystemResult<os::Fd> signals = os::OpenSignals();
+  if (!signals) return os::ToError("signalfd", signals.error());
+  std::unique_ptr<Keeper> keeper(
+      new Keeper(arguments, std::move(home), std::move(*poller), std::move(*signals)));
+  OXHERD_TRY(keeper->Prepare(arguments));
+  return keeper;
+}
+
+Status Keeper::Prepare(const Arguments& arguments) {
+  if (const os::SystemStatus done = os::BecomeSubreaper(); !done) {
+    return os::ToError("become subreaper", done.error());
+  }
+  const os::SystemResult<os::OpenFiles> open_files = os::RaiseOpenFiles();
+  if (!open_files) return os::ToError("raise the limit of open files", open_files.error());
+  const Processes::Settings settings{
+      .processes = kMostProcesses,
+      .held = kMostHeld,
+      .defaults = {.open_files = *open_files, .oom_score_adj = OomScoreForChildren()}};
+  OXHERD_TRY_ASSIGN(Processes processes, Processes::Open(settings, book_, poller_));
+  processes_.emplace(std::move(processes));
+  OXHERD_TRY_ASSIGN(daemon_, DaemonProcess::Open(arguments, poller_));
+  const WatchKey key = WatchKey::Of(WatchKey::Kind::kSignals, 0, Token());
+  if (const auto added = poller_.Add(signals_.get(), os::Wanted::kReadable, key.Pack()); !added) {
+    return os::ToError("epoll", added.error());
+  }
+  return {};
+}
+
+int Keeper::Run() {
+  const Instant now = os::Now();
+  mend_at_ = now + kMendEvery;
+  book_.OnTick(now);
+  Perform(now);
+  while (!exit_code_) WaitOnce();
+  home_.RemoveControlSocket();
+  processes_->RemoveCgroups();
+  return *exit_code_;
+}
+
+void Keeper::WaitOnce() {
+  std::array<os::Ready, 32> places;
+  const Instant until = std::min({book_.NextDeadline(), send_again_at_, mend_at_});
+  const std::span<const os::Ready> ready = poller_.Wait(until, places);
+  const Instant now = os::Now();
+  for (const os::Ready& one : ready) Handle(one, now);
+  book_.OnTick(now);
+  Perform(now);
+  processes_->LookAfterTrees(now);
+  Perform(now);
+  if (now >= mend_at_) MendControlSocket(now);
+  SendReports(now);
+}
+
+void Keeper::Handle(const os::Ready& ready, Instant now) {
+  const WatchKey key = WatchKey::Unpack(ready.key);
+  switch (key.kind) {
+    case WatchKey::Kind::kSignals:
+      HandleSignals(now);
+      break;
+    case WatchKey::Kind::kDaemonSocket:
+      if (ready.readable) HandleDaemonSocket(now);
+      break;
+    case WatchKey::Kind::kDaemonStart:
+      HandleDaemonStart(now);
+      break;
+    case WatchKey::Kind::kProcessStart:
+      processes_->OnStartReport(key, now);
+      break;
+    case WatchKey::Kind::kCgroup:
+      processes_->OnCgroupChanged(key, now);
+      break;
+  }
+  Perform(now);
+}
+
+// ---- Signals and children. ----
+
+void Keeper::HandleSignals(Instant now) {
+  for (;;) {
+    const os::SystemResult<std::optional<os::SignalSeen>> seen = os::NextSignal(signals_.get());
+    if (!seen || !*seen) break;
+    const os::SignalSeen& signal = **seen;
+    if (signal.number == SIGCHLD) continue;
+    // The kernel says SIGHUP when the terminal is gone: in the foreground that is the end.
+    const bool terminal_is_gone = signal.number == SIGHUP && signal.from_kernel;
+    if (terminal_is_gone && ground_ == Ground::kBackground) continue;
+    const int meant = terminal_is_gone ? SIGTERM : signal.number;
+    book_.OnOperatorSignal(static_cast<std::uint8_t>(meant), now);
+    Perform(now);
+  }
+  ReapAll(now);
+}
+
+void Keeper::ReapAll(Instant now) {
+  while (const std::optional<Processes::ReapedOne> reaped = processes_->Reap(now)) {
+    Perform(now);
+    if (reaped->was_daemon) OnDaemonReaped(now);
+  }
+}
+
+// ---- The daemon. ----
+
+void Keeper::StartDaemonNow(Instant now) {
+  start_failure_ = 0;
+  const os::SystemResult<Pid> started = daemon_->Start(home_.control_socket(), home_.lock());
+  if (started) {
+    processes_->OnDaemonForked(*started);
+  } else {
+    start_failure_ = started.error().number;
+    book_.OnDaemonStartFailed(now);
+  }
+}
+
+void Keeper::HandleDaemonStart(Instant now) {
+  const os::ChildReport report = daemon_->ReadStart();
+  switch (report.state) {
+    case os::ChildReport::State::kPending:
+    case os::ChildReport::State::kDied:  // its end is on its way
+      break;
+    case os::ChildReport::State::kRuns:
+      book_.OnDaemonStarted(now);
+      break;
+    case os::ChildReport::State::kFailed:
+      // Told to the book when the child is reaped: there is never more than one daemon.
+      start_failure_ = report.failure.error_number;
+      break;
+  }
+}
+
+void Keeper::HandleDaemonSocket(Instant now) {
+  for (int taken = 0; taken < kRequestsAtOnce && book_.accepts_requests(); ++taken) {
+    const Took took = TakeRequest(now);
+    if (took == Took::kNothing) return;
+    if (took == Took::kEnd) return OnSocketClosed(now);
+  }
+}
+
+// Its end as a process is seen when it is reaped; until then a closed socket would wake us without
+// end.
+void Keeper::OnSocketClosed(Instant now) {
+  while (TakeRequest(now) == Took::kOne) {
+  }
+  daemon_->StopListening();
+  book_.OnDaemonSilent();
+  Perform(now);
+}
+
+Keeper::Took Keeper::TakeRequest(Instant now) {
+  MessageBuffer buffer;
+  os::SystemResult<os::Received> received = os::ReceiveMessage(daemon_->socket(), buffer);
+  if (!received) return received.error().number == EAGAIN ? Took::kNothing : Took::kEnd;
+  if (received->size == 0) return Took::kEnd;
+  const std::span<os::Fd> attached =
+      std::span(received->descriptors).first(received->descriptor_count);
+  const std::optional<Request> request =
+      DecodeRequest(std::span<const std::byte>(buffer).first(received->size));
+  if (request && received->complete && AttachedCount(*request) == attached.size()) {
+    book_.OnRequest(*request, now);
+    Perform(now, &*request, attached);
+  } else {
+    book_.OnUnreadableRequest();
+  }
+  return Took::kOne;
+}
+
+// What it had sent before its end is carried out first: the next one counts on it.
+void Keeper::OnDaemonReaped(Instant now) {
+  HandleDaemonStart(now);
+  while (daemon_->has_socket() && TakeRequest(now) == Took::kOne) {
+  }
+  daemon_->Forget();
+  if (start_failure_ != 0) {
+    book_.OnDaemonStartFailed(now);
+  } else {
+    book_.OnDaemonGone(now);
+  }
+  Perform(now);
+}
+
+// ---- Effects and reports. ----
+
+void Keeper::Perform(Instant now, const Request* request, std::span<os::Fd> attached) {
+  while (const std::optional<Effect> effect = book_.NextEffect()) {
+    Carry(*effect, now, request, attached);
+  }
+}
+
+void Keeper::Carry(const Effect& effect, Instant now, const Request* request,
+                   std::span<os::Fd> attached) {
+  if (const auto* spawn = std::get_if<SpawnProcess>(&effect)) {
+    OXHERD_CHECK(request != nullptr, "a spawn is carried out while its request is at hand");
+    processes_->Carry(*spawn, std::get<Spawn>(*request), attached, now);
+  } else if (const auto* signal = std::get_if<SendSignal>(&effect)) {
+    processes_->Carry(*signal);
+  } else if (const auto* kill = std::get_if<KillTree>(&effect)) {
+    processes_->Carry(*kill);
+  } else if (const auto* forget = std::get_if<Forget>(&effect)) {
+    processes_->Carry(*forget, now);
+  } else if (const auto* hold = std::get_if<HoldDescriptor>(&effect)) {
+    processes_->Carry(*hold, std::move(attached[0]));
+  } else if (const auto* drop = std::get_if<DropDescriptor>(&effect)) {
+    processes_->Carry(*drop);
+  } else if (std::holds_alternative<StartDaemon>(effect)) {
+    StartDaemonNow(now);
+  } else if (const auto* to_daemon = std::get_if<SignalDaemon>(&effect)) {
+    daemon_->SendSignal(to_daemon->signal);
+  } else if (const auto* exit = std::get_if<ExitKeeper>(&effect)) {
+    exit_code_ = exit->code;
+  }
+}
+
+void Keeper::SendReports(Instant now) {
+  send_again_at_ = kNever;
+  bool must_wait = false;
+  while (daemon_->listens() && !must_wait) {
+    const std::optional<Outgoing> outgoing = book_.NextReport();
+    if (!outgoing) break;
+    MessageBuffer buffer;
+    std::array<int, os::kMaxPassed> numbers{};
+    std::size_t count = processes_->Attach(*outgoing, numbers);
+    if (std::holds_alternative<NewControlSocket>(outgoing->report)) {
+      numbers[count++] = home_.control_socket();
+    }
+    const os::SystemStatus sent = os::SendMessage(
+        daemon_->socket(), Encode(outgoing->report, buffer), std::span(numbers).first(count));
+    if (sent) {
+      book_.ReportSent();
+      continue;
+    }
+    const int number = sent.error().number;
+    if (number == EPIPE || number == ECONNRESET) {
+      OnSocketClosed(now);
+      return;
+    }
+    must_wait = true;
+    if (number != EAGAIN) send_again_at_ = now + kSendAgainAfter;
+  }
+  Perform(now);
+  const bool reads = book_.accepts_requests();
+  const bool writes = must_wait && send_again_at_ == kNever;
+  if (reads) {
+    daemon_->Want(writes ? os::Wanted::kReadableOrWritable : os::Wanted::kReadable);
+  } else {
+    daemon_->Want(writes ? os::Wanted::kWritable : os::Wanted::kNothing);
+  }
+}
+
+void Keeper::MendControlSocket(Instant now) {
+  mend_at_ = now + kMendEvery;
+  processes_->Tidy(now);
+  if (home_.MendControlSocket()) book_.OnControlSocketMade();
+}
+
+}  // namespace oxherd::keeper

@@ -1,0 +1,149 @@
+// The instances as the kernel has them: spawns, signals and kills as the book says, and tells the
+// book what became of them.
+//
+// Beside the book's table lies one of descriptors, by place. An instance in a cgroup is done with
+// when its directory is empty; of one without, when no process of its tree is left
+// (os/process_tree.h).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "keeper/book.h"
+#include "keeper/cgroup_shelf.h"
+#include "keeper/protocol.h"
+#include "keeper/watch_key.h"
+#include "os/child.h"
+#include "os/fd.h"
+#include "os/poller.h"
+#include "os/process.h"
+#include "os/process_tree.h"
+
+namespace oxherd::keeper {
+
+// How children differ from the keeper where their plan says nothing.
+struct ChildDefaults {
+  os::OpenFiles open_files;
+  std::optional<int> oom_score_adj;
+};
+
+class Processes {
+ public:
+  struct Settings {
+    std::uint32_t processes = 0;
+    std::uint32_t held = 0;
+    ChildDefaults defaults;
+  };
+  // Allocates; nothing after it does. `book` and `poller` outlive this.
+  [[nodiscard]] static Result<Processes> Open(const Settings& settings, Book& book,
+                                              os::Poller& poller);
+
+  // ---- Effects. ----
+  // `attached` came with the request; what is held is taken out of it.
+  void Carry(const SpawnProcess& effect, const Spawn& request, std::span<os::Fd> attached,
+             Instant now);
+  void Carry(const SendSignal& effect);
+  void Carry(const KillTree& effect);
+  void Carry(const Forget& effect, Instant now);
+  void Carry(const HoldDescriptor& effect, os::Fd descriptor);
+  void Carry(const DropDescriptor& effect);
+
+  // ---- Facts. ----
+  // The report pipe of the process has something to say.
+  void OnStartReport(const WatchKey& key, Instant now);
+  void OnCgroupChanged(const WatchKey& key, Instant now);
+  // Reaps one ended child and tells the book; false when there is none. Of the daemon, which is the
+  // caller's, it says who ended.
+  struct ReapedOne {
+    bool was_daemon = false;
+  };
+  [[nodiscard]] std::optional<ReapedOne> Reap(Instant now);
+  // To be called when all is reaped and all effects are carried out: looks after the trees that
+  // have no cgroup, if something happened to them.
+  void LookAfterTrees(Instant now);
+  void Tidy(Instant now) { shelf_.Tidy(now); }
+  // For the end.
+  void RemoveCgroups() { shelf_.RemoveAll(); }
+
+  // The daemon is a child too; its end is seen by Reap.
+  void OnDaemonForked(Pid pid) { children_.push_back({.pid = pid, .whose = Whose::kDaemon}); }
+
+  // Writes the numbers of the descriptors that go with a report; returns how many.
+  [[nodiscard]] std::size_t Attach(const Outgoing& outgoing, std::span<int> numbers) const;
+
+ private:
+  enum class Whose : std::uint8_t { kInstance, kDaemon, kNobody };
+  // A child that is not reaped. kNobody: its spawn has failed, it is on its way out.
+  struct Child {
+    Pid pid;
+    Whose whose = Whose::kNobody;
+    Place place = 0;
+  };
+  // What is kept of the record at the same place.
+  struct Kept {
+    Pid pid;
+    bool main_is_reaped = false;
+    bool is_killed = false;          // everything of its tree that turns up is killed
+    bool is_killed_by_scan = false;  // because it has no cgroup, or that could not do it
+    bool is_watched = false;
+    bool reached_exec = false;
+    CgroupShelf::Spot spot = CgroupShelf::kNoSpot;
+    os::Fd pidfd;
+    os::Fd report;
+    std::array<os::Fd, kMaxAttached> held;
+  };
+
+  // A tree that is looked for in /proc.
+  struct Root {
+    os::TreeRoot root;
+    Place place = 0;
+    std::uint32_t alive = 0;
+  };
+
+  Processes(const Settings& settings, Book& book, os::Poller& poller, os::ProcessTrees trees);
+
+  void FailSpawn(const SpawnProcess& effect, Stage stage, int error_number);
+  [[nodiscard]] os::SystemResult<os::Cloned> CloneFor(Kept& kept, Instant now);
+  void ReadStartReport(Place place, Instant now);
+  void OnMainReaped(Place place, const os::Reaped& reaped, Instant now);
+  void OnTreeEmpty(Place place, Instant now);
+  void WatchCgroup(Place place);
+  void UnwatchCgroup(Place place);
+  [[nodiscard]] bool IsCurrent(const WatchKey& key) const;
+
+  [[nodiscard]] bool HasCgroup(const Root& root) const {
+    return kept_[root.place].spot != CgroupShelf::kNoSpot;
+  }
+  [[nodiscard]] bool HasOtherChildren() const;
+  void ListRoots();
+  void EmptyAllExited(Instant now);
+  void JudgeTrees(Instant now);
+  void KillMember(const os::Member& member);
+  void ReportStrays();
+
+  Book& book_;
+  os::Poller& poller_;
+  ChildDefaults defaults_;
+  Pid self_;
+  CgroupShelf shelf_;
+  std::vector<Kept> kept_;
+  std::vector<os::Fd> held_;
+  std::vector<Child> children_;
+
+  // Trees without a cgroup.
+  os::ProcessTrees trees_;
+  os::Fd children_file_;  // none where the kernel has no such file: then every look is a scan
+  std::vector<Root> roots_;
+  std::vector<os::TreeRoot> plain_roots_;
+  std::array<Pid, 64> strays_told_{};
+  std::size_t strays_told_count_ = 0;
+  bool must_look_ = false;
+  bool must_scan_ = false;
+};
+
+}  // namespace oxherd::keeper

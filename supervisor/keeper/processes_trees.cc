@@ -1,0 +1,99 @@
+// Trees without a cgroup: found in /proc, and only when something happened to one of them.
+#include <algorithm>
+#include <csignal>
+
+#include "keeper/processes.h"
+
+namespace oxherd::keeper {
+
+// Whatever is left of a tree whose main process is gone hangs from a child of ours that is no main
+// process: as long as there is no such child there is nothing to look for.
+bool Processes::HasOtherChildren() const {
+  if (!children_file_) return true;
+  const os::SystemResult<std::size_t> count = os::CountChildren(children_file_.get());
+  return !count || *count > children_.size();
+}
+
+void Processes::LookAfterTrees(Instant now) {
+  if (!must_look_) return;
+  must_look_ = false;
+  ListRoots();
+  const bool somebody_is_gone = std::ranges::any_of(roots_, [this](const Root& root) {
+    return kept_[root.place].main_is_reaped &&
+           (!HasCgroup(root) || kept_[root.place].is_killed_by_scan);
+  });
+  if (!must_scan_ && !somebody_is_gone) return;
+  if (!must_scan_ && !HasOtherChildren()) {
+    EmptyAllExited(now);
+    return;
+  }
+  must_scan_ = false;
+  plain_roots_.clear();
+  for (const Root& root : roots_) plain_roots_.push_back(root.root);
+  if (!trees_.Scan(self_, plain_roots_)) {
+    must_look_ = must_scan_ = true;  // at the next wake-up
+    return;
+  }
+  JudgeTrees(now);
+}
+
+// Also those in a cgroup: what is theirs belongs to nobody else.
+void Processes::ListRoots() {
+  roots_.clear();
+  const std::span<const Record> records = book_.records();
+  for (Place place = 0; place < records.size(); ++place) {
+    const Record& record = records[place];
+    if (!record.token.is_set() || !record.forked || record.failed) continue;
+    if (record.phase == Phase::kGone) continue;
+    roots_.push_back(
+        {.root = {.main = record.pid, .token = record.token}, .place = place, .alive = 0});
+  }
+  std::ranges::sort(roots_, {}, [](const Root& root) { return root.root.main; });
+}
+
+void Processes::EmptyAllExited(Instant now) {
+  for (const Root& root : roots_) {
+    if (kept_[root.place].main_is_reaped && !HasCgroup(root)) OnTreeEmpty(root.place, now);
+  }
+}
+
+void Processes::JudgeTrees(Instant now) {
+  for (const os::Member& member : trees_.members()) {
+    const bool has_ended = member.stat.state == 'Z' || member.stat.state == 'X';
+    if (has_ended || member.tree == os::kNoTree) continue;
+    ++roots_[member.tree].alive;
+    KillMember(member);
+  }
+  for (const Root& root : roots_) {
+    const bool is_gone = kept_[root.place].main_is_reaped && root.alive == 0;
+    if (is_gone && !HasCgroup(root)) OnTreeEmpty(root.place, now);
+  }
+  ReportStrays();
+}
+
+void Processes::KillMember(const os::Member& member) {
+  const Kept& kept = kept_[roots_[member.tree].place];
+  if (!kept.is_killed_by_scan) return;
+  // One that is gone meanwhile, or not ours to kill, changes nothing: the next death makes us look
+  // again.
+  const bool is_main = member.stat.pid == kept.pid && !kept.main_is_reaped;
+  const os::SystemStatus killed =
+      is_main ? os::SendSignal(kept.pidfd.get(), SIGKILL) : os::KillExactly(member.stat);
+  static_cast<void>(killed.has_value());
+}
+
+void Processes::ReportStrays() {
+  for (const os::Member& member : trees_.members()) {
+    const bool is_ours = member.stat.parent == self_ && member.tree == os::kNoTree;
+    const bool is_known =
+        std::ranges::find(children_, member.stat.pid, &Child::pid) != children_.end();
+    if (!is_ours || is_known) continue;
+    const auto told =
+        std::span(strays_told_).first(std::min(strays_told_count_, strays_told_.size()));
+    if (std::ranges::find(told, member.stat.pid) != told.end()) continue;
+    strays_told_[strays_told_count_++ % strays_told_.size()] = member.stat.pid;
+    book_.OnStray(member.stat.pid);
+  }
+}
+
+}  // namespace oxherd::keeper
