@@ -264,6 +264,10 @@ std::string EncodeLine(const FromDaemon& message) {
   return Line(EncodeReply(std::get<Reply>(message)));
 }
 
-std::string EncodeForPeople(const Reply& reply) { return Line(EncodeReply(reply)); }
+std::string EncodeForPeople(const Reply& reply, std::string_view verb) {
+  Json object = EncodeReply(reply);
+  object["command"] = verb;
+  return Line(object);
+}
 
 }  // namespace oxherd::control

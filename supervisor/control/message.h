@@ -152,7 +152,7 @@ struct PlanStep {
   std::string service;
   Kind kind = Kind::kKeep;
   std::uint16_t instances = 0;
-  std::vector<std::string> differences;  // keys: "env.PORT", "command"
+  std::vector<std::string> differences = {};  // keys: "env.PORT", "command"
   friend bool operator==(const PlanStep&, const PlanStep&) = default;
 };
 

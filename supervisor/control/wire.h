@@ -20,8 +20,8 @@ constexpr int kMaxNesting = 16;
 [[nodiscard]] std::string EncodeLine(const FromClient& message);
 [[nodiscard]] std::string EncodeLine(const FromDaemon& message);
 
-// What `--json` prints: a Reply without the wire's own fields, one line.
-[[nodiscard]] std::string EncodeForPeople(const Reply& reply);
+// What `--json` prints, one line; `verb` is the command as it was typed.
+[[nodiscard]] std::string EncodeForPeople(const Reply& reply, std::string_view verb);
 
 // `line` may have its newline or not.
 [[nodiscard]] Result<FromClient> DecodeFromClient(std::string_view line);

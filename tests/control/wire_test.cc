@@ -215,7 +215,7 @@ TEST_CASE("--json shows what cli.md shows") {
   api.log_tail = {"…"};
   reply.services = {api};
   CHECK(
-      EncodeForPeople(reply) ==
+      EncodeForPeople(reply, "reload") ==
       R"({"v":1,"command":"reload","ok":false,"error":{"code":1,"message":"api was rolled back"},)"
       R"("ms":0,"services":[{"name":"api","result":"rolled_back","generation":8,"tried":9,)"
       R"("instances":2,"ms":84,"reason":"exited 1 before ready","log_tail":["…"]}]})"

@@ -1,0 +1,52 @@
+#include "cli/commands.h"
+
+namespace oxherd::cli {
+
+using control::Command;
+
+int Perform(const Session& session) {
+  switch (session.options.verb) {
+    case Verb::kGreeting:
+      return Greet(session);
+    case Verb::kStart:
+      return Change(session, Command::kStart);
+    case Verb::kStop:
+      return Change(session, Command::kStop);
+    case Verb::kRestart:
+      return Change(session, Command::kRestart);
+    case Verb::kReload:
+      return Change(session, Command::kReload);
+    case Verb::kApply:
+      return Change(session, Command::kApply);
+    case Verb::kDelete:
+      return Change(session, Command::kDelete);
+    case Verb::kWait:
+      return Change(session, Command::kWait);
+    case Verb::kDaemonStop:
+      return Change(session, Command::kDaemonStop);
+    case Verb::kList:
+      return Look(session, Command::kList);
+    case Verb::kStatus:
+      return Look(session, session.options.names.empty() ? Command::kList : Command::kStatus);
+    case Verb::kPing:
+      return Look(session, Command::kPing);
+    case Verb::kDaemonStatus:
+      return Look(session, Command::kDaemonStatus);
+    case Verb::kLogs:
+      return Fail(session, ExitCode::kNotDone, "logs is not built yet");
+    case Verb::kDaemonLogs:
+      return ShowDaemonLog(session);
+    case Verb::kValidate:
+      return Validate(session);
+    case Verb::kRun:
+    case Verb::kDaemonRun:
+      return RunInForeground(session);
+    case Verb::kDaemonStart:
+      return StartDaemonAlone(session);
+    case Verb::kVersion:
+      return ShowVersion(session);
+  }
+  return static_cast<int>(ExitCode::kAskedWrongly);
+}
+
+}  // namespace oxherd::cli

@@ -1,0 +1,127 @@
+#include "cli/daemon_start.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+
+#include "config/environment.h"
+#include "os/background_program.h"
+#include "os/clock.h"
+#include "os/file.h"
+
+namespace oxherd::cli {
+namespace {
+
+constexpr Millis kPatience{5000};
+constexpr std::size_t kMaxOutput = 16UL * 1024 * 1024;
+
+struct Programs {
+  std::string keeper;
+  std::string daemon;
+};
+
+Result<Programs> FindPrograms() {
+  Programs programs;
+  OXHERD_TRY_ASSIGN(programs.keeper, FindProgram("oxherd-keeper"));
+  OXHERD_TRY_ASSIGN(programs.daemon, FindProgram("oxherd-daemon"));
+  return programs;
+}
+
+// keeper/arguments.h and daemon/arguments.h say what these are.
+std::vector<std::string> KeeperArguments(const Places& places, const Programs& programs) {
+  return {"--state", places.state, "--runtime", places.run, "--daemon", programs.daemon};
+}
+
+// What crashes on the way up has nobody else to tell: the keeper's and the daemon's stderr.
+std::string OutputOf(const Places& places) { return places.logs + "/daemon.err.log"; }
+
+std::string ReadOutput(const Places& places) {
+  return os::ReadFile(OutputOf(places), kMaxOutput).value_or("");
+}
+
+// The last line of what was said since `before`.
+std::string LastWords(const Places& places, std::size_t before) {
+  std::string text = ReadOutput(places);
+  if (text.size() < before) before = 0;
+  text.erase(0, before);
+  while (text.ends_with('\n')) text.pop_back();
+  return text.substr(text.rfind('\n') + 1);
+}
+
+std::vector<std::string> DaemonEnvironment(const std::vector<EnvEntry>& caller) {
+  std::vector<std::string> words;
+  for (const auto& [name, value] : BaseEnvironment(caller)) words.push_back(name + "=" + value);
+  // A switch for tests and odd machines; the keeper does not hand it on.
+  for (const auto& [name, value] : caller) {
+    if (name == "OXHERD_NO_CGROUP") words.push_back(name + "=" + value);
+  }
+  return words;
+}
+
+std::unexpected<NotConnected> NotStarted(const std::string& why) {
+  return std::unexpected(NotConnected{NotConnected::Kind::kRefused, why});
+}
+
+}  // namespace
+
+Result<std::string> FindProgram(std::string_view name) {
+  std::array<char, 4096> buffer{};
+  const ssize_t size = ::readlink("/proc/self/exe", buffer.data(), buffer.size());
+  if (size <= 0) return ErrnoError("find this program's folder");
+  std::string folder(buffer.data(), static_cast<std::size_t>(size));
+  folder.erase(folder.rfind('/'));
+  for (const std::string_view place : {"", "/../lib/oxherd", "/../libexec/oxherd"}) {
+    std::string path = folder;
+    path += place;
+    path += '/';
+    path += name;
+    if (::access(path.c_str(), X_OK) == 0) return path;
+  }
+  return MakeError("cannot find " + std::string(name) + " beside " + folder +
+                   "/oxherd; install all three programs in one folder");
+}
+
+std::expected<Connection, NotConnected> StartDaemon(const Places& places,
+                                                    const std::vector<EnvEntry>& environment) {
+  const auto programs = FindPrograms();
+  if (!programs) return NotStarted(programs.error().message);
+  if (const auto made = MakePlaces(places); !made) return NotStarted(made.error().message);
+  const std::size_t before = ReadOutput(places).size();
+  os::BackgroundProgram keeper;
+  keeper.path = programs->keeper;
+  keeper.arguments = KeeperArguments(places, *programs);
+  keeper.arguments.insert(keeper.arguments.end(), {"--", "--logs", places.logs});
+  keeper.environment = DaemonEnvironment(environment);
+  keeper.output = OutputOf(places);
+  const auto started = os::StartInBackground(keeper);
+  if (!started) return NotStarted(started.error().message);
+  auto connection = ConnectWhenThere(places, os::Now() + kPatience, started->get());
+  if (connection || connection.error().kind == NotConnected::Kind::kRefused) return connection;
+  const std::string words = LastWords(places, before);
+  return NotStarted("the daemon for " + places.state +
+                    " did not start: " + (words.empty() ? "see " + OutputOf(places) : words));
+}
+
+Error BecomeKeeper(const Places& places, const std::string& oxfile) {
+  const auto programs = FindPrograms();
+  if (!programs) return programs.error();
+  if (const auto made = MakePlaces(places); !made) return made.error();
+  std::vector<std::string> arguments = KeeperArguments(places, *programs);
+  arguments.insert(arguments.end(), {"--foreground", "--", "--logs", places.logs});
+  if (!oxfile.empty()) arguments.insert(arguments.end(), {"--run", oxfile});
+  return os::Become(programs->keeper, arguments);
+}
+
+std::vector<EnvEntry> OwnEnvironment() {
+  std::vector<EnvEntry> entries;
+  for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const std::size_t equals = text.find('=');
+    if (equals == std::string_view::npos || equals == 0) continue;
+    entries.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return entries;
+}
+
+}  // namespace oxherd::cli

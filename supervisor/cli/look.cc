@@ -1,0 +1,116 @@
+// The verbs that only look: list, status, ping, daemon status; and `oxherd` alone.
+#include <unistd.h>
+
+#include <array>
+
+#include "cli/commands.h"
+#include "cli/daemon_start.h"
+#include "cli/exchange.h"
+#include "cli/render_list.h"
+#include "cli/render_result.h"
+#include "cli/render_status.h"
+#include "os/clock.h"
+
+namespace oxherd::cli {
+namespace {
+
+using control::Command;
+
+constexpr std::string_view kGreeting =
+    "oxherd keeps the processes of an Oxfile.toml running.\n\n"
+    "  oxherd start     start what ./Oxfile.toml defines\n"
+    "  oxherd list      what runs, and how it is\n"
+    "  oxherd logs -f   what it prints\n"
+    "  oxherd reload    deploy: replace what runs, one instance after the other\n"
+    "  oxherd stop      stop it\n\n"
+    "oxherd --help lists every command.\n\n";
+
+std::string RenderPing(const Reply& reply, std::int64_t micros) {
+  if (!reply.daemon) return "the daemon answers\n";
+  const std::string took =
+      micros < 1000 ? std::to_string(micros) + " µs" : std::to_string(micros / 1000) + " ms";
+  return "the daemon answers: version " + Clean(reply.daemon->version) + ", pid " +
+         std::to_string(reply.daemon->pid.number()) + ", in " + took + "\n";
+}
+
+std::string RenderDetails(const Session& session, const Reply& reply) {
+  std::string text;
+  for (const control::ServiceDetail& detail : reply.details) {
+    if (!text.empty()) text += "\n";
+    text += RenderStatus(session.screen, detail, UnixMillis());
+  }
+  return text;
+}
+
+std::string Render(const Session& session, const Reply& reply, Duration took) {
+  switch (reply.command) {
+    case Command::kList:
+      return RenderList(session.screen, reply.instances, UnixMillis());
+    case Command::kStatus:
+      return RenderDetails(session, reply);
+    case Command::kPing:
+      return RenderPing(reply, took.count() / 1000);
+    case Command::kDaemonStatus:
+      return reply.daemon ? RenderDaemon(*reply.daemon, UnixMillis()) : "";
+    case Command::kStart:
+    case Command::kStop:
+    case Command::kRestart:
+    case Command::kReload:
+    case Command::kApply:
+    case Command::kDelete:
+    case Command::kWait:
+    case Command::kDaemonStop:
+    case Command::kLogs:
+      break;
+  }
+  return "";
+}
+
+}  // namespace
+
+int Look(const Session& session, Command command) {
+  const Instant began = os::Now();
+  auto reply = Ask(session, command, session.options.names);
+  if (!reply) return Fail(session, reply.error());
+  WarnOfVersion(*reply);
+  if (session.options.json) return PrintJson(*reply, session.verb());
+  const std::string text = Render(session, *reply, os::Now() - began);
+  if (!Write(STDOUT_FILENO, text)) return static_cast<int>(ExitCode::kNotDone);
+  Write(STDERR_FILENO, RenderError(*reply));
+  return static_cast<int>(reply->code);
+}
+
+int StartDaemonAlone(const Session& session) {
+  auto connection = Connect(session.places);
+  const bool was_there = connection.has_value();
+  if (!connection && connection.error().kind == NotConnected::Kind::kNoDaemon) {
+    connection = StartDaemon(session.places, OwnEnvironment());
+  }
+  if (!connection) return Fail(session, connection.error());
+  auto reply = Ask(session, Command::kPing, {});
+  if (!reply) return Fail(session, reply.error());
+  if (session.options.json) return PrintJson(*reply, session.verb());
+  if (reply->daemon) {
+    Write(STDOUT_FILENO, std::string(was_there ? "the daemon runs already" : "the daemon runs") +
+                             ": pid " + std::to_string(reply->daemon->pid.number()) + "\n");
+  }
+  Write(STDERR_FILENO, RenderError(*reply));
+  return static_cast<int>(reply->code);
+}
+
+int Greet(const Session& session) {
+  auto reply = Ask(session, Command::kList, {});
+  if (session.options.json && reply) return PrintJson(*reply, "list");
+  std::string text(kGreeting);
+  if (!reply) {
+    text += reply.error().kind == NotConnected::Kind::kNoDaemon ? "Nothing runs: no daemon.\n"
+                                                                : reply.error().message + "\n";
+  } else {
+    text += reply->ok() ? RenderList(session.screen, reply->instances, UnixMillis())
+                        : RenderError(*reply);
+  }
+  Write(STDOUT_FILENO, text);
+  return 0;
+}
+
+}  // namespace oxherd::cli

@@ -1,0 +1,33 @@
+// `oxherd`: parses, asks, renders.
+#include <unistd.h>
+
+#include <string>
+#include <vector>
+
+#include "cli/commands.h"
+#include "cli/options.h"
+#include "cli/places.h"
+#include "cli/session.h"
+#include "cli/terminal.h"
+
+namespace {
+
+int Main(int count, char** words) {
+  using namespace oxherd::cli;
+  const std::vector<std::string> typed(words + (count > 0 ? 1 : 0), words + count);
+  const auto options = ParseWords(typed);
+  if (!options) {
+    const NotOptions& why = options.error();
+    Write(why.code == 0 ? STDOUT_FILENO : STDERR_FILENO, why.text);
+    return why.code;
+  }
+  Session session{*options, {}, ScreenOf(STDOUT_FILENO)};
+  auto places = FindPlaces();
+  if (!places) return Fail(session, ExitCode::kNotDone, places.error().message);
+  session.places = std::move(*places);
+  return Perform(session);
+}
+
+}  // namespace
+
+int main(int count, char** words) { return Main(count, words); }

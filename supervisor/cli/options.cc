@@ -1,0 +1,272 @@
+#include "cli/options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "cli/verbs.h"
+#include "config/nearest.h"
+#include "config/quantity.h"
+
+namespace oxherd::cli {
+namespace {
+
+NotOptions AskedWrongly(std::string_view text) {
+  return NotOptions{2, fmt::format("oxherd: {}\n", text)};
+}
+
+// Splits the words at the verb, so that `oxherd -c FILE list` and `oxherd list -c FILE` are the
+// same.
+struct Split {
+  std::string verb;
+  std::vector<std::string> rest;
+};
+
+bool TakesValue(const std::string& word) { return word == "-c" || word == "--config"; }
+
+Split SplitAtVerb(std::span<const std::string> words) {
+  Split split;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (!split.verb.empty() || words[i].starts_with('-')) {
+      split.rest.push_back(words[i]);
+      if (split.verb.empty() && TakesValue(words[i]) && i + 1 < words.size()) {
+        split.rest.push_back(words[++i]);
+      }
+      continue;
+    }
+    split.verb = words[i];
+    if (split.verb == "daemon" && i + 1 < words.size() && !words[i + 1].starts_with('-')) {
+      split.verb += " " + words[++i];
+    }
+  }
+  return split;
+}
+
+NotOptions UnknownVerb(const std::string& typed) {
+  if (typed == "daemon") {
+    return AskedWrongly("daemon needs one of run, start, stop, status, logs: oxherd daemon status");
+  }
+  std::vector<std::string_view> known;
+  for (const VerbEntry& entry : Verbs()) {
+    known.push_back(entry.name);
+    for (const std::string_view alias : entry.aliases) {
+      if (alias.size() > 2) known.push_back(alias);
+    }
+  }
+  if (const auto nearest = Nearest(typed, known)) {
+    return AskedWrongly(fmt::format(
+        "no command \"{}\"; did you mean \"{}\"? oxherd --help lists them", typed, *nearest));
+  }
+  return AskedWrongly(fmt::format("no command \"{}\"; oxherd --help lists them", typed));
+}
+
+// A duration, read where CLI11 would read a string.
+CLI::Option* AddDuration(CLI::App& app, const std::string& names, std::optional<Millis>& value,
+                         const std::string& text) {
+  return app
+      .add_option_function<std::string>(
+          names,
+          [&value, names](const std::string& typed) {
+            value = ParseDuration(typed);
+            if (!value) {
+              throw CLI::ValidationError(
+                  names, fmt::format("\"{}\" is not a duration; write 500ms, 30s or 1m30s", typed));
+            }
+          },
+          text)
+      ->type_name("TIME");
+}
+
+void AddUntil(CLI::App& app, control::Until& until) {
+  app.add_option_function<std::string>(
+         "--for",
+         [&until](const std::string& typed) {
+           const auto known = control::UntilFromName(typed);
+           if (!known) {
+             throw CLI::ValidationError(
+                 "--for", fmt::format("\"{}\" is none of ready, healthy, done", typed));
+           }
+           until = *known;
+         },
+         "ready (default), healthy or done")
+      ->type_name("STATE");
+}
+
+void AddLogFlags(CLI::App& app, LogOptions& logs, bool of_services) {
+  app.add_flag("-f,--follow", logs.follow, "go on with what is printed from now on");
+  app.add_option("-n,--lines", logs.lines, "how many lines of each; 15 if not given")
+      ->type_name("N")
+      ->check(CLI::Range(0U, 10'000'000U));
+  if (!of_services) return;
+  CLI::Option* err = app.add_flag("--err", logs.only_err, "standard error only");
+  app.add_flag("--out", logs.only_out, "standard output only")->excludes(err);
+  AddDuration(app, "--since", logs.since, "only what is younger: 10m, 2h");
+  app.add_option("--grep", logs.pattern, "only lines that match this regular expression")
+      ->type_name("RE");
+  app.add_flag("--utc", logs.utc, "times in UTC");
+  app.add_flag("--raw", logs.raw, "the bytes as they were printed, without time and name");
+}
+
+void AddFlags(CLI::App& app, std::uint32_t takes, Options& options) {
+  if ((takes & kNoWait) != 0) {
+    app.add_flag("--no-wait", options.no_wait, "return as soon as it is accepted");
+  }
+  if ((takes & kDryRun) != 0) {
+    app.add_flag("--dry-run", options.dry_run, "print what would be done, do nothing");
+  }
+  if ((takes & kOnly) != 0) {
+    app.add_flag("--only", options.only, "not what it depends on");
+  }
+  if ((takes & kDependents) != 0) {
+    app.add_flag("--with-dependents", options.with_dependents, "also what depends on it");
+  }
+  if ((takes & kForce) != 0) {
+    app.add_flag("--force", options.forced, "SIGKILL at once, without the stop signal");
+  }
+  if ((takes & kUpdateEnv) != 0) {
+    app.add_flag("--update-env", options.update_env, "take PATH from this shell");
+  }
+  if ((takes & kKeep) != 0) {
+    app.add_flag("--keep", options.keep_instances, "leave the instances running");
+  }
+}
+
+void AddOptions(CLI::App& app, const VerbEntry& entry, Options& options) {
+  const std::uint32_t takes = entry.takes;
+  app.add_option("-c,--config", options.oxfile, "the Oxfile, instead of the one found from here")
+      ->type_name("FILE");
+  app.add_flag("--json", options.json, "one JSON object at the end");
+  if ((takes & (kNames | kName)) != 0) {
+    CLI::Option* names =
+        app.add_option("NAME", options.names, "services, instances (api/0) or all");
+    if ((takes & kName) != 0) names->required();
+  }
+  if ((takes & (kFile | kFiles)) != 0) {
+    CLI::Option* files = app.add_option("FILE", options.names, "an Oxfile");
+    if ((takes & kFile) != 0) files->expected(0, 1);
+  }
+  AddFlags(app, takes, options);
+  if ((takes & kParallel) != 0) {
+    app.add_option("--parallel", options.parallel, "services at a time")
+        ->type_name("N")
+        ->check(CLI::Range(1, 1000));
+  }
+  if ((takes & kFor) != 0) AddUntil(app, options.until);
+  if ((takes & kTimeout) != 0) {
+    AddDuration(app, "--timeout", options.timeout, "how long to wait for the end of it");
+  }
+  if ((takes & kLogFlags) != 0) AddLogFlags(app, options.logs, true);
+  if ((takes & kFollowFlags) != 0) AddLogFlags(app, options.logs, false);
+}
+
+// "--nope" and the known option nearest to it.
+NotOptions UnknownOption(const CLI::App& app, const VerbEntry& entry,
+                         std::span<const std::string> words) {
+  std::vector<std::string> known;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  }
+  const std::vector<std::string_view> candidates(known.begin(), known.end());
+  for (const std::string& word : words) {
+    const std::string flag = word.substr(0, word.find('='));
+    if (!flag.starts_with('-') || std::ranges::find(known, flag) != known.end()) continue;
+    if (flag.size() == 2 && app.get_option_no_throw(flag) != nullptr) continue;
+    const auto nearest = Nearest(flag, candidates);
+    return AskedWrongly(
+        fmt::format("{} has no option {}{}; oxherd {} --help lists them", entry.name, flag,
+                    nearest ? fmt::format("; did you mean {}?", *nearest) : "", entry.name));
+  }
+  const std::string last = words.empty() ? "" : words.back();
+  return AskedWrongly(
+      fmt::format("{} does not take \"{}\"; see oxherd {} --help", entry.name, last, entry.name));
+}
+
+std::string OneLine(std::string text) {
+  std::ranges::replace(text, '\n', ' ');
+  return text;
+}
+
+std::expected<Options, NotOptions> ParseVerb(const VerbEntry& entry,
+                                             const std::vector<std::string>& words) {
+  Options options;
+  options.verb = entry.verb;
+  CLI::App app(std::string(entry.summary), "oxherd " + std::string(entry.name));
+  AddOptions(app, entry, options);
+  // CLI11 takes the arguments from the end.
+  std::vector<std::string> reversed(words.rbegin(), words.rend());
+  try {
+    app.parse(std::move(reversed));
+  } catch (const CLI::CallForHelp&) {
+    return std::unexpected(NotOptions{0, app.help()});
+  } catch (const CLI::ExtrasError&) {
+    return std::unexpected(UnknownOption(app, entry, words));
+  } catch (const CLI::RequiredError&) {
+    return std::unexpected(
+        AskedWrongly(fmt::format("{} needs a NAME: oxherd {} api{}", entry.name, entry.name,
+                                 entry.verb == Verb::kDelete ? ", or oxherd delete all" : "")));
+  } catch (const CLI::ParseError& error) {
+    return std::unexpected(AskedWrongly(fmt::format("{}: {}", entry.name, OneLine(error.what()))));
+  }
+  return options;
+}
+
+// A single name that is a file is what -c would have named.
+void TakeFileAsOxfile(Options& options) {
+  if (options.names.size() != 1 || options.oxfile) return;
+  const bool is_file_verb = options.verb == Verb::kApply || options.verb == Verb::kRun;
+  const bool may_be_file = options.verb == Verb::kStart || options.verb == Verb::kReload ||
+                           options.verb == Verb::kRestart;
+  if (is_file_verb || (may_be_file && options.names[0].ends_with(".toml"))) {
+    options.oxfile = options.names[0];
+    options.names.clear();
+  }
+}
+
+bool AsksForHelp(const std::vector<std::string>& words) {
+  return std::ranges::any_of(
+      words, [](const std::string& word) { return word == "-h" || word == "--help"; });
+}
+
+}  // namespace
+
+std::expected<Options, NotOptions> ParseWords(std::span<const std::string> words) {
+  const Split split = SplitAtVerb(words);
+  if (split.verb.empty() || split.verb == "help") {
+    if (AsksForHelp(split.rest) || split.verb == "help") {
+      return std::unexpected(NotOptions{0, HelpText()});
+    }
+    if (std::ranges::find(split.rest, "--version") != split.rest.end()) {
+      return ParseVerb(*FindVerb("version"), {});
+    }
+    // `oxherd` alone, with nothing but the options that every command takes.
+    auto options = ParseVerb(*FindVerb("ping"), split.rest);
+    if (options) options->verb = Verb::kGreeting;
+    return options;
+  }
+  const VerbEntry* entry = FindVerb(split.verb);
+  if (entry == nullptr) return std::unexpected(UnknownVerb(split.verb));
+  auto options = ParseVerb(*entry, split.rest);
+  if (options) TakeFileAsOxfile(*options);
+  return options;
+}
+
+std::string HelpText() {
+  std::string text =
+      "oxherd keeps the processes of an Oxfile.toml running.\n\nUsage: oxherd COMMAND "
+      "[NAME...]\n\n";
+  for (const VerbEntry& entry : Verbs()) {
+    std::string name(entry.name);
+    for (const std::string_view alias : entry.aliases) {
+      if (!alias.empty()) name += ", " + std::string(alias);
+    }
+    text += fmt::format("  {:<30} {}\n", name, entry.summary);
+  }
+  text +=
+      "\nNAME is a service, an instance (api/0), an id from the list, or all; none means what the\n"
+      "Oxfile defines. -c FILE names the Oxfile, --json prints one JSON object.\n"
+      "oxherd COMMAND --help tells more.\n";
+  return text;
+}
+
+}  // namespace oxherd::cli

@@ -1,0 +1,88 @@
+// What was typed, understood: the verb, its names and its flags.
+//
+// Only the options of the verb that was typed are set up: `oxherd list` has no time to lose.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "control/message.h"
+
+namespace oxherd::cli {
+
+enum class Verb : std::uint8_t {
+  kGreeting,  // `oxherd` alone
+  kStart,
+  kStop,
+  kRestart,
+  kReload,
+  kApply,
+  kDelete,
+  kList,
+  kStatus,
+  kLogs,
+  kValidate,
+  kWait,
+  kRun,
+  kPing,
+  kDaemonRun,
+  kDaemonStart,
+  kDaemonStop,
+  kDaemonStatus,
+  kDaemonLogs,
+  kVersion,
+};
+
+// `logs` and `daemon logs`.
+struct LogOptions {
+  bool follow = false;
+  std::optional<std::uint32_t> lines;  // -n; nothing: 15
+  bool only_err = false;
+  bool only_out = false;
+  std::optional<Millis> since;
+  std::string pattern;  // --grep, a regular expression
+  bool utc = false;
+  bool raw = false;
+};
+
+struct Options {
+  Verb verb = Verb::kGreeting;
+  std::vector<std::string> names;
+  std::optional<std::string> oxfile;  // -c
+  bool json = false;
+  bool no_wait = false;
+  bool dry_run = false;
+  bool forced = false;
+  bool only = false;
+  bool with_dependents = false;
+  bool update_env = false;
+  bool keep_instances = false;
+  std::uint16_t parallel = 1;
+  control::Until until = control::Until::kReady;
+  std::optional<Millis> timeout;
+  LogOptions logs;
+};
+
+// Why there are no Options: help was asked for (code 0, for stdout), or it was asked wrongly (code
+// 2, one line for stderr).
+struct NotOptions {
+  int code = 0;
+  std::string text;  // ends with a newline
+};
+
+// `words` are the arguments without the program's name.
+[[nodiscard]] std::expected<Options, NotOptions> ParseWords(std::span<const std::string> words);
+
+// The name of a verb as it is typed: "daemon stop".
+[[nodiscard]] std::string_view VerbName(Verb verb);
+
+// What `oxherd --help` prints.
+[[nodiscard]] std::string HelpText();
+
+}  // namespace oxherd::cli

@@ -1,0 +1,119 @@
+#include "cli/places.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+
+#include "os/file.h"
+
+namespace oxherd::cli {
+namespace {
+
+constexpr std::size_t kMaxPasswd = 64UL * 1024 * 1024;
+
+std::string_view NextField(std::string_view& line) {
+  const std::size_t colon = line.find(':');
+  const std::string_view field = line.substr(0, colon);
+  line.remove_prefix(colon == std::string_view::npos ? line.size() : colon + 1);
+  return field;
+}
+
+// The passwd entry's folder as the name service knows it: LDAP, sssd, systemd-homed. A static
+// program cannot load those itself.
+std::optional<std::string> HomeByGetent(uid_t uid) {
+  const std::string command = "getent passwd " + std::to_string(uid) + " 2>/dev/null";
+  std::FILE* answer = ::popen(command.c_str(), "re");
+  if (answer == nullptr) return std::nullopt;
+  std::string text;
+  std::array<char, 1024> buffer{};
+  while (const std::size_t count = std::fread(buffer.data(), 1, buffer.size(), answer)) {
+    text.append(buffer.data(), count);
+  }
+  ::pclose(answer);
+  return HomeInPasswd(text, uid);
+}
+
+}  // namespace
+
+std::optional<std::string> HomeInPasswd(std::string_view text, uid_t uid) {
+  const std::string wanted = std::to_string(uid);
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    NextField(line);  // name
+    NextField(line);  // password
+    if (NextField(line) != wanted) continue;
+    NextField(line);  // group
+    NextField(line);  // comment
+    const std::string_view home = NextField(line);
+    if (home.starts_with('/')) return std::string(home);
+  }
+  return std::nullopt;
+}
+
+Places PlacesFor(uid_t uid, std::string_view home, std::string_view override_home,
+                 std::string_view folder) {
+  Places places;
+  places.home = std::string(home);
+  places.uid = uid;
+  if (!override_home.empty()) {
+    places.state = override_home.starts_with('/')
+                       ? override_home
+                       : std::string(folder) + "/" + std::string(override_home);
+    while (places.state.size() > 1 && places.state.ends_with('/')) places.state.pop_back();
+    places.run = places.state + "/run";
+    places.logs = places.state + "/logs";
+  } else if (uid == 0) {
+    places.state = "/var/lib/oxherd";
+    places.run = "/run/oxherd";
+    places.logs = "/var/log/oxherd";
+  } else {
+    places.state = std::string(home) + "/.local/state/oxherd";
+    places.run = places.state + "/run";
+    places.logs = places.state + "/logs";
+  }
+  return places;
+}
+
+Result<Places> FindPlaces() {
+  const uid_t uid = ::geteuid();
+  const char* variable = std::getenv("OXHERD_HOME");
+  const std::string_view override_home = variable == nullptr ? "" : variable;
+  std::optional<std::string> home;
+  if (const auto text = os::ReadFile("/etc/passwd", kMaxPasswd)) home = HomeInPasswd(*text, uid);
+  if (!home && override_home.empty()) home = HomeByGetent(uid);
+  if (!home && uid == 0) home = "/root";
+  if (!home && override_home.empty()) {
+    return MakeError("user " + std::to_string(uid) +
+                     " has no home folder in the passwd database; set OXHERD_HOME=DIR");
+  }
+  std::string folder;
+  if (!override_home.empty() && !override_home.starts_with('/')) {
+    OXHERD_TRY_ASSIGN(folder, WorkingFolder());
+  }
+  return PlacesFor(uid, home.value_or("/"), override_home, folder);
+}
+
+Status MakePlaces(const Places& places) {
+  for (const std::string* folder : {&places.state, &places.run, &places.logs}) {
+    if (auto made = os::MakePrivateDirectory(*folder); !made) {
+      return MakeError("cannot use " + *folder + ": " + made.error().message +
+                       "; OXHERD_HOME=DIR puts everything under DIR");
+    }
+  }
+  return {};
+}
+
+Result<std::string> WorkingFolder() {
+  std::string folder(4096, '\0');
+  if (::getcwd(folder.data(), folder.size()) == nullptr) {
+    return ErrnoError("the folder that this was typed in");
+  }
+  folder.resize(folder.find('\0'));
+  return folder;
+}
+
+}  // namespace oxherd::cli

@@ -1,0 +1,131 @@
+#include "cli/progress_lines.h"
+
+#include <algorithm>
+#include <array>
+
+namespace oxherd::cli {
+namespace {
+
+using control::Progress;
+using TellKind = action::Tell::Kind;
+using Weight = ProgressLines::Weight;
+
+// A crash loop says the same again and again: only the last few matter.
+constexpr std::size_t kMostSettled = 4;
+
+struct Style {
+  std::optional<Weight> weight;
+  Paint paint = Paint::kPlain;
+};
+
+Style StyleOf(const std::optional<TellKind>& kind) {
+  if (!kind) return {Weight::kSettled};
+  switch (*kind) {
+    case TellKind::kReady:
+    case TellKind::kDone:
+    case TellKind::kHealthyAgain:
+      return {Weight::kSettled, Paint::kGood};
+    case TellKind::kSpawnFailed:
+    case TellKind::kNotReady:
+    case TellKind::kFailed:
+    case TellKind::kUnkillable:
+    case TellKind::kHookFailed:
+    case TellKind::kRollingBack:
+      return {Weight::kSettled, Paint::kBad};
+    case TellKind::kUnhealthy:
+    case TellKind::kKilling:
+    case TellKind::kUndrained:
+    case TellKind::kLeftovers:
+    case TellKind::kReplacing:
+      return {Weight::kSettled, Paint::kBusy};
+    case TellKind::kExited:
+    case TellKind::kStopped:
+    case TellKind::kAdopted:
+      return {Weight::kSettled};
+    case TellKind::kSpawning:
+    case TellKind::kStarted:
+    case TellKind::kDraining:
+    case TellKind::kStopping:
+    case TellKind::kBackoff:
+    case TellKind::kHookStarted:
+    case TellKind::kWaitingFor:
+      return {Weight::kPassing, Paint::kBusy};
+    case TellKind::kReloadBegun:  // the command was just typed, and its result follows
+    case TellKind::kReloadDone:
+    case TellKind::kRolledBack:
+      return {};
+  }
+  return {};
+}
+
+}  // namespace
+
+ProgressLines::Line& ProgressLines::LineFor(const Progress& progress) {
+  const std::string subject = Clean(progress.Subject());
+  const auto found = std::ranges::find(lines_, subject, &Line::subject);
+  if (found != lines_.end()) return *found;
+  subject_width_ = std::max(subject_width_, WidthOf(subject));
+  Line line;
+  line.subject = subject;
+  return lines_.emplace_back(std::move(line));
+}
+
+std::optional<Weight> ProgressLines::Add(const Progress& progress) {
+  const Style style = StyleOf(progress.kind);
+  if (!style.weight) return std::nullopt;
+  Line& line = LineFor(progress);
+  const bool older = progress.generation < line.generation;
+  if (!older) {
+    // What the old generation has passed through is of no interest once the new one speaks.
+    line.generation = progress.generation;
+    line.paint = style.paint;
+    line.detail = Clean(progress.detail);
+  }
+  std::string text = Clean(progress.text);
+  if (older) text = "gen " + std::to_string(progress.generation.number()) + " " + text;
+  if (*style.weight == Weight::kPassing) {
+    line.passing = std::move(text);
+    return style.weight;
+  }
+  line.passing.clear();
+  line.settled.push_back(std::move(text));
+  if (line.settled.size() > kMostSettled) line.settled.erase(line.settled.begin());
+  return style.weight;
+}
+
+std::string ProgressLines::Layout(const Screen& screen, const Line& line) const {
+  std::string head = " " + line.subject;
+  head.append(subject_width_ - std::min(subject_width_, WidthOf(line.subject)) + 2, ' ');
+  if (generations_ == Generations::kShown && line.generation.is_set()) {
+    head += "gen " + std::to_string(line.generation.number()) + "  ";
+  }
+  std::string text;
+  for (const std::string& part : line.settled) text += (text.empty() ? "" : " · ") + part;
+  if (!line.passing.empty()) text += (text.empty() ? "" : " · ") + line.passing;
+  std::string detail = line.detail.empty() ? "" : "   " + line.detail;
+  if (screen.is_terminal) {
+    const std::size_t room = screen.width - std::min(screen.width, WidthOf(head) + 1);
+    text = Cut(text, std::max<std::size_t>(room, 1));
+    const std::size_t left = room - std::min(room, WidthOf(text));
+    detail = left > 4 ? Cut(detail, left) : "";
+  }
+  return head + Painted(screen, line.paint, text) + Painted(screen, Paint::kDim, detail);
+}
+
+std::string ProgressLines::Render(const Screen& screen, std::size_t index) const {
+  return Layout(screen, lines_[index]);
+}
+
+std::string ProgressLines::RenderOne(const Screen& screen, const Progress& progress) const {
+  Line line;
+  line.subject = Clean(progress.Subject());
+  line.generation = progress.generation;
+  line.settled = {Clean(progress.text)};
+  line.detail = Clean(progress.detail);
+  line.paint = StyleOf(progress.kind).paint;
+  Screen as_wide_as_it_takes = screen;
+  as_wide_as_it_takes.is_terminal = false;
+  return Layout(as_wide_as_it_takes, line);
+}
+
+}  // namespace oxherd::cli

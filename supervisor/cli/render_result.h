@@ -1,0 +1,30 @@
+// The end of a command: what became of each service, in words.
+#pragma once
+
+#include <string>
+
+#include "cli/terminal.h"
+#include "control/message.h"
+
+namespace oxherd::cli {
+
+// Text for standard output and for standard error; each is empty or ends with a newline.
+struct Said {
+  std::string out;
+  std::string err;
+};
+
+// Whether the command was to be waited for (--no-wait).
+enum class Waited { kYes, kNo };
+
+// For commands that change something or wait.
+[[nodiscard]] Said RenderResult(const Screen& screen, const control::Reply& reply,
+                                Waited waited = Waited::kYes);
+
+// What `--dry-run` prints.
+[[nodiscard]] std::string RenderPlan(const control::Reply& reply);
+
+// "oxherd: …" for an error without services, and what it is made of.
+[[nodiscard]] std::string RenderError(const control::Reply& reply);
+
+}  // namespace oxherd::cli

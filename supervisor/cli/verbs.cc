@@ -1,0 +1,66 @@
+#include "cli/verbs.h"
+
+#include <algorithm>
+
+namespace oxherd::cli {
+namespace {
+
+using Aliases = std::array<std::string_view, 3>;
+
+constexpr std::array kVerbs = {
+    VerbEntry{Verb::kStart, "start", Aliases{}, kNames | kNoWait | kDryRun | kOnly | kTimeout,
+              "start services, and what they depend on"},
+    VerbEntry{Verb::kStop, "stop", Aliases{}, kNames | kDependents | kForce | kNoWait | kTimeout,
+              "stop services"},
+    VerbEntry{Verb::kRestart, "restart", Aliases{"rs"}, kNames | kForce | kNoWait | kTimeout,
+              "stop, then start"},
+    VerbEntry{Verb::kReload, "reload", Aliases{"rl"},
+              kNames | kParallel | kUpdateEnv | kNoWait | kTimeout,
+              "deploy: replace what runs, one instance after the other"},
+    VerbEntry{Verb::kApply, "apply", Aliases{}, kFile | kDryRun | kNoWait | kTimeout,
+              "make what runs match the Oxfile: start the new, reload the changed"},
+    VerbEntry{Verb::kDelete, "delete", Aliases{"rm", "del"}, kName | kForce | kNoWait | kTimeout,
+              "stop services and forget them"},
+    VerbEntry{Verb::kList, "list", Aliases{"ls", "ps", "l"}, kNothing, "what runs, and how it is"},
+    VerbEntry{Verb::kStatus, "status", Aliases{"describe", "show", "info"}, kNames,
+              "everything about one service"},
+    VerbEntry{Verb::kLogs, "logs", Aliases{"log"}, kNames | kLogFlags,
+              "the last lines of output; -f follows"},
+    VerbEntry{Verb::kWait, "wait", Aliases{}, kName | kFor | kTimeout,
+              "wait until services are ready"},
+    VerbEntry{Verb::kValidate, "validate", Aliases{"check"}, kFiles,
+              "check an Oxfile, change nothing"},
+    VerbEntry{Verb::kRun, "run", Aliases{"runtime"}, kFile,
+              "run an Oxfile in the foreground, as in a container"},
+    VerbEntry{Verb::kPing, "ping", Aliases{}, kNothing, "ask whether the daemon is there"},
+    VerbEntry{Verb::kDaemonRun, "daemon run", Aliases{}, kNothing,
+              "run the daemon in the foreground, as under systemd"},
+    VerbEntry{Verb::kDaemonStart, "daemon start", Aliases{}, kNothing,
+              "start the daemon in the background"},
+    VerbEntry{Verb::kDaemonStop, "daemon stop", Aliases{"kill"}, kKeep | kForce | kTimeout,
+              "stop all instances and the daemon; it forgets nothing"},
+    VerbEntry{Verb::kDaemonStatus, "daemon status", Aliases{}, kNothing,
+              "pids, version and folders of the daemon"},
+    VerbEntry{Verb::kDaemonLogs, "daemon logs", Aliases{}, kFollowFlags,
+              "the last lines of the daemon's own log"},
+    VerbEntry{Verb::kVersion, "version", Aliases{}, kNothing, "the version of this program"},
+};
+
+}  // namespace
+
+std::span<const VerbEntry> Verbs() { return kVerbs; }
+
+const VerbEntry* FindVerb(std::string_view name) {
+  if (name.empty()) return nullptr;
+  const auto* found = std::ranges::find_if(kVerbs, [&](const VerbEntry& entry) {
+    return entry.name == name || std::ranges::find(entry.aliases, name) != entry.aliases.end();
+  });
+  return found == kVerbs.end() ? nullptr : found;
+}
+
+std::string_view VerbName(Verb verb) {
+  const auto* found = std::ranges::find(kVerbs, verb, &VerbEntry::verb);
+  return found == kVerbs.end() ? "" : found->name;
+}
+
+}  // namespace oxherd::cli

@@ -1,0 +1,48 @@
+// The verbs: what each is called, what it is for, and which options it takes.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "cli/options.h"
+
+namespace oxherd::cli {
+
+// Which options a verb takes, as bits.
+enum Takes : std::uint32_t {
+  kNothing = 0,
+  kNames = 1U << 0U,
+  kFile = 1U << 1U,
+  kFiles = 1U << 2U,
+  kTimeout = 1U << 3U,
+  kNoWait = 1U << 4U,
+  kDryRun = 1U << 5U,
+  kForce = 1U << 6U,
+  kOnly = 1U << 7U,
+  kDependents = 1U << 8U,
+  kUpdateEnv = 1U << 9U,
+  kKeep = 1U << 10U,
+  kParallel = 1U << 11U,
+  kFor = 1U << 12U,
+  kLogFlags = 1U << 13U,
+  kFollowFlags = 1U << 14U,  // of `daemon logs`
+  kName = 1U << 15U,         // at least one is required
+};
+
+struct VerbEntry {
+  Verb verb;
+  std::string_view name;
+  std::array<std::string_view, 3> aliases;
+  std::uint32_t takes;
+  std::string_view summary;
+};
+
+// In the order in which help lists them.
+[[nodiscard]] std::span<const VerbEntry> Verbs();
+
+// By name or alias; null if there is none. "daemon stop" is one name.
+[[nodiscard]] const VerbEntry* FindVerb(std::string_view name);
+
+}  // namespace oxherd::cli
