@@ -14,7 +14,8 @@ namespace oxherd {
 
 namespace {
 
-bool IsBlank(char c) { return c == ' ' || c == '\t'; }
+// The \r of a line from Windows is blank too.
+bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
 class Parser {
  public:
@@ -109,7 +110,7 @@ class Parser {
     const std::size_t begin = at_;
     while (!AtEnd() && !(Now() == '#' && (at_ == begin || IsBlank(text_[at_ - 1])))) Advance();
     std::string value(text_.substr(begin, at_ - begin));
-    while (!value.empty() && (IsBlank(value.back()) || value.back() == '\r')) value.pop_back();
+    while (!value.empty() && IsBlank(value.back())) value.pop_back();
     return value;
   }
 
@@ -174,7 +175,6 @@ class Parser {
     }
     Advance();
     SkipBlanks();
-    if (Now() == '\r') Advance();
     if (AtEnd() || Now() == '#') return true;
     Problem(position_,
             fmt::format("text after the closing {}; put the whole value in quotes", quote));

@@ -32,6 +32,7 @@ class KnownNames {
   }
 
   void Add(std::string_view name) { names_.insert(name); }
+  void Remove(std::string_view name) { names_.erase(name); }
 
   [[nodiscard]] bool Has(std::string_view name) const {
     if (IsBaseName(name) || IsOwnName(name) || names_.contains(name)) return true;
@@ -78,8 +79,10 @@ class EnvironmentRules {
     for (const EnvFileSetting& setting : draft_.env_files) AddFile(setting);
     for (const EnvSetting& setting : draft_.env) AddSetting(setting);
     for (const auto& [mark, texts] : draft_.expandables) {
-      if (mark == "health_check.command") known_.Add("OXHERD_PID");
+      const bool check_command = mark == "health_check.command";
+      if (check_command) known_.Add("OXHERD_PID");
       for (const Expandable& text : texts) CheckText(mark, text);
+      if (check_command) known_.Remove("OXHERD_PID");
     }
   }
 
@@ -102,7 +105,7 @@ class EnvironmentRules {
       const std::string unknown = UnknownName(entry.value, known_);
       if (!unknown.empty() && all_read_) {
         context_.errors.AddIn(setting.path, entry.position, entry.name,
-                              known_.Explain(unknown) + " In '…' it would stand for itself", {});
+                              known_.Explain(unknown) + ". In '…' it would stand for itself", {});
       }
       draft_.spec.env.emplace_back(entry.name, entry.value);
       known_.Add(entry.name);

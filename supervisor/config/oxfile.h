@@ -43,8 +43,8 @@ struct Oxfile {
 struct ReadOptions {
   // The environment that instances will start from (the daemon's base). A `${NAME}` that neither it
   // nor the file sets is an error. Base names (environment.h) are known even if they are not here.
-  std::vector<EnvEntry> base_environment;
-  std::string home_dir;           // what "~/" stands for
+  std::vector<EnvEntry> base_environment = {};
+  std::string home_dir = {};      // what "~/" stands for
   std::uint16_t usable_cpus = 1;  // what `instances = "max"` stands for
 };
 

@@ -71,7 +71,12 @@ std::optional<Command> ReadArgumentVector(const Reading& reading, const Array& i
 }  // namespace
 
 void Reading::WrongType(const Value& found, std::string_view expected) const {
-  Error(found.position, fmt::format("found {}, expected {}", Describe(found), expected));
+  const auto* text = found.As<std::string>();
+  const bool number = text != nullptr && !text->empty() &&
+                      std::ranges::all_of(*text, [](char c) { return c >= '0' && c <= '9'; });
+  const bool quoted = text != nullptr && (number || *text == "true" || *text == "false");
+  Error(found.position, fmt::format("found {}, expected {}{}", Describe(found), expected,
+                                    quoted ? "; remove the quotes" : ""));
 }
 
 std::optional<std::string> ReadString(const Reading& reading, const Value& value) {

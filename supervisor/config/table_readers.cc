@@ -11,6 +11,7 @@
 #include "config/env_file.h"
 #include "config/keys.h"
 #include "config/line_pattern.h"
+#include "config/nearest.h"
 #include "config/placeholder.h"
 
 namespace oxherd {
@@ -25,6 +26,7 @@ std::string Shown(std::string_view name) { return std::string(name.substr(0, kSh
 void ReadTable(const Reading& reading, Section section, std::string_view example) {
   const auto* table = reading.value.As<Table>();
   if (table == nullptr) {
+    reading.draft().marks.erase(std::string(reading.mark));  // or it would be missed as empty
     reading.WrongType(reading.value, fmt::format("a table: [{}] with {}", reading.Path(), example));
     return;
   }
@@ -142,8 +144,7 @@ void ReadInstances(const Reading& reading) {
   reading.draft().instances_by_cpus = false;
   if (const auto* text = reading.value.As<std::string>()) {
     if (*text != "max") {
-      reading.Error(fmt::format("found {}, expected 1 to {} or \"max\"", Describe(reading.value),
-                                kMaxInstances));
+      reading.WrongType(reading.value, fmt::format("1 to {} or \"max\"", kMaxInstances));
       return;
     }
     instances = std::clamp<std::uint16_t>(reading.place.options.usable_cpus, 1, kMaxInstances);
@@ -165,8 +166,12 @@ void ReadStopSignal(const Reading& reading) {
   }
   const auto signal = SignalNumber(name);
   if (!signal) {
-    reading.Error(fmt::format(
-        "\"{}\" is not a signal; write \"SIGTERM\", \"SIGINT\", \"SIGQUIT\" …", Shown(name)));
+    constexpr auto kUsual = std::to_array<std::string_view>(
+        {"SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGKILL"});
+    const auto nearest = Nearest(name, kUsual);
+    reading.Error(fmt::format("\"{}\" is not a signal; {}", Shown(name),
+                              nearest ? fmt::format("did you mean \"{}\"?", *nearest)
+                                      : "write \"SIGTERM\" or \"SIGINT\""));
     return;
   }
   reading.draft().spec.policy.stop_signal = static_cast<std::uint8_t>(*signal);

@@ -70,8 +70,10 @@ class Outliner {
 
   void Bare(char c) {
     if (static_cast<unsigned char>(c) >= 0x80) {
-      Problem(
-          "this character may stand only in quotes or in a comment; put the text in \"quotes\"");
+      const bool curly_quote = text_.substr(at_, 2) == "\xE2\x80";  // “ ” ‘ ’
+      Problem(curly_quote ? "this quote is not TOML's; write \" or '"
+                          : "this character may stand only in quotes or in a comment; put the text "
+                            "in \"quotes\"");
     } else if (c == '[' || c == '{') {
       dots_ = 0;
       ++depth_;

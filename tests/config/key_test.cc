@@ -1,0 +1,155 @@
+#include <array>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "config/keys.h"
+#include "doctest/doctest.h"
+#include "tests/config/reading.h"
+
+namespace oxherd {
+namespace {
+
+constexpr std::array kSections = {Section::kTop,       Section::kProcess, Section::kHealthCheck,
+                                  Section::kLimits,    Section::kLogs,    Section::kLogging,
+                                  Section::kSupervisor};
+
+TEST_CASE("every key says what it takes and means, and aliases name a key of their table") {
+  for (const Section section : kSections) {
+    std::set<std::string_view> names;
+    for (const Key& key : KeysOf(section)) {
+      CAPTURE(std::string(key.name));
+      CHECK(names.insert(key.name).second);
+      CHECK_FALSE(key.type.empty());
+      CHECK_FALSE(key.meaning.empty());
+      if (!key.same_as.empty()) CHECK(FindKey(section, key.same_as) != nullptr);
+    }
+  }
+}
+
+TEST_CASE("every key that is not supported yet says so, and no supported one does") {
+  const std::array<std::pair<Section, std::string>, 6> tables = {
+      {{Section::kProcess, "processes.api"},
+       {Section::kHealthCheck, "processes.api.health_check"},
+       {Section::kLimits, "processes.api.limits"},
+       {Section::kLogs, "processes.api.logs"},
+       {Section::kLogging, "logging"},
+       {Section::kSupervisor, "supervisor"}}};
+  for (const auto& [section, table] : tables) {
+    for (const Key& key : KeysOf(section)) {
+      const std::string file =
+          "[processes.api]\n[" + table + "]\n" + std::string(key.name) + " = 1\n";
+      const std::string text =
+          section == Section::kProcess ? file.substr(file.find('\n') + 1) : file;
+      CAPTURE(text);
+      const std::string errors = Surroundings().Errors(text);
+      const bool refused =
+          errors.contains("\"" + std::string(key.name) + "\" is not supported yet");
+      CHECK(refused == (key.read == nullptr));
+      CHECK_FALSE(errors.contains("unknown key"));
+    }
+  }
+}
+
+TEST_CASE("what later work brings is refused by name") {
+  const Surroundings here;
+  for (const char* key :
+       {"listen", "reload_signal", "drain_ms", "drain_max_ms", "user", "group", "umask",
+        "no_new_privs", "log_to", "watch", "watch_extensions", "watch_ignore", "watch_delay_ms",
+        "cron_restart", "schedule", "timezone", "namespace"}) {
+    CHECK(here.Errors(Api(std::string(key) + " = 1")) ==
+          "3:1: processes.api." + std::string(key) + ": \"" + key +
+              "\" is not supported yet; leave it out for now");
+  }
+  for (const char* table : {"webhook", "profiles"}) {
+    CHECK(here.Errors(Api("[processes.api." + std::string(table) + "]"))
+              .contains("not supported yet"));
+  }
+  CHECK(here.Errors("include = [\"x\"]\n" + Api("")).contains("\"include\" is not supported yet"));
+  CHECK(here.Errors(Api("limits = { memory_mb = 5 }")).contains("not supported yet"));
+  CHECK(here.Errors(Api("logs = { compress = true }")).contains("not supported yet"));
+  CHECK(here.Errors("[logging]\nmode = \"0640\"\n" + Api("")).contains("not supported yet"));
+  CHECK(here.Errors("[supervisor]\nhttp = \"x\"\n" + Api("")).contains("not supported yet"));
+}
+
+TEST_CASE("an unknown key is explained by the nearest, by its home, or by what others call it") {
+  CHECK(ExplainUnknownKey(Section::kProcess, "stop_timout_ms", "processes.api") ==
+        "unknown key; did you mean \"stop_timeout_ms\"?");
+  CHECK(ExplainUnknownKey(Section::kProcess, "kill_timeout", "processes.api") ==
+        "unknown key; did you mean \"stop_timeout_ms\"?");
+  CHECK(ExplainUnknownKey(Section::kProcess, "endpoint", "processes.api") ==
+        "unknown key here; it belongs in [processes.api.health_check]");
+  CHECK(ExplainUnknownKey(Section::kHealthCheck, "env", "processes.api.health_check") ==
+        "unknown key here; it belongs in [processes.api]");
+  CHECK(ExplainUnknownKey(Section::kTop, "command", "") ==
+        "unknown key here; it belongs in [processes.NAME]");
+  CHECK(ExplainUnknownKey(Section::kTop, "services", "") ==
+        "unknown key; did you mean \"processes\"?");
+  CHECK(ExplainUnknownKey(Section::kLogging, "max_fles", "logging") ==
+        "unknown key; did you mean \"max_files\"?");
+  CHECK(ExplainUnknownKey(Section::kProcess, "xyzzy", "processes.api") ==
+        "unknown key \"xyzzy\"; remove it");
+}
+
+TEST_CASE("numbers out of range name the range, in the unit of the key") {
+  const Surroundings here;
+  CHECK(here.Errors(Api("instances = 1001")) ==
+        "3:13: processes.api.instances: 1001 is out of range; write 1 to 1000");
+  CHECK(here.Errors(Api("stop_timeout_ms = 86400001")) ==
+        "3:19: processes.api.stop_timeout_ms: 86400001 is out of range; write 0 to 86400000 (1d)");
+  CHECK(here.Errors(Api("stop_timeout_ms = \"2d\"")) ==
+        "3:19: processes.api.stop_timeout_ms: \"2d\" is out of range; write 0 to 86400000 (1d)");
+  CHECK(
+      here.Errors(Api("health_check = { tcp = 80, interval_secs = 0 }")) ==
+      "3:44: processes.api.health_check.interval_secs: 0 is out of range; write \"100ms\" to 86400 "
+      "(1d)");
+  CHECK(here.Errors(Api("restart_window_secs = 9223372036854775807")) ==
+        "3:23: processes.api.restart_window_secs: 9223372036854775807 is out of range; write 1 to "
+        "604800 (7d)");
+  CHECK(here.Errors(Api("nice = 20")) ==
+        "3:8: processes.api.nice: 20 is out of range; write -20 to 19");
+  CHECK(here.Errors(Api("port_base = 0")) ==
+        "3:13: processes.api.port_base: 0 is out of range; write 1 to 65535");
+}
+
+TEST_CASE("a wrong type says what was found and what is expected") {
+  const Surroundings here;
+  CHECK(here.Errors(Api("instances = 1.5")) ==
+        "3:13: processes.api.instances: found the number 1.5, expected a whole number from 1 to "
+        "1000");
+  CHECK(here.Errors(Api("autostart = \"yes\"")) ==
+        "3:13: processes.api.autostart: found the string \"yes\", expected true or false");
+  CHECK(
+      here.Errors(Api("stop_timeout_ms = 1.5")) ==
+      "3:19: processes.api.stop_timeout_ms: found the number 1.5, expected milliseconds (10000) or "
+      "a string (\"10s\")");
+  CHECK(
+      here.Errors(Api("env_file = 5")) ==
+      "3:12: processes.api.env_file: found the number 5, expected a path, an array of paths, or { "
+      "path = \".env\", optional = true }");
+  CHECK(here.Errors(Api("restart = 1979-05-27")) ==
+        "3:11: processes.api.restart: found a date or time, expected \"always\", \"on-failure\" or "
+        "\"never\"");
+  CHECK(here.Errors(Api("health_check = \"http://x/\"")) ==
+        "3:16: processes.api.health_check: found the string \"http://x/\", expected a table: "
+        "[processes.api.health_check] with endpoint = \"http://127.0.0.1:3000/health\"");
+}
+
+TEST_CASE("names of services are checked") {
+  const Surroundings here;
+  const auto error = [&here](const std::string& name) {
+    return here.Errors("[processes.\"" + name + "\"]\ncommand = \"x\"\n");
+  };
+  CHECK(error("all").contains("\"all\" means every service"));
+  CHECK(error("123").contains("a name is not only digits"));
+  CHECK(error("-a").contains("does not begin with"));
+  CHECK(error(".a").contains("does not begin with"));
+  CHECK(error("a b").contains("letters, digits"));
+  CHECK(error("").contains("an empty name"));
+  CHECK(error(std::string(65, 'a')).contains("at most 64 characters"));
+  CHECK(here.Parse("[processes.\"a.b-c_9\"]\ncommand = \"x\"\n").has_value());
+  CHECK(here.Parse("[processes." + std::string(64, 'a') + "]\ncommand = \"x\"\n").has_value());
+}
+
+}  // namespace
+}  // namespace oxherd
