@@ -1,0 +1,31 @@
+#include "daemon/arguments.h"
+
+#include <string_view>
+
+namespace oxherd {
+
+Result<Arguments> ParseArguments(std::span<char* const> words) {
+  Arguments arguments;
+  for (std::size_t i = 1; i < words.size(); i += 2) {
+    const std::string_view option = words[i];
+    if (i + 1 == words.size()) return MakeError(std::string(option) + " needs a value");
+    const char* const value = words[i + 1];
+    if (option == "--state") {
+      arguments.state_folder = value;
+    } else if (option == "--runtime") {
+      arguments.runtime_folder = value;
+    } else if (option == "--logs") {
+      arguments.logs_folder = value;
+    } else if (option == "--run") {
+      arguments.run_files.emplace_back(value);
+    } else {
+      return MakeError("\"" + std::string(option) + "\" is not understood");
+    }
+  }
+  if (arguments.state_folder.empty()) return MakeError("--state DIR is missing");
+  if (arguments.runtime_folder.empty()) return MakeError("--runtime DIR is missing");
+  if (arguments.logs_folder.empty()) arguments.logs_folder = arguments.state_folder + "/logs";
+  return arguments;
+}
+
+}  // namespace oxherd

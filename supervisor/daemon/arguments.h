@@ -1,0 +1,31 @@
+// The daemon's command line; written by the keeper and `oxherd`, not by people.
+//
+// oxherd-daemon --state DIR --runtime DIR [--logs DIR] [--run OXFILE]...
+// The keeper gives the first two (keeper/inheritance.h), the rest is what follows "--" on its own
+// command line.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+
+namespace oxherd {
+
+struct Arguments {
+  std::string state_folder;    // state.json
+  std::string runtime_folder;  // the control socket; for showing
+  std::string logs_folder;     // DIR/logs of the state folder unless it is given
+  // `oxherd run`: in the foreground, with exactly the services of these files and no state.json;
+  // what instances print is also written to standard output.
+  std::vector<std::string> run_files;
+
+  [[nodiscard]] bool is_foreground() const { return !run_files.empty(); }
+  [[nodiscard]] std::string socket_path() const { return runtime_folder + "/control.sock"; }
+};
+
+// An error says what is wrong with the line.
+[[nodiscard]] Result<Arguments> ParseArguments(std::span<char* const> words);
+
+}  // namespace oxherd

@@ -1,0 +1,322 @@
+#include "daemon/conversations.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "config/freeze.h"
+#include "control/describe.h"
+#include "control/wire.h"
+#include "core/supervisor.h"
+#include "os/clock.h"
+
+namespace oxherd {
+namespace {
+
+using Asked = control::Command;
+using control::FromDaemon;
+using control::Reply;
+using Delivery = ControlServer::Delivery;
+
+Asked CommandOf(Verb verb) {
+  switch (verb) {
+    case Verb::kStart:
+      return Asked::kStart;
+    case Verb::kStop:
+      return Asked::kStop;
+    case Verb::kRestart:
+      return Asked::kRestart;
+    case Verb::kReload:
+      return Asked::kReload;
+    case Verb::kApply:
+      return Asked::kApply;
+    case Verb::kDelete:
+      return Asked::kDelete;
+    case Verb::kWait:
+      return Asked::kWait;
+    case Verb::kShutdown:
+      return Asked::kDaemonStop;
+    case Verb::kNone:
+    case Verb::kBoot:
+    case Verb::kReplace:
+      break;
+  }
+  return Asked::kPing;
+}
+
+// Narrated about the service as a whole.
+bool IsAboutService(action::Tell::Kind kind) {
+  using Kind = action::Tell::Kind;
+  return kind == Kind::kReloadBegun || kind == Kind::kReloadDone || kind == Kind::kRollingBack ||
+         kind == Kind::kRolledBack;
+}
+
+bool Concerns(const RequestRecord& record, const std::string& service) {
+  return record.verb == Verb::kShutdown ||
+         std::ranges::find(record.items, service, &RequestItem::service) != record.items.end();
+}
+
+std::size_t ReadyCount(const Service& service) {
+  std::size_t count = 0;
+  for (const Slot& slot : service.slots) {
+    if (slot.current.is_ready() || (slot.replacement && slot.replacement->is_ready())) ++count;
+  }
+  return count;
+}
+
+}  // namespace
+
+CommandContext Conversations::context() const {
+  return {.state = parts_.state,
+          .surroundings = parts_.surroundings,
+          .find_row = [this](std::uint32_t id) { return parts_.observations.InstanceOfRow(id); }};
+}
+
+Views Conversations::views() {
+  return Views({.state = parts_.state,
+                .observations = parts_.observations,
+                .usage = usage_,
+                .ground = parts_.ground});
+}
+
+void Conversations::Answer(ClientId client, Reply reply) {
+  reply.daemon_version = OXHERD_VERSION;
+  server_->SendLast(client, control::EncodeLine(FromDaemon(std::move(reply))));
+}
+
+void Conversations::OnSaid(ClientId client, control::FromClient message) {
+  std::visit([&](const auto& said) { On(client, said); }, message);
+}
+
+void Conversations::On(ClientId client, const control::Request& request) {
+  if (!control::IsTracked(request.command)) return Look(client, request);
+  // The same id twice is one request.
+  if (open_.contains(request.id) || parts_.state.Find(request.id) != nullptr) {
+    return Join(client, request.id);
+  }
+  Begin(client, request);
+}
+
+void Conversations::On(ClientId client, const control::Attach& attach) {
+  if (open_.contains(attach.id) || parts_.state.Find(attach.id) != nullptr) {
+    return Join(client, attach.id);
+  }
+  Reply reply;
+  reply.code = control::ExitCode::kLost;
+  reply.error = "the daemon does not know this request; see oxherd list for how things are";
+  Answer(client, std::move(reply));
+}
+
+// ---- Commands that only look. ----
+
+void Conversations::Look(ClientId client, const control::Request& request) {
+  Reply reply;
+  reply.command = request.command;
+  std::vector<InstanceId> selected;
+  if (!request.names.empty()) {
+    auto selection = ReadSelection(request, context());
+    if (!selection) return Answer(client, std::move(selection.error()));
+    selected = std::move(*selection);
+  }
+  switch (request.command) {
+    case Asked::kList:
+      reply.instances = views().Rows(selected, Views::WithUsage::kYes, Views::WithLogs::kNo);
+      break;
+    case Asked::kLogs:
+      reply.instances = views().Rows(selected, Views::WithUsage::kNo, Views::WithLogs::kYes);
+      break;
+    case Asked::kStatus:
+      reply.details = views().Details(selected);
+      for (control::ServiceDetail& detail : reply.details) {
+        if (!detail.ready) reply.code = control::ExitCode::kNotDone;
+        if (!request.names.empty()) AddDifferences(detail);
+      }
+      break;
+    case Asked::kPing:
+    case Asked::kDaemonStatus:
+      reply.daemon = parts_.daemon_detail();
+      break;
+    case Asked::kStart:
+    case Asked::kStop:
+    case Asked::kRestart:
+    case Asked::kReload:
+    case Asked::kApply:
+    case Asked::kDelete:
+    case Asked::kWait:
+    case Asked::kDaemonStop:
+      break;  // tracked
+  }
+  Answer(client, std::move(reply));
+}
+
+// What the files say now.
+void Conversations::AddDifferences(control::ServiceDetail& detail) const {
+  const Service* const service = parts_.state.Find(detail.name);
+  if (service == nullptr || detail.oxfile.empty()) return;
+  auto oxfile = LoadOxfile(detail.oxfile, parts_.surroundings);
+  if (!oxfile) {
+    detail.file_problem = oxfile.error().empty() ? "it is not valid" : oxfile.error().front();
+    return;
+  }
+  const auto found = std::ranges::find(oxfile->specs, detail.name, &Spec::name);
+  if (found == oxfile->specs.end()) {
+    detail.file_problem = detail.name + " is no longer in it";
+    return;
+  }
+  KeepStoredPath(*found, service->spec());
+  const Result<Spec> frozen = Freeze(std::move(*found), parts_.surroundings.base);
+  if (!frozen) {
+    detail.file_problem = frozen.error().message;
+    return;
+  }
+  detail.differences = Differences(service->spec(), *frozen);
+}
+
+// ---- Commands that change something. ----
+
+void Conversations::Begin(ClientId client, const control::Request& request) {
+  auto understood = ReadCommand(request, context());
+  if (!understood) return Answer(client, std::move(understood.error()));
+  if (request.dry_run) return Rehearse(client, request, *understood);
+  if (understood->settings) parts_.use_settings(*understood->settings);
+  Open& open = open_[request.id];
+  open.command = request.command;
+  open.clients = {client};
+  open.no_wait = request.no_wait;
+  event::Request event = std::move(understood->event);
+  open.understood = std::move(*understood);
+  parts_.ask_core(std::move(event));
+}
+
+// What it would do is what it does to a copy.
+void Conversations::Rehearse(ClientId client, const control::Request& request,
+                             const Understood& understood) {
+  State copy = parts_.state;
+  Actions unused;
+  Apply(copy, understood.event, os::Now(), unused);
+  Reply reply;
+  reply.command = request.command;
+  reply.notes = understood.notes;
+  const RequestRecord* const record = copy.Find(request.id);
+  for (const RequestItem& item : record->items) {
+    control::PlanStep step{.service = item.service};
+    const auto spec = std::ranges::find_if(
+        understood.event.specs, [&](const SpecPtr& each) { return each->name == item.service; });
+    const bool has_spec = spec != understood.event.specs.end();
+    if (has_spec) step.instances = (*spec)->policy.instances;
+    if (item.was_stopped) {
+      step.kind = control::PlanStep::Kind::kLeaveStopped;
+    } else if (item.outcome == Outcome::kUnchanged) {
+      step.kind = control::PlanStep::Kind::kKeep;
+    } else if (item.verb == Verb::kReload) {
+      step.kind = control::PlanStep::Kind::kReload;
+    } else {
+      step.kind = control::PlanStep::Kind::kStart;
+    }
+    const Service* const service = parts_.state.Find(item.service);
+    if (service != nullptr && has_spec) step.differences = Differences(service->spec(), **spec);
+    reply.plan.push_back(std::move(step));
+  }
+  for (const std::string& name : understood.left_file) {
+    reply.plan.push_back({.service = name, .kind = control::PlanStep::Kind::kLeftFile});
+  }
+  Answer(client, std::move(reply));
+}
+
+void Conversations::Join(ClientId client, RequestId id) {
+  const RequestRecord* const record = parts_.state.Find(id);
+  const auto [place, is_new] = open_.try_emplace(id);
+  Open& open = place->second;
+  if (is_new) {
+    // Asked for under an earlier daemon.
+    open.command = CommandOf(record->verb);
+    open.is_announced = true;
+  }
+  open.clients.push_back(client);
+  if (!open.is_announced) return;
+  server_->Send(client,
+                control::EncodeLine(FromDaemon(control::Accepted{
+                    .id = id, .oxfiles = open.understood.oxfiles, .notes = open.understood.notes})),
+                Delivery::kSurely);
+  if (record != nullptr && record->finished) Conclude(id, open, {client});
+}
+
+void Conversations::OnGone(ClientId client) {
+  for (auto& [id, open] : open_) std::erase(open.clients, client);
+  for (Assembling& assembling : assembling_) std::erase(assembling.clients, client);
+}
+
+void Conversations::OnTurn(Instant now) {
+  std::erase_if(open_, [&](const auto& entry) {
+    return entry.second.is_announced && parts_.state.Find(entry.first) == nullptr;
+  });
+  for (auto& [id, open] : open_) {
+    const RequestRecord* const record = parts_.state.Find(id);
+    if (record == nullptr) continue;  // its event comes with the next turn
+    if (!open.is_announced) Announce(id, open);
+    if (!record->finished || !open.is_replied) Follow(*record, open, now);
+    if (open.no_wait && !open.clients.empty() && !record->finished) {
+      Conclude(id, open, std::exchange(open.clients, {}));
+    }
+  }
+}
+
+void Conversations::Announce(RequestId id, Open& open) {
+  open.is_announced = true;
+  const std::string line = control::EncodeLine(FromDaemon(control::Accepted{
+      .id = id, .oxfiles = open.understood.oxfiles, .notes = open.understood.notes}));
+  for (const ClientId client : open.clients) server_->Send(client, line, Delivery::kSurely);
+}
+
+// When each service had its turn, and how long nothing of it was Ready.
+void Conversations::Follow(const RequestRecord& record, Open& open, Instant now) const {
+  for (const RequestItem& item : record.items) {
+    if (item.outcome == Outcome::kQueued) continue;
+    Course& course = open.courses[item.service];
+    if (course.began == kNever) course.began = now;
+    if (course.ended != kNever) continue;
+    const Service* const service = parts_.state.Find(item.service);
+    const bool is_empty =
+        item.verb == Verb::kReload && service != nullptr && ReadyCount(*service) == 0;
+    if (is_empty && course.gap_began == kNever) course.gap_began = now;
+    if (!is_empty && course.gap_began != kNever) {
+      course.longest_gap = std::max(course.longest_gap, now - course.gap_began);
+      course.gap_began = kNever;
+    }
+    if (IsFinal(item.outcome)) course.ended = now;
+  }
+}
+
+void Conversations::OnTell(const action::Tell& tell) {
+  std::string line;
+  for (const auto& [id, open] : open_) {
+    if (open.clients.empty() || !open.is_announced) continue;
+    const RequestRecord* const record = parts_.state.Find(id);
+    if (record == nullptr || record->finished || !Concerns(*record, tell.instance.service)) {
+      continue;
+    }
+    if (line.empty()) {
+      const Service* const service = parts_.state.Find(tell.instance.service);
+      const KeptSpec* const kept = service ? service->Find(tell.generation) : nullptr;
+      control::Progress progress;
+      progress.kind = tell.kind;
+      progress.service = tell.instance.service;
+      if (!IsAboutService(tell.kind)) progress.slot = tell.instance.slot;
+      progress.generation = tell.generation;
+      const std::string* const trouble = tell.kind == action::Tell::Kind::kSpawnFailed
+                                             ? parts_.observations.TroubleOf(tell.token)
+                                             : nullptr;
+      progress.text = trouble != nullptr
+                          ? *trouble
+                          : control::Describe(tell, {.spec = kept ? kept->spec.get() : nullptr});
+      if (tell.kind == action::Tell::Kind::kReady && kept != nullptr) {
+        progress.detail = control::EvidenceText(*kept->spec);
+      }
+      progress.ms = tell.millis;
+      line = control::EncodeLine(FromDaemon(std::move(progress)));
+    }
+    for (const ClientId client : open.clients) server_->Send(client, line, Delivery::kMayDrop);
+  }
+}
+
+}  // namespace oxherd

@@ -1,0 +1,238 @@
+#include "daemon/daemon.h"
+
+#include <malloc.h>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "daemon/state_file.h"
+#include "os/clock.h"
+
+namespace oxherd {
+namespace {
+
+// A deadline that is missed by more was missed by the loop, not by who was to meet it.
+constexpr Millis kLate{20};
+// Actions may fail on the spot and make events; that many times they are taken in the same wake-up.
+constexpr int kRoundsPerTurn = 4;
+// Every so many turns, what was observed of things that are gone is forgotten.
+constexpr std::uint32_t kTurnsBetweenTrims = 256;
+// After everything is down, how long the disk and the clients may take.
+constexpr Seconds kLeaveWithin{3};
+
+}  // namespace
+
+int Daemon::Run() {
+  while (!exit_code_) {
+    Turn();
+    if (exit_code_) break;
+    loop_.SetAlarm(std::min(NextDeadline(state_), leave_by_));
+    loop_.Wait();
+  }
+  return *exit_code_;
+}
+
+void Daemon::Turn() {
+  for (int round = 0; round < kRoundsPerTurn; ++round) {
+    const Instant now = os::Now();
+    Actions actions;
+    TakeEvents(now, actions);
+    TakeDeadlines(now, actions);
+    SaveImage();
+    conversations_->OnTurn(now);
+    performer_->Perform(actions);
+    if (inbox_.is_empty()) break;
+  }
+  if (!inbox_.is_empty()) loop_.SetAlarm(os::Now());
+  if (arguments_.is_foreground()) EndRunWhenDone();
+  LeaveWhenDone();
+  if (++turns_ % kTurnsBetweenTrims == 0) observations_.Trim(state_);
+  if (std::exchange(trim_memory_, false)) malloc_trim(0);
+}
+
+void Daemon::TakeEvents(Instant now, Actions& actions) {
+  inbox_.Drain([&](const Event& event) { Apply(state_, event, now, actions); });
+}
+
+void Daemon::TakeDeadlines(Instant now, Actions& actions) {
+  const Instant deadline = NextDeadline(state_);
+  if (deadline > now) {
+    late_turn_given_ = false;
+    return;
+  }
+  // We were suspended or starved: what would have met the deadline may be on its way to us.
+  if (now - deadline > kLate && !std::exchange(late_turn_given_, true)) return;
+  late_turn_given_ = false;
+  Apply(state_, event::Due{}, now, actions);
+}
+
+void Daemon::SaveImage() {
+  if (!image_) return;
+  const Status saved = image_->Save(state_);
+  std::optional<std::string> trouble;
+  if (!saved) trouble = "image: " + saved.error().message;
+  if (trouble == image_trouble_) return;
+  if (trouble) {
+    log_.Error(*trouble + "; if the daemon dies now, counters and reloads in flight are lost");
+  } else {
+    log_.Info("image: saved again");
+  }
+  image_trouble_ = std::move(trouble);
+}
+
+void Daemon::SaveWishes() {
+  if (store_) store_->Save(WishesOf(state_));
+}
+
+void Daemon::OnStoreOutcome() {
+  std::optional<std::string> trouble = store_->TakeOutcome();
+  if (trouble && trouble != store_trouble_) {
+    log_.Error(*trouble);
+  } else if (!trouble && store_trouble_) {
+    log_.Info("state.json: saved again");
+  }
+  store_trouble_ = std::move(trouble);
+}
+
+// ---- What happens. ----
+
+void Daemon::OnReport(KeeperReport report) {
+  if (performer_->TakeCheckReport(report.report)) return;
+  const auto put = [this](Event event) { inbox_.Put(Urgency::kProcess, std::move(event)); };
+  if (const auto* started = std::get_if<keeper::Started>(&report.report)) {
+    spawner_->OnStarted(started->token);
+    put(event::Started{.token = started->token, .pid = started->pid});
+  } else if (const auto* failed = std::get_if<keeper::SpawnFailed>(&report.report)) {
+    spawner_->OnSpawnFailed(failed->token);
+    put(event::SpawnFailed{.token = failed->token,
+                           .stage = static_cast<std::uint8_t>(failed->stage),
+                           .number = failed->error_number});
+  } else if (const auto* exited = std::get_if<keeper::Exited>(&report.report)) {
+    put(event::Exited{.token = exited->token, .status = exited->record.status});
+  } else if (const auto* gone = std::get_if<keeper::Gone>(&report.report)) {
+    put(event::Gone{gone->token});
+  } else if (const auto* fired = std::get_if<keeper::KillFired>(&report.report)) {
+    put(event::KillFired{fired->token});
+  } else if (const auto* refused = std::get_if<keeper::Refused>(&report.report)) {
+    log_.Warn("keeper refused a request kind=" + std::to_string(refused->request) + " token=" +
+              std::to_string(refused->token.number()) + ": " + ErrnoText(refused->error_number));
+  } else if (const auto* stray = std::get_if<keeper::Stray>(&report.report)) {
+    log_.Warn("pid " + std::to_string(stray->pid.number()) +
+              " was left behind by an instance and belongs to none; it is left alone");
+  } else if (std::holds_alternative<keeper::NewControlSocket>(report.report)) {
+    log_.Warn(arguments_.socket_path() + " was deleted; it has been made again");
+    server_->Replace(std::move(report.attached.front()));
+  }
+}
+
+void Daemon::OnOutput() {
+  for (OutputEvent& event : output_->TakeEvents()) {
+    if (const auto* line = std::get_if<output_event::ReadyLine>(&event)) {
+      inbox_.Put(Urgency::kNotify, event::LogMatched{line->token});
+    } else if (const auto* detached = std::get_if<output_event::Detached>(&event)) {
+      spawner_->OnDetached(detached->token);
+    } else if (auto* tail = std::get_if<output_event::Tail>(&event)) {
+      conversations_->OnTail(tail->token, std::move(tail->lines));
+    } else if (const auto* trouble = std::get_if<output_event::Trouble>(&event)) {
+      log_.Warn(trouble->text);
+    }
+  }
+}
+
+void Daemon::OnKeeperLost(const Error& error) {
+  log_.Error(error.message + "; this daemon ends");
+  exit_code_ = 1;
+}
+
+void Daemon::UseSettings(const SupervisorSettings& settings) {
+  state_.settings.start_parallel = settings.start_parallel;
+  switch (settings.log_level) {
+    case LogLevel::kError:
+      return log_.SetLevel(Severity::kError);
+    case LogLevel::kWarn:
+      return log_.SetLevel(Severity::kWarn);
+    case LogLevel::kInfo:
+      return log_.SetLevel(Severity::kInfo);
+    case LogLevel::kDebug:
+      return log_.SetLevel(Severity::kDebug);
+  }
+}
+
+control::DaemonDetail Daemon::Detail() const {
+  control::DaemonDetail detail;
+  detail.pid = Pid(getpid());
+  detail.keeper_pid = hello_.keeper;
+  detail.version = OXHERD_VERSION;
+  detail.socket = arguments_.socket_path();
+  detail.state_folder = arguments_.state_folder;
+  detail.log_folder = arguments_.logs_folder;
+  detail.daemon_log = log_.path();
+  detail.uptime_ms = ToMillis(os::Now() - started_at_);
+  detail.started_unix_ms = started_unix_ms_;
+  detail.daemon_number = hello_.daemon_number;
+  for (const Service& service : state_.services) {
+    ++detail.services;
+    for (const Slot& slot : service.slots) {
+      ++detail.instances;
+      if (slot.current.is_ready()) ++detail.ready;
+    }
+  }
+  detail.warnings = start_warnings_;
+  if (image_trouble_) detail.warnings.push_back(*image_trouble_);
+  if (store_trouble_) detail.warnings.push_back(*store_trouble_);
+  return detail;
+}
+
+// ---- The end. ----
+
+void Daemon::AskForShutdown() {
+  event::Request request;
+  request.id = RandomRequestId();
+  request.verb = Verb::kShutdown;
+  request.forced = state_.shutdown.has_value();
+  inbox_.Put(Urgency::kControl, std::move(request));
+}
+
+// `oxherd run` ends when nothing runs and nothing is going to.
+void Daemon::EndRunWhenDone() {
+  if (state_.shutdown) return;
+  bool has_failed = false;
+  for (const Service& service : state_.services) {
+    if (!service.is_down()) return;
+    for (const Slot& slot : service.slots) {
+      const StateKind kind = slot.current.kind();
+      if (kind == StateKind::kFailed) {
+        has_failed = true;
+      } else if (kind != StateKind::kExited && kind != StateKind::kStopped) {
+        return;
+      }
+    }
+  }
+  run_code_ = has_failed ? 1 : 0;
+  log_.Info(has_failed ? "nothing runs any more, and something has failed; ending"
+                       : "all is done; ending");
+  AskForShutdown();
+  loop_.SetAlarm(os::Now());
+}
+
+void Daemon::LeaveWhenDone() {
+  if (exit_code_ || !ShutdownFinished(state_)) return;
+  const Instant now = os::Now();
+  if (leave_by_ == kNever) leave_by_ = now + kLeaveWithin;
+  const bool is_saved = !store_ || store_->is_settled();
+  const bool is_told = conversations_->is_quiet() && server_->client_count() == 0;
+  if (now < leave_by_ && !(is_saved && is_told)) return;
+  Leave(run_code_);
+}
+
+void Daemon::Leave(int code) {
+  const bool keeps = state_.shutdown && state_.shutdown->keep_instances;
+  log_.Info(keeps ? "leaving; instances keep running" : "everything is down; leaving");
+  output_.reset();  // what pipes still hold goes into the files
+  keeper_.Send(keeper::Bye{.exit_code = static_cast<std::uint8_t>(code),
+                           .remains = keeps ? keeper::Remains::kLeave : keeper::Remains::kKill});
+  exit_code_ = code;
+}
+
+}  // namespace oxherd

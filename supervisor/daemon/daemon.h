@@ -1,0 +1,126 @@
+// The daemon: joins core, keeper, clients, probes and output, and runs the loop.
+//
+// Each wake-up is one turn: everything that happened becomes events in their order, the core takes
+// them, the image is brought up to date, and only then the core's actions are performed. Nothing in
+// a turn waits.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "core/supervisor.h"
+#include "daemon/arguments.h"
+#include "daemon/control_server.h"
+#include "daemon/conversations.h"
+#include "daemon/daemon_log.h"
+#include "daemon/image.h"
+#include "daemon/inbox.h"
+#include "daemon/keeper_link.h"
+#include "daemon/loop.h"
+#include "daemon/observations.h"
+#include "daemon/output_log.h"
+#include "daemon/performer.h"
+#include "daemon/probes.h"
+#include "daemon/spawner.h"
+#include "daemon/startup.h"
+#include "daemon/state_store.h"
+
+namespace oxherd {
+
+// What the keeper left open for us (keeper/inheritance.h).
+struct Inherited {
+  os::Fd keeper;
+  os::Fd control;
+  os::Fd lock;
+  os::Fd image;
+};
+
+class Daemon {
+ public:
+  // Signals are blocked already. An error is for standard error; the keeper will try again.
+  [[nodiscard]] static Result<std::unique_ptr<Daemon>> Start(Arguments arguments,
+                                                             Inherited inherited);
+  ~Daemon();
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  // Until a shutdown is finished, or the keeper is gone. Returns the exit code.
+  [[nodiscard]] int Run();
+
+ private:
+  Daemon(Arguments arguments, Inherited inherited);
+
+  // ---- Start. ----
+  [[nodiscard]] Status Begin();
+  [[nodiscard]] Status OpenParts();
+  void JoinWorld(KeeperWorld world, StartState start);
+  void SayStart(const StartState& start);
+  void RefuseRun(const std::vector<std::string>& errors);
+  [[nodiscard]] Status WatchAll();
+
+  // ---- What happens. ----
+  void OnReport(KeeperReport report);
+  void OnSignals();
+  void OnOutput();
+  void OnStoreOutcome();
+  void OnKeeperLost(const Error& error);
+  void ReadAgain();
+  void UseSettings(const SupervisorSettings& settings);
+
+  // ---- Turns. ----
+  void Turn();
+  void TakeEvents(Instant now, Actions& actions);
+  void TakeDeadlines(Instant now, Actions& actions);
+  void SaveImage();
+  void SaveWishes();
+
+  // ---- The end. ----
+  void AskForShutdown();
+  void EndRunWhenDone();
+  void LeaveWhenDone();
+  void Leave(int code);
+
+  [[nodiscard]] control::DaemonDetail Detail() const;
+
+  Arguments arguments_;
+  Inherited inherited_;
+  Surroundings surroundings_;
+  SpawnGround ground_;
+  DaemonLog log_;
+  Loop loop_;
+  KeeperLink keeper_;
+  keeper::Hello hello_;
+  Instant started_at_;
+  std::int64_t started_unix_ms_ = 0;
+
+  State state_;
+  Inbox inbox_;
+  Observations observations_;
+  std::optional<Image> image_;
+  std::optional<std::string> image_trouble_;
+  std::optional<std::string> store_trouble_;
+  std::vector<std::string> start_warnings_;
+
+  std::unique_ptr<StateStore> store_;    // null under `oxherd run`
+  std::unique_ptr<Background> lookups_;  // started at the first name that has to be looked up
+  std::unique_ptr<OutputLog> output_;
+  std::optional<Spawner> spawner_;
+  std::optional<Conversations> conversations_;
+  std::optional<Probes> probes_;
+  std::optional<Performer> performer_;
+  std::optional<ControlServer> server_;
+  os::Fd signals_;
+  std::vector<std::unique_ptr<Loop::Watch>> watches_;
+
+  bool late_turn_given_ = false;
+  bool trim_memory_ = false;
+  std::uint32_t turns_ = 0;
+  int run_code_ = 0;
+  Instant leave_by_ = kNever;  // set once there is nothing left to stop
+  std::optional<int> exit_code_;
+};
+
+}  // namespace oxherd

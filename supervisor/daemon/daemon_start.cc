@@ -1,0 +1,251 @@
+// How the daemon begins: parts, world, state, and who is listened to from then on.
+#include <malloc.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <utility>
+#include <variant>
+
+#include "daemon/daemon.h"
+#include "daemon/state_file.h"
+#include "os/clock.h"
+#include "os/process.h"
+
+namespace oxherd {
+namespace {
+
+std::string LogPath(const Arguments& arguments) { return arguments.logs_folder + "/daemon.log"; }
+
+OutputLog::Options OutputOptions(const Arguments& arguments) {
+  if (!arguments.is_foreground()) return {};
+  return {.echo = isatty(STDOUT_FILENO) == 1 ? Echo::kPrefixed : Echo::kRaw,
+          .echo_to = STDOUT_FILENO};
+}
+
+}  // namespace
+
+Daemon::Daemon(Arguments arguments, Inherited inherited)
+    : arguments_(std::move(arguments)),
+      inherited_(std::move(inherited)),
+      surroundings_(SurroundingsOfThisProcess()),
+      ground_{.base = surroundings_.base, .logs_folder = arguments_.logs_folder},
+      log_(LogPath(arguments_),
+           arguments_.is_foreground() ? DaemonLog::Copy::kToStderr : DaemonLog::Copy::kNone),
+      keeper_(std::move(inherited_.keeper)),
+      started_at_(os::Now()),
+      started_unix_ms_(Clocks::Read().unix_ms) {}
+
+Daemon::~Daemon() = default;
+
+Result<std::unique_ptr<Daemon>> Daemon::Start(Arguments arguments, Inherited inherited) {
+  std::unique_ptr<Daemon> daemon(new Daemon(std::move(arguments), std::move(inherited)));
+  if (Status begun = daemon->Begin(); !begun) {
+    daemon->log_.Error("cannot start: " + begun.error().message);
+    return std::unexpected(std::move(begun).error());
+  }
+  return daemon;
+}
+
+Status Daemon::Begin() {
+  OXHERD_TRY_ASSIGN(KeeperWorld world, AskKeeper(keeper_));
+  hello_ = world.hello;
+  if (Result<Image> image = Image::Open(std::move(inherited_.image))) {
+    image_ = std::move(*image);
+  } else {
+    start_warnings_.push_back(image.error().message +
+                              "; a death of the daemon loses more than usual");
+  }
+  StartState start = FindState(arguments_, surroundings_, world, image_ ? &*image_ : nullptr);
+  SayStart(start);
+  if (start.origin == Origin::kRun && !start.errors.empty()) {
+    RefuseRun(start.errors);
+    return {};
+  }
+  OXHERD_TRY(OpenParts());
+  JoinWorld(std::move(world), std::move(start));
+  OXHERD_TRY(WatchAll());
+  malloc_trim(0);
+  return {};
+}
+
+void Daemon::SayStart(const StartState& start) {
+  const char* from = "state.json";
+  switch (start.origin) {
+    case Origin::kImage:
+      from = "the image";
+      break;
+    case Origin::kWorld:
+      from = "state.json and what runs";
+      break;
+    case Origin::kBoot:
+      break;
+    case Origin::kRun:
+      from = "the Oxfile";
+      break;
+  }
+  log_.Info("daemon started pid=" + std::to_string(getpid()) +
+            " number=" + std::to_string(hello_.daemon_number) + " version=" OXHERD_VERSION +
+            "; going on from " + from + " services=" + std::to_string(start.state.services.size()));
+  for (const std::string& warning : start.warnings) {
+    log_.Warn(warning);
+    start_warnings_.push_back(warning);
+  }
+  for (const std::string& error : start.errors) {
+    log_.Error(error);
+    if (start.origin != Origin::kRun) {
+      start_warnings_.push_back(error.substr(0, error.find('\n')) +
+                                "; what was saved is used instead");
+    }
+  }
+}
+
+// Nothing was started: the errors are all there is.
+void Daemon::RefuseRun(const std::vector<std::string>& errors) {
+  for (const std::string& error : errors) std::fprintf(stderr, "%s\n", error.c_str());
+  keeper_.Send(keeper::Bye{.exit_code = 2, .remains = keeper::Remains::kKill});
+  exit_code_ = 2;
+}
+
+Status Daemon::OpenParts() {
+  OXHERD_TRY_ASSIGN(output_, OutputLog::Open(OutputOptions(arguments_)));
+  if (!arguments_.is_foreground()) {
+    OXHERD_TRY_ASSIGN(store_, StateStore::Open(arguments_.state_folder));
+  }
+  spawner_.emplace(Spawner::Parts{.keeper = keeper_, .output = *output_, .ground = ground_});
+  conversations_.emplace(Conversations::Parts{
+      .state = state_,
+      .observations = observations_,
+      .surroundings = surroundings_,
+      .ground = ground_,
+      .output = *output_,
+      .ask_core =
+          [this](event::Request request) {
+            inbox_.Put(Urgency::kControl, std::move(request));
+            trim_memory_ = true;  // an Oxfile was read
+          },
+      .use_settings = [this](const SupervisorSettings& settings) { UseSettings(settings); },
+      .daemon_detail = [this] { return Detail(); }});
+  probes_.emplace(
+      loop_.context(),
+      Probes::Seams{.answered = [this](const ProbeAnswer& answer) { performer_->OnProbed(answer); },
+                    .live_instances = [this] { return performer_->LiveInstances(); },
+                    .run_off_loop =
+                        [this](std::function<void()> job) {
+                          if (!lookups_) {
+                            if (auto started = Background::Start("oxherd-lookup")) {
+                              lookups_ = std::move(*started);
+                            } else {
+                              return log_.Error(started.error().message);
+                            }
+                          }
+                          lookups_->Post(std::move(job));
+                        },
+                    .spawn_check =
+                        [this](const ProbeQuestion& question) { performer_->SpawnCheck(question); },
+                    .kill_check = [this](Token check) { performer_->KillCheck(check); }});
+  performer_.emplace(Performer::Parts{.state = state_,
+                                      .keeper = keeper_,
+                                      .spawner = *spawner_,
+                                      .output = *output_,
+                                      .probes = *probes_,
+                                      .conversations = *conversations_,
+                                      .observations = observations_,
+                                      .log = log_,
+                                      .inbox = inbox_,
+                                      .ground = ground_,
+                                      .save_wishes = [this] { SaveWishes(); }});
+  server_.emplace(
+      loop_.context(), std::move(inherited_.control),
+      ControlServer::Handlers{.said =
+                                  [this](ClientId client, control::FromClient message) {
+                                    conversations_->OnSaid(client, std::move(message));
+                                  },
+                              .gone = [this](ClientId client) { conversations_->OnGone(client); }});
+  conversations_->SpeakThrough(*server_);
+  return {};
+}
+
+void Daemon::JoinWorld(KeeperWorld world, StartState start) {
+  state_ = std::move(start.state);
+  if (start.settings) UseSettings(*start.settings);
+  state_.next_token = std::max(state_.next_token, world.highest.Next());
+  const Instant now = os::Now();
+  const World facts = WorldFor(state_, world, now);
+  Actions actions;
+  Restore(state_, facts, now, actions);
+  // Pipes first: a token that is gone is acknowledged only when they are empty.
+  for (KeeperReport& report : world.records) {
+    const auto* record = std::get_if<keeper::WorldRecord>(&report.report);
+    if (record == nullptr || record->label.kind == keeper::ProcessKind::kCheck) continue;
+    const bool has_pidfd = record->phase != keeper::Phase::kSpawning;
+    if (has_pidfd && !report.attached.empty()) report.attached.erase(report.attached.begin());
+    const Service* const service = state_.Find(record->label.service.text());
+    const KeptSpec* const kept =
+        service == nullptr ? nullptr : service->Find(record->label.generation);
+    spawner_->Adopt(*record, std::move(report.attached), kept ? kept->spec.get() : nullptr);
+  }
+  SaveImage();
+  performer_->Perform(actions);
+  // What an earlier daemon had not written when it died, or what files say now.
+  if (start.origin == Origin::kImage || start.origin == Origin::kBoot) SaveWishes();
+  for (KeeperReport& news : world.news) OnReport(std::move(news));
+}
+
+Status Daemon::WatchAll() {
+  os::SystemResult<os::Fd> signals = os::OpenSignals();
+  if (!signals) return os::ToError("signalfd", signals.error());
+  signals_ = std::move(*signals);
+  const auto watch = [this](int descriptor, std::function<void()> ready) {
+    watches_.push_back(loop_.WatchFor(Loop::For::kReading, descriptor, std::move(ready)));
+  };
+  watch(signals_.get(), [this] { OnSignals(); });
+  watch(output_->event_fd(), [this] { OnOutput(); });
+  if (store_) watch(store_->event_fd(), [this] { OnStoreOutcome(); });
+  keeper_.Serve(
+      loop_, [this](KeeperReport report) { OnReport(std::move(report)); },
+      [this](const Error& error) { OnKeeperLost(error); });
+  return {};
+}
+
+// ---- Signals, which the keeper passes on. ----
+
+void Daemon::OnSignals() {
+  for (;;) {
+    const auto seen = os::NextSignal(signals_.get());
+    if (!seen || !*seen) return;
+    switch ((*seen)->number) {
+      case SIGTERM:
+      case SIGINT:
+        log_.Info(state_.shutdown ? "told to stop again: everything is killed"
+                                  : "told to stop: stopping everything");
+        AskForShutdown();
+        break;
+      case SIGHUP:
+        ReadAgain();
+        break;
+      default:
+        break;
+    }
+  }
+}
+
+void Daemon::ReadAgain() {
+  if (state_.shutdown) return;
+  Reread reread =
+      ReadAllAgain({.state = state_, .surroundings = surroundings_, .find_row = [](std::uint32_t) {
+                      return std::optional<InstanceId>();
+                    }});
+  for (const std::string& error : reread.errors) {
+    log_.Error("reading files again: " + error + "; its services are left as they are");
+  }
+  if (reread.settings) UseSettings(*reread.settings);
+  for (event::Request& request : reread.events) {
+    log_.Info("reading files again: applying services=" + std::to_string(request.specs.size()));
+    inbox_.Put(Urgency::kControl, std::move(request));
+  }
+  trim_memory_ = true;
+}
+
+}  // namespace oxherd

@@ -1,0 +1,54 @@
+// What the daemon has seen happen and nobody needs to survive it: the last events of each service,
+// the last answer to each health check, why a plan could not be made, numbers for the list's rows.
+//
+// Everything here is bounded by the services there are, and lost when the daemon is; what must not
+// be lost is in the state.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "base/ids.h"
+#include "base/time.h"
+#include "control/message.h"
+#include "core/state.h"
+
+namespace oxherd {
+
+constexpr std::size_t kHappeningsPerService = 20;
+
+class Observations {
+ public:
+  // ---- Events of a service. ----
+  void NoteHappening(const std::string& service, control::Happening happening);
+  [[nodiscard]] std::vector<control::Happening> HappeningsOf(const std::string& service) const;
+
+  // ---- Health. ----
+  void NoteHealth(Token token, control::Health health) { health_[token] = std::move(health); }
+  [[nodiscard]] control::Health HealthOf(Token token) const;
+
+  // ---- Plans that could not be made: in words, where the core has only a stage and an errno. ----
+  void NoteTrouble(Token token, std::string text) { troubles_[token] = std::move(text); }
+  [[nodiscard]] const std::string* TroubleOf(Token token) const;
+
+  // ---- Rows. ----
+  // The instance's number in the list; the same as long as the daemon lives.
+  [[nodiscard]] std::uint32_t RowOf(const InstanceId& instance);
+  [[nodiscard]] std::optional<InstanceId> InstanceOfRow(std::uint32_t row) const;
+
+  // Forgets what concerns services and processes that are no more.
+  void Trim(const State& state);
+
+ private:
+  std::map<std::string, std::deque<control::Happening>, std::less<>> happenings_;
+  std::unordered_map<Token, control::Health> health_;
+  std::unordered_map<Token, std::string> troubles_;
+  std::map<InstanceId, std::uint32_t> rows_;
+  std::uint32_t next_row_ = 0;
+};
+
+}  // namespace oxherd

@@ -1,0 +1,223 @@
+#include "daemon/performer.h"
+
+#include <chrono>
+#include <utility>
+#include <variant>
+
+#include "control/describe.h"
+#include "daemon/views.h"
+
+namespace oxherd {
+namespace {
+
+const Spec* SpecOf(const State& state, const InstanceId& instance, Generation generation) {
+  const Service* const service = state.Find(instance.service);
+  const KeptSpec* const kept = service == nullptr ? nullptr : service->Find(generation);
+  return kept == nullptr ? nullptr : kept->spec.get();
+}
+
+const Instance* FindInstance(const State& state, const InstanceId& id, Token token) {
+  const Service* const service = state.Find(id.service);
+  if (service == nullptr || id.slot >= service->slots.size()) return nullptr;
+  const Slot& slot = service->slots[id.slot];
+  if (slot.current.token() == token) return &slot.current;
+  if (slot.replacement && slot.replacement->token() == token) return &*slot.replacement;
+  return nullptr;
+}
+
+template <typename Visit>
+void ForEachLive(const State& state, Visit visit) {
+  for (const Service& service : state.services) {
+    for (std::size_t i = 0; i < service.slots.size(); ++i) {
+      const Slot& slot = service.slots[i];
+      const InstanceId id{service.name, static_cast<SlotIndex>(i)};
+      if (slot.current.is_live()) visit(id, slot.current);
+      if (slot.replacement && slot.replacement->is_live()) visit(id, *slot.replacement);
+    }
+  }
+}
+
+// Not for the log: said while something is under way, in its progress.
+bool IsHappening(action::Tell::Kind kind) {
+  return kind != action::Tell::Kind::kSpawning && kind != action::Tell::Kind::kStarted;
+}
+
+}  // namespace
+
+void Performer::Perform(const Actions& actions) {
+  for (const Action& action : actions) {
+    std::visit([this](const auto& each) { Do(each); }, action);
+  }
+}
+
+void Performer::Do(const action::Spawn& spawn) {
+  const Spec* const spec = SpecOf(parts_.state, spawn.instance, spawn.generation);
+  if (spec == nullptr) {
+    parts_.inbox.Put(Urgency::kProcess,
+                     event::SpawnFailed{.token = spawn.token,
+                                        .stage = static_cast<std::uint8_t>(keeper::Stage::kPlan),
+                                        .number = EINVAL});
+    return;
+  }
+  const auto spawned = parts_.spawner.Spawn({.spec = *spec,
+                                             .slot = spawn.instance.slot,
+                                             .generation = spawn.generation,
+                                             .token = spawn.token,
+                                             .purpose = PurposeOf(spawn.kind),
+                                             .checked = {}});
+  if (spawned) return;
+  const PlanFailure& failure = spawned.error();
+  if (!failure.text.empty()) parts_.observations.NoteTrouble(spawn.token, failure.text);
+  parts_.inbox.Put(Urgency::kProcess,
+                   event::SpawnFailed{.token = spawn.token,
+                                      .stage = static_cast<std::uint8_t>(failure.stage),
+                                      .number = failure.error_number});
+}
+
+void Performer::Do(const action::Stop& stop) {
+  parts_.probes.Cancel(stop.token);
+  parts_.keeper.Send(keeper::Stop{
+      .token = stop.token,
+      .signal = stop.signal,
+      .scope = stop.scope == KillMode::kGroup ? keeper::Scope::kGroup : keeper::Scope::kMain,
+      .kill_at = stop.kill_at});
+}
+
+void Performer::Do(const action::Kill& kill) { parts_.keeper.Send(keeper::Kill{kill.token}); }
+
+void Performer::Do(const action::Acknowledge& acknowledge) {
+  parts_.probes.Cancel(acknowledge.token);
+  parts_.spawner.Acknowledge(acknowledge.token);
+}
+
+void Performer::Do(const action::Probe& probe) {
+  const Instance* const instance = FindInstance(parts_.state, probe.instance, probe.token);
+  const Spec* const spec = SpecOf(parts_.state, probe.instance, probe.generation);
+  if (instance == nullptr || spec == nullptr) return;
+  ProbeQuestion question{.token = probe.token,
+                         .instance = probe.instance,
+                         .generation = probe.generation,
+                         .check = probe.check,
+                         .kind = spec->health_check.kind,
+                         .target = {},
+                         .timeout = spec->health_check.timeout};
+  if (instance->kind() == StateKind::kStarting) {
+    question.purpose = ProbeQuestion::Purpose::kReadiness;
+  }
+  Result<std::string> target = ProbeTarget(*spec,
+                                           {.spec = *spec,
+                                            .slot = probe.instance.slot,
+                                            .generation = probe.generation,
+                                            .token = probe.token},
+                                           parts_.ground);
+  if (!target) {
+    return OnProbed(
+        {.token = probe.token, .outcome = ProbeOutcome::kBad, .text = target.error().message});
+  }
+  question.target = std::move(*target);
+  parts_.probes.Ask(std::move(question));
+}
+
+void Performer::Do(const action::Reply& reply) { parts_.conversations.OnReply(reply.request); }
+
+void Performer::Do(const action::SaveWishes& /*save*/) { parts_.save_wishes(); }
+
+void Performer::Do(const action::Tell& tell) {
+  using Kind = action::Tell::Kind;
+  if (tell.kind == Kind::kReady) parts_.output.StopMatching(tell.token);
+  parts_.conversations.OnTell(tell);
+  const Spec* const spec = SpecOf(parts_.state, tell.instance, tell.generation);
+  const control::About about{.spec = spec};
+  const control::LogLine line = control::LogLineFor(tell, about);
+  const std::string* const trouble =
+      tell.kind == Kind::kSpawnFailed ? parts_.observations.TroubleOf(tell.token) : nullptr;
+  if (parts_.log.Wants(line.severity)) {
+    parts_.log.Write(line.severity, trouble == nullptr ? line.text : line.text + ": " + *trouble);
+  }
+  if (!IsHappening(tell.kind)) return;
+  parts_.observations.NoteHappening(
+      tell.instance.service,
+      {.unix_ms = Clocks::Read().unix_ms,
+       .text = tell.instance.Text() + " " +
+               (trouble == nullptr ? control::Describe(tell, about) : *trouble)});
+}
+
+// ---- Probes. ----
+
+void Performer::SpawnCheck(const ProbeQuestion& question) {
+  const Spec* const spec = SpecOf(parts_.state, question.instance, question.generation);
+  const Instance* const instance = FindInstance(parts_.state, question.instance, question.token);
+  if (spec == nullptr || instance == nullptr || !instance->is_live()) {
+    return parts_.probes.OnCheckNotStarted(question.check, "the instance is gone");
+  }
+  const auto spawned = parts_.spawner.Spawn({.spec = *spec,
+                                             .slot = question.instance.slot,
+                                             .generation = question.generation,
+                                             .token = question.check,
+                                             .purpose = Purpose::kCheck,
+                                             .checked = instance->process()->pid});
+  if (spawned) {
+    checks_.emplace(question.check, question.token);
+    return;
+  }
+  const PlanFailure& failure = spawned.error();
+  parts_.probes.OnCheckNotStarted(
+      question.check, failure.text.empty() ? std::string(keeper::StageName(failure.stage)) + ": " +
+                                                 ErrnoText(failure.error_number)
+                                           : failure.text);
+}
+
+void Performer::OnProbed(const ProbeAnswer& answer) {
+  control::Health health;
+  health.kind = answer.outcome == ProbeOutcome::kGood ? control::Health::Kind::kGood
+                                                      : control::Health::Kind::kBad;
+  health.ms = ToMillis(answer.took);
+  health.text = answer.text;
+  if (answer.outcome != ProbeOutcome::kVoid) {
+    parts_.observations.NoteHealth(answer.token, std::move(health));
+  }
+  parts_.inbox.Put(
+      Urgency::kRest,
+      event::Probed{.token = answer.token, .outcome = answer.outcome, .other = answer.other});
+}
+
+std::vector<LiveInstance> Performer::LiveInstances() const {
+  std::vector<LiveInstance> live;
+  ForEachLive(parts_.state, [&](const InstanceId& id, const Instance& instance) {
+    const Process& process = *instance.process();
+    if (!process.pid.is_set()) return;
+    live.push_back({.token = process.token,
+                    .instance = id,
+                    .generation = instance.generation,
+                    .pid = process.pid,
+                    .cgroup = {}});
+  });
+  return live;
+}
+
+bool Performer::TakeCheckReport(const keeper::Report& report) {
+  const auto is_check = [this](Token token) { return checks_.contains(token); };
+  if (const auto* started = std::get_if<keeper::Started>(&report)) return is_check(started->token);
+  if (const auto* fired = std::get_if<keeper::KillFired>(&report)) return is_check(fired->token);
+  if (const auto* failed = std::get_if<keeper::SpawnFailed>(&report)) {
+    if (checks_.erase(failed->token) == 0) return false;
+    parts_.probes.OnCheckNotStarted(failed->token, std::string(keeper::StageName(failed->stage)) +
+                                                       ": " + ErrnoText(failed->error_number));
+    return true;
+  }
+  if (const auto* exited = std::get_if<keeper::Exited>(&report)) {
+    if (!is_check(exited->token)) return false;
+    parts_.probes.OnCheckEnded(exited->token, exited->record.status);
+    // What a check leaves behind is nothing of the service's.
+    parts_.keeper.Send(keeper::Kill{exited->token});
+    return true;
+  }
+  if (const auto* gone = std::get_if<keeper::Gone>(&report)) {
+    if (checks_.erase(gone->token) == 0) return false;
+    parts_.keeper.Send(keeper::Ack{gone->token});
+    return true;
+  }
+  return false;
+}
+
+}  // namespace oxherd

@@ -1,0 +1,188 @@
+#include "daemon/spawn_plan.h"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "config/environment.h"
+#include "os/log_index.h"
+
+namespace oxherd {
+namespace {
+
+using os::LogStream;
+
+using Environment = std::vector<EnvEntry>;
+
+const Command& CommandFor(const Spec& spec, Purpose purpose) {
+  switch (purpose) {
+    case Purpose::kInstance:
+      return spec.command;
+    case Purpose::kPreReload:
+      return spec.pre_reload_cmd;
+    case Purpose::kPreStop:
+      return spec.pre_stop_cmd;
+    case Purpose::kPostStop:
+      return spec.post_stop_cmd;
+    case Purpose::kCheck:
+      return spec.health_check.command;
+  }
+  return spec.command;
+}
+
+std::string_view ValueOf(const Environment& environment, std::string_view name) {
+  const auto found = std::ranges::find(environment, name, &EnvEntry::first);
+  return found == environment.end() ? std::string_view() : std::string_view(found->second);
+}
+
+bool IsProgram(const std::string& path) {
+  struct stat facts{};
+  return stat(path.c_str(), &facts) == 0 && S_ISREG(facts.st_mode) &&
+         access(path.c_str(), X_OK) == 0;
+}
+
+// As execvp(3) looks for it; empty if it is not there. What has a slash is left to execve(2).
+std::string FindProgram(const std::string& name, const std::string& folder,
+                        std::string_view search_path) {
+  if (name.find('/') != std::string::npos) {
+    return name.front() == '/' ? name : folder + "/" + name;
+  }
+  while (!name.empty()) {
+    const std::size_t colon = search_path.find(':');
+    const std::string_view part = search_path.substr(0, colon);
+    std::string path = part.empty()          ? folder
+                       : part.front() != '/' ? folder + "/" + std::string(part)
+                                             : std::string(part);
+    path += "/" + name;
+    if (IsProgram(path)) return path;
+    if (colon == std::string_view::npos) break;
+    search_path.remove_prefix(colon + 1);
+  }
+  return "";
+}
+
+std::unexpected<PlanFailure> Fail(keeper::Stage stage, int number, std::string text = "") {
+  return std::unexpected(PlanFailure{stage, number, std::move(text)});
+}
+
+Result<Environment> EnvironmentFor(const SpawnOrder& order, const SpawnGround& ground) {
+  const SpawnIdentity identity{
+      .slot = order.slot, .generation = order.generation, .token = order.token};
+  OXHERD_TRY_ASSIGN(Environment environment, BuildEnvironment(order.spec, identity, ground.base));
+  if (order.checked.is_set()) {
+    EnvEntry entry("OXHERD_PID", std::to_string(order.checked.number()));
+    environment.insert(std::ranges::lower_bound(environment, entry.first, {}, &EnvEntry::first),
+                       std::move(entry));
+  }
+  return environment;
+}
+
+// A path of the Oxfile is relative to its folder; config/ has made it absolute unless it begins
+// with a variable.
+Result<std::string> LogPath(const std::string& written, const SpawnOrder& order,
+                            const Environment& environment, const SpawnGround& ground,
+                            LogStream stream) {
+  if (written.empty()) {
+    return os::DefaultLogPath(ground.logs_folder, {order.spec.name, order.slot}, stream);
+  }
+  OXHERD_TRY_ASSIGN(std::string path, Expand(written, environment, order.slot));
+  if (path.empty() || path.front() != '/') path = order.spec.working_dir + "/" + path;
+  return path;
+}
+
+Result<LogSpec> ExpandLogs(const SpawnOrder& order, const Environment& environment,
+                           const SpawnGround& ground) {
+  LogSpec logs = order.spec.logs;
+  const bool merged = !logs.out_path.empty() && logs.err_path == logs.out_path;
+  OXHERD_TRY_ASSIGN(logs.out_path,
+                    LogPath(logs.out_path, order, environment, ground, LogStream::kOut));
+  if (merged) {
+    logs.err_path = logs.out_path;
+    return logs;
+  }
+  OXHERD_TRY_ASSIGN(logs.err_path,
+                    LogPath(logs.err_path, order, environment, ground, LogStream::kErr));
+  return logs;
+}
+
+std::vector<std::string> Joined(const Environment& environment) {
+  std::vector<std::string> joined;
+  joined.reserve(environment.size());
+  for (const auto& [name, value] : environment) {
+    std::string& entry = joined.emplace_back();
+    entry.reserve(name.size() + value.size() + 1);
+    entry.append(name).append(1, '=').append(value);
+  }
+  return joined;
+}
+
+}  // namespace
+
+Purpose PurposeOf(ProcessKind kind) {
+  switch (kind) {
+    case ProcessKind::kInstance:
+      return Purpose::kInstance;
+    case ProcessKind::kPreReload:
+      return Purpose::kPreReload;
+    case ProcessKind::kPreStop:
+      return Purpose::kPreStop;
+    case ProcessKind::kPostStop:
+      return Purpose::kPostStop;
+  }
+  return Purpose::kInstance;
+}
+
+std::expected<SpawnPlan, PlanFailure> MakeSpawnPlan(const SpawnOrder& order,
+                                                    const SpawnGround& ground) {
+  const Spec& spec = order.spec;
+  Result<Environment> environment = EnvironmentFor(order, ground);
+  if (!environment) return Fail(keeper::Stage::kPlan, EINVAL, environment.error().message);
+  Result<std::vector<std::string>> arguments =
+      ExpandCommand(CommandFor(spec, order.purpose), *environment, order.slot);
+  if (!arguments) return Fail(keeper::Stage::kPlan, EINVAL, arguments.error().message);
+  if (arguments->empty()) return Fail(keeper::Stage::kPlan, EINVAL, "the command is empty");
+  Result<LogSpec> logs = ExpandLogs(order, *environment, ground);
+  if (!logs) return Fail(keeper::Stage::kPlan, EINVAL, logs.error().message);
+
+  SpawnPlan result;
+  result.logs = std::move(*logs);
+  keeper::Plan& plan = result.plan;
+  if (order.purpose == Purpose::kInstance) plan.program = spec.program;
+  if (plan.program.empty()) {
+    plan.program = FindProgram(arguments->front(), spec.working_dir, ValueOf(*environment, "PATH"));
+  }
+  if (plan.program.empty()) return Fail(keeper::Stage::kExec, ENOENT);
+  plan.arguments = std::move(*arguments);
+  plan.environment = Joined(*environment);
+  plan.directory = spec.working_dir;
+  if (spec.limits.max_open_files) {
+    plan.limits.push_back({.resource = RLIMIT_NOFILE,
+                           .soft = *spec.limits.max_open_files,
+                           .hard = *spec.limits.max_open_files});
+  }
+  if (spec.nice) plan.nice = *spec.nice;
+  return result;
+}
+
+Result<LogSpec> LogsOf(const Spec& spec, SlotIndex slot, const SpawnGround& ground) {
+  const SpawnOrder order{
+      .spec = spec, .slot = slot, .generation = Generation(1), .token = Token(1)};
+  if (spec.logs.out_path.empty() && spec.logs.err_path.empty()) {
+    return ExpandLogs(order, {}, ground);  // nothing to expand
+  }
+  OXHERD_TRY_ASSIGN(const Environment environment, EnvironmentFor(order, ground));
+  return ExpandLogs(order, environment, ground);
+}
+
+Result<std::string> ProbeTarget(const Spec& spec, const SpawnOrder& order,
+                                const SpawnGround& ground) {
+  if (spec.health_check.target.find("${") == std::string::npos) return spec.health_check.target;
+  OXHERD_TRY_ASSIGN(const Environment environment, EnvironmentFor(order, ground));
+  return Expand(spec.health_check.target, environment, order.slot);
+}
+
+}  // namespace oxherd

@@ -1,0 +1,66 @@
+// What a process of a service needs, worked out for one instance: program, arguments, environment,
+// folder, limits, and where its output goes.
+//
+// Pure but for looking up a program that was not found when its spec was frozen, and the commands
+// of hooks and checks, on the instance's PATH.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/ids.h"
+#include "core/action.h"
+#include "core/spec.h"
+#include "keeper/plan.h"
+#include "keeper/protocol.h"
+
+namespace oxherd {
+
+// Which of a service's commands.
+enum class Purpose : std::uint8_t { kInstance, kPreReload, kPreStop, kPostStop, kCheck };
+[[nodiscard]] Purpose PurposeOf(ProcessKind kind);
+
+struct SpawnOrder {
+  const Spec& spec;
+  SlotIndex slot = 0;
+  Generation generation;
+  Token token;
+  Purpose purpose = Purpose::kInstance;
+  Pid checked{};  // kCheck: the process that is asked (OXHERD_PID)
+};
+
+// What the daemon itself contributes.
+struct SpawnGround {
+  std::span<const EnvEntry> base;  // Surroundings::base
+  std::string logs_folder;
+};
+
+struct SpawnPlan {
+  keeper::Plan plan;  // without descriptors
+  LogSpec logs;       // both paths absolute and expanded
+};
+
+// Why there is no plan, in the terms of a failed spawn. `text` says it in full where stage and
+// errno cannot; else it is empty.
+struct PlanFailure {
+  keeper::Stage stage = keeper::Stage::kPlan;
+  std::int32_t error_number = 0;
+  std::string text;
+};
+
+[[nodiscard]] std::expected<SpawnPlan, PlanFailure> MakeSpawnPlan(const SpawnOrder& order,
+                                                                  const SpawnGround& ground);
+
+// Where an instance's output goes. An error names what cannot be expanded.
+[[nodiscard]] Result<LogSpec> LogsOf(const Spec& spec, SlotIndex slot, const SpawnGround& ground);
+
+// A health check's target with this instance's values in it.
+[[nodiscard]] Result<std::string> ProbeTarget(const Spec& spec, const SpawnOrder& order,
+                                              const SpawnGround& ground);
+
+}  // namespace oxherd

@@ -1,0 +1,166 @@
+#include "daemon/spawner.h"
+
+#include <span>
+#include <utility>
+
+#include "os/log_index.h"
+
+namespace oxherd {
+namespace {
+
+std::unexpected<PlanFailure> Fail(keeper::Stage stage, int number, std::string text = "") {
+  return std::unexpected(PlanFailure{stage, number, std::move(text)});
+}
+
+keeper::ProcessKind KindOf(Purpose purpose) {
+  switch (purpose) {
+    case Purpose::kInstance:
+      return keeper::ProcessKind::kInstance;
+    case Purpose::kCheck:
+      return keeper::ProcessKind::kCheck;
+    case Purpose::kPreReload:
+    case Purpose::kPreStop:
+    case Purpose::kPostStop:
+      break;
+  }
+  return keeper::ProcessKind::kHook;
+}
+
+// One directory for each slot, kept by the keeper between its restarts; others have their own.
+std::string CgroupFor(const SpawnOrder& order) {
+  std::string name = order.spec.name + "." + std::to_string(order.slot);
+  if (order.purpose == Purpose::kCheck) return name + ".check";
+  if (order.purpose != Purpose::kInstance) return name + ".hook";
+  return name;
+}
+
+// The child's descriptor `target` is the other end of attached pipe number `attached`.
+keeper::MappedDescriptor PipeAt(int target, std::uint8_t attached) {
+  return {.target = target,
+          .source = keeper::MappedDescriptor::Source::kAttached,
+          .open = keeper::MappedDescriptor::Open::kReadWrite,
+          .attached = attached,
+          .name = {}};
+}
+
+}  // namespace
+
+std::expected<void, PlanFailure> Spawner::MakePipes(const LogSpec& logs, keeper::Plan& plan,
+                                                    Pipes& pipes) {
+  const bool merged = logs.err_path == logs.out_path;
+  for (const int target : {1, 2}) {
+    if (target == 2 && merged) {
+      plan.descriptors.push_back(PipeAt(target, 1));
+      break;
+    }
+    os::SystemResult<os::Pipe> pipe = os::MakePipe(os::PipeReading::kDoesNotBlock);
+    if (!pipe) return Fail(keeper::Stage::kPipe, pipe.error().number);
+    os::SystemResult<os::Fd> copy = os::Duplicate(pipe->read_end.get());
+    if (!copy) return Fail(keeper::Stage::kPipe, copy.error().number);
+    plan.descriptors.push_back(PipeAt(target, static_cast<std::uint8_t>(target)));
+    (target == 1 ? pipes.starting.source.out : pipes.starting.source.err) = std::move(*copy);
+    pipes.for_keeper.push_back(std::move(pipe->read_end));
+    pipes.starting.write_ends.push_back(std::move(pipe->write_end));
+  }
+  return {};
+}
+
+std::expected<void, PlanFailure> Spawner::Spawn(const SpawnOrder& order) {
+  auto made = MakeSpawnPlan(order, parts_.ground);
+  if (!made) return std::unexpected(std::move(made.error()));
+  keeper::Plan& plan = made->plan;
+  plan.cgroup = CgroupFor(order);
+  Pipes pipes;
+  if (order.purpose != Purpose::kCheck) {
+    for (const std::string* path : {&made->logs.out_path, &made->logs.err_path}) {
+      if (Status usable = CheckLogPath(*path); !usable) {
+        return Fail(keeper::Stage::kPlan, usable.error().number, usable.error().message);
+      }
+    }
+    if (auto piped = MakePipes(made->logs, plan, pipes); !piped) return piped;
+  }
+  const std::string bytes = keeper::EncodePlan(plan);
+  Result<os::Fd> memfd = os::MakeSealedMemfd("plan", std::as_bytes(std::span(bytes)));
+  if (!memfd) return Fail(keeper::Stage::kPipe, memfd.error().number, memfd.error().message);
+
+  keeper::Spawn spawn{.token = order.token,
+                      .label = {.service = keeper::Name(order.spec.name),
+                                .slot = order.slot,
+                                .generation = order.generation,
+                                .kind = KindOf(order.purpose)},
+                      .roles = {}};
+  std::vector<os::Fd> attached;
+  spawn.roles.Add(keeper::Role::kPlan);
+  attached.push_back(std::move(*memfd));
+  for (os::Fd& read_end : pipes.for_keeper) {
+    spawn.roles.Add(attached.size() == 1 ? keeper::Role::kStdout : keeper::Role::kStderr);
+    attached.push_back(std::move(read_end));
+  }
+  if (order.purpose != Purpose::kCheck) {
+    OutputSource& source = pipes.starting.source;
+    source.token = order.token;
+    source.instance = {order.spec.name, order.slot};
+    source.generation = order.generation;
+    source.logs = std::move(made->logs);
+    const bool matches =
+        order.purpose == Purpose::kInstance && order.spec.policy.ready_by == ReadyBy::kLog;
+    if (matches) source.ready_log = order.spec.ready_log;
+    starting_.emplace(order.token, std::move(pipes.starting));
+  }
+  parts_.keeper.Send(spawn, std::move(attached));
+  return {};
+}
+
+void Spawner::OnStarted(Token token) {
+  const auto found = starting_.find(token);
+  if (found == starting_.end()) return;
+  attached_.insert(token);
+  parts_.output.Attach(std::move(found->second.source));
+  starting_.erase(found);
+}
+
+void Spawner::Adopt(const keeper::WorldRecord& record, std::vector<os::Fd> attached,
+                    const Spec* spec) {
+  OutputSource source{.token = record.token,
+                      .instance = {std::string(record.label.service.text()), record.label.slot},
+                      .generation = record.label.generation,
+                      .logs = {},
+                      .out = {},
+                      .err = {},
+                      .ready_log = {}};
+  const std::span<const keeper::Role> roles = record.held.view();
+  for (std::size_t i = 0; i < roles.size() && i < attached.size(); ++i) {
+    if (roles[i] == keeper::Role::kStdout) source.out = std::move(attached[i]);
+    if (roles[i] == keeper::Role::kStderr) source.err = std::move(attached[i]);
+  }
+  if (!source.out && !source.err) return;
+  Result<LogSpec> logs = MakeError("");
+  if (spec != nullptr) logs = LogsOf(*spec, record.label.slot, parts_.ground);
+  if (logs) {
+    source.logs = std::move(*logs);
+  } else {
+    source.logs.out_path =
+        os::DefaultLogPath(parts_.ground.logs_folder, source.instance, os::LogStream::kOut);
+    source.logs.err_path =
+        os::DefaultLogPath(parts_.ground.logs_folder, source.instance, os::LogStream::kErr);
+  }
+  const bool matches = spec != nullptr && spec->policy.ready_by == ReadyBy::kLog &&
+                       record.label.kind == keeper::ProcessKind::kInstance;
+  if (matches) source.ready_log = spec->ready_log;
+  attached_.insert(record.token);
+  parts_.output.Attach(std::move(source));
+}
+
+void Spawner::Acknowledge(Token token) {
+  if (attached_.contains(token)) {
+    parts_.output.Detach(token);
+  } else {
+    parts_.keeper.Send(keeper::Ack{token});
+  }
+}
+
+void Spawner::OnDetached(Token token) {
+  if (attached_.erase(token) > 0) parts_.keeper.Send(keeper::Ack{token});
+}
+
+}  // namespace oxherd

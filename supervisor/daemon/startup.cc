@@ -1,0 +1,155 @@
+#include "daemon/startup.h"
+
+#include <sys/random.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "daemon/command_reader.h"
+#include "daemon/state_store.h"
+
+namespace oxherd {
+namespace {
+
+constexpr Seconds kPatience{10};
+
+std::uint64_t RandomSeed() { return RandomRequestId().number(); }
+
+Result<KeeperReport> Next(KeeperLink& link) {
+  OXHERD_TRY_ASSIGN(std::optional<KeeperReport> report, link.Await(kPatience));
+  if (!report) return MakeError("the keeper says nothing");
+  return std::move(*report);
+}
+
+State NewState(const Surroundings& surroundings) {
+  State state;
+  state.seed = RandomSeed();
+  state.settings.proving_parallel =
+      static_cast<std::uint16_t>(std::clamp<int>(4 * surroundings.usable_cpus, 4, 4000));
+  return state;
+}
+
+ProcessKind KindOfHook(const State& state, Token token) {
+  for (const Service& service : state.services) {
+    const auto hook = std::ranges::find(service.hooks, token, &Hook::token);
+    if (hook != service.hooks.end()) return hook->kind;
+  }
+  return ProcessKind::kPreReload;  // nobody waits for it
+}
+
+WorldRecord FactsOf(const keeper::WorldRecord& record, const State& state, Instant now) {
+  WorldRecord facts{.token = record.token,
+                    .instance = {std::string(record.label.service.text()), record.label.slot},
+                    .generation = record.label.generation,
+                    .kind = ProcessKind::kInstance,
+                    .pid = record.pid,
+                    .spawned_at = record.started_at == kNever ? now : record.started_at,
+                    .stop_sent = std::nullopt,
+                    .kill_at = record.kill_at,
+                    .kill_fired = record.kill_fired_at != kNever,
+                    .exit = std::nullopt,
+                    .gone = record.phase == keeper::Phase::kGone};
+  if (record.label.kind == keeper::ProcessKind::kHook) {
+    facts.kind = KindOfHook(state, record.token);
+  }
+  if (record.stop_sent_at != kNever) facts.stop_sent = record.stop_sent_at;
+  if (record.phase == keeper::Phase::kExited || record.phase == keeper::Phase::kGone) {
+    facts.exit = record.exit.status;
+  }
+  return facts;
+}
+
+// `oxherd run`: exactly these files, everything in them wanted.
+void PopulateForRun(StartState& start, const Arguments& arguments,
+                    const Surroundings& surroundings) {
+  event::Boot boot;
+  for (const std::string& path : arguments.run_files) {
+    auto oxfile = LoadOxfile(path, surroundings);
+    if (!oxfile) {
+      start.errors.insert(start.errors.end(), oxfile.error().begin(), oxfile.error().end());
+      continue;
+    }
+    start.settings = oxfile->supervisor;
+    for (Spec& spec : oxfile->specs) {
+      boot.wishes.push_back({.spec = std::make_shared<const Spec>(std::move(spec)),
+                             .generation = Generation(1),
+                             .wanted = true});
+    }
+  }
+  FreshWishes fresh = FreezeAll(std::move(boot), surroundings);
+  start.errors.insert(start.errors.end(), fresh.errors.begin(), fresh.errors.end());
+  if (start.errors.empty()) Populate(start.state, fresh.boot);
+}
+
+}  // namespace
+
+Result<KeeperWorld> AskKeeper(KeeperLink& link) {
+  KeeperWorld world;
+  OXHERD_TRY_ASSIGN(const KeeperReport first, Next(link));
+  const auto* hello = std::get_if<keeper::Hello>(&first.report);
+  if (hello == nullptr) return MakeError("the keeper did not say hello");
+  world.hello = *hello;
+  if (hello->version != keeper::kProtocolVersion) {
+    return MakeError("the keeper speaks version " + std::to_string(hello->version) +
+                     " of the protocol, this daemon version " +
+                     std::to_string(keeper::kProtocolVersion));
+  }
+  link.Send(keeper::World{});
+  for (;;) {
+    OXHERD_TRY_ASSIGN(KeeperReport report, Next(link));
+    if (const auto* end = std::get_if<keeper::WorldEnd>(&report.report)) {
+      world.highest = end->highest;
+      return world;
+    }
+    const bool is_record = std::holds_alternative<keeper::WorldRecord>(report.report) ||
+                           std::holds_alternative<keeper::WorldHeld>(report.report);
+    (is_record ? world.records : world.news).push_back(std::move(report));
+  }
+}
+
+StartState FindState(const Arguments& arguments, const Surroundings& surroundings,
+                     const KeeperWorld& world, Image* image) {
+  StartState start;
+  if (image != nullptr && world.hello.use_image) {
+    Result<std::optional<State>> saved = image->Load();
+    if (saved && *saved) {
+      start.state = std::move(**saved);
+      start.origin = Origin::kImage;
+      return start;
+    }
+    if (!saved) start.warnings.push_back(saved.error().message + "; going on without it");
+  }
+  start.state = NewState(surroundings);
+  if (arguments.is_foreground()) {
+    start.origin = Origin::kRun;
+    PopulateForRun(start, arguments, surroundings);
+    return start;
+  }
+  StateStore::Loaded loaded = StateStore::Load(arguments.state_folder);
+  start.warnings.insert(start.warnings.end(), loaded.warnings.begin(), loaded.warnings.end());
+  const bool something_runs = world.highest.is_set();
+  if (something_runs) {
+    start.origin = Origin::kWorld;
+    Populate(start.state, loaded.wishes);
+    return start;
+  }
+  FreshWishes fresh = ReadForBoot(std::move(loaded.wishes), surroundings);
+  start.errors = std::move(fresh.errors);
+  start.settings = fresh.settings;
+  Populate(start.state, fresh.boot);
+  return start;
+}
+
+World WorldFor(const State& state, const KeeperWorld& world, Instant now) {
+  World facts;
+  for (const KeeperReport& report : world.records) {
+    const auto* record = std::get_if<keeper::WorldRecord>(&report.report);
+    if (record == nullptr || record->label.kind == keeper::ProcessKind::kCheck) continue;
+    facts.push_back(FactsOf(*record, state, now));
+  }
+  return facts;
+}
+
+}  // namespace oxherd

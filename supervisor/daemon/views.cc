@@ -1,0 +1,227 @@
+#include "daemon/views.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "config/command.h"
+#include "control/describe.h"
+#include "core/start_order.h"
+#include "os/clock.h"
+
+namespace oxherd {
+namespace {
+
+using control::Row;
+using control::ServiceDetail;
+
+bool IsDone(const Instance& instance) {
+  return instance.kind() == StateKind::kExited && instance.last_exit &&
+         instance.last_exit->success();
+}
+
+std::string StateWord(const Service& service, const Instance& instance) {
+  const bool oneshot = service.policy(instance.generation).type == ServiceType::kOneshot;
+  if (oneshot && IsDone(instance)) return "done";
+  return std::string(Name(instance.kind()));
+}
+
+// All is well, so that what once failed is of no interest.
+bool IsWell(const Instance& instance) {
+  const StateKind kind = instance.kind();
+  return kind == StateKind::kReady || kind == StateKind::kDraining || kind == StateKind::kStopped ||
+         kind == StateKind::kStopping || IsDone(instance);
+}
+
+std::optional<Instant> NextTry(const Instance& instance) {
+  if (const auto* backoff = std::get_if<Backoff>(&instance.state)) return backoff->until;
+  if (const auto* failed = std::get_if<Failed>(&instance.state)) {
+    if (failed->retry_at != kNever) return failed->retry_at;
+  }
+  return std::nullopt;
+}
+
+bool IsChosen(const std::vector<InstanceId>& only, const std::string& service, SlotIndex slot) {
+  if (only.empty()) return true;
+  return std::ranges::any_of(
+      only, [&](const InstanceId& id) { return id.slot == slot && id.service == service; });
+}
+
+const KeptSpec* KeptOf(const Service& service, const Instance& instance) {
+  return service.Find(instance.generation);
+}
+
+}  // namespace
+
+Clocks Clocks::Read() {
+  const auto wall = std::chrono::system_clock::now().time_since_epoch();
+  return {.now = os::Now(), .unix_ms = std::chrono::duration_cast<Millis>(wall).count()};
+}
+
+std::string ReasonFor(const Failure& failure, const Spec* spec, const Observations& observations) {
+  if (failure.kind == Failure::Kind::kSpawn) {
+    if (const std::string* text = observations.TroubleOf(failure.token)) return *text;
+  }
+  return control::Describe(failure, {.spec = spec, .search_path = {}});
+}
+
+std::vector<Row> Views::Rows(const std::vector<InstanceId>& only, WithUsage with_usage,
+                             WithLogs with_logs) {
+  std::vector<Row> rows;
+  if (with_usage == WithUsage::kYes) from_.usage.Begin(clocks_.now);
+  for (const Service& service : from_.state.services) {
+    const std::size_t count = std::max<std::size_t>(service.slots.size(), 1);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto slot = static_cast<SlotIndex>(i);
+      if (!IsChosen(only, service.name, slot)) continue;
+      Row row = RowOf(service, slot, with_logs);
+      if (with_usage == WithUsage::kYes && row.pid.is_set()) {
+        const Usage usage = from_.usage.Of(service.slots[i].current.token(), row.pid);
+        row.cpu_percent = usage.cpu_percent;
+        row.memory_bytes = usage.memory_bytes;
+      }
+      rows.push_back(std::move(row));
+    }
+  }
+  if (with_usage == WithUsage::kYes) from_.usage.End();
+  return rows;
+}
+
+Row Views::RowOf(const Service& service, SlotIndex slot, WithLogs with_logs) {
+  Row row;
+  row.id = from_.observations.RowOf({service.name, slot});
+  row.service = service.name;
+  row.slot = slot;
+  row.wanted = service.wish == Wish::kRunning;
+  row.generation = service.generation;
+  row.state = Name(StateKind::kStopped);
+  if (slot < service.slots.size()) {
+    const Slot& place = service.slots[slot];
+    const Instance& instance = place.current;
+    row.wanted = row.wanted && place.wish == Wish::kRunning;
+    row.generation = instance.generation;
+    row.state = StateWord(service, instance);
+    row.restarts = instance.restarts;
+    row.last_exit = instance.last_exit;
+    if (instance.state_since != Instant()) {
+      row.since_unix_ms = clocks_.UnixMs(instance.state_since);
+    }
+    AddProcess(instance, row);
+    AddTrouble(service, instance, row);
+    if (const KeptSpec* kept = KeptOf(service, instance)) AddHealth(*kept->spec, instance, row);
+    if (place.replacement) {
+      row.next_generation = place.replacement->generation;
+      row.next_state = StateWord(service, *place.replacement);
+    }
+  }
+  if (with_logs == WithLogs::kYes) AddLogs(service.spec(), row);
+  return row;
+}
+
+void Views::AddProcess(const Instance& instance, Row& row) const {
+  const Process* const process = instance.process();
+  if (process == nullptr || !process->pid.is_set()) return;
+  row.pid = process->pid;
+  row.uptime_ms = ToMillis(clocks_.now - process->spawned_at);
+}
+
+void Views::AddTrouble(const Service& service, const Instance& instance, Row& row) const {
+  if (const std::optional<Instant> next = NextTry(instance)) {
+    row.next_try_unix_ms = clocks_.UnixMs(*next);
+  }
+  if (const auto* waiting = std::get_if<Waiting>(&instance.state)) {
+    if (waiting->order == Order::kAfterDependencies) {
+      for (const Dependency& need : service.waits_for) {
+        if (!IsMet(from_.state, need)) row.waits_for.push_back(need.service);
+      }
+    }
+  }
+  if (IsWell(instance)) return;
+  const KeptSpec* const kept = KeptOf(service, instance);
+  row.reason = ReasonFor(instance.failure, kept ? kept->spec.get() : nullptr, from_.observations);
+  row.crashes = instance.crashes;
+  if (instance.crashes > 0 && instance.first_crash != Instant()) {
+    row.crash_span_ms = ToMillis(instance.state_since - instance.first_crash);
+  }
+}
+
+void Views::AddHealth(const Spec& spec, const Instance& instance, Row& row) const {
+  if (!spec.policy.has_health) return;
+  row.health = from_.observations.HealthOf(instance.token());
+}
+
+void Views::AddLogs(const Spec& spec, Row& row) const {
+  const Result<LogSpec> logs = LogsOf(spec, row.slot, from_.ground);
+  if (!logs) return;
+  row.out_log = logs->out_path;
+  row.err_log = logs->err_path;
+}
+
+std::vector<ServiceDetail> Views::Details(const std::vector<InstanceId>& only) {
+  std::vector<ServiceDetail> details;
+  for (const Service& service : from_.state.services) {
+    const bool chosen =
+        only.empty() || std::ranges::find(only, service.name, &InstanceId::service) != only.end();
+    if (chosen) details.push_back(DetailOf(service, only));
+  }
+  return details;
+}
+
+ServiceDetail Views::DetailOf(const Service& service, const std::vector<InstanceId>& only) {
+  const Spec& spec = service.spec();
+  ServiceDetail detail;
+  detail.name = service.name;
+  detail.type = spec.policy.type == ServiceType::kOneshot ? "oneshot" : "service";
+  detail.wanted = service.wish == Wish::kRunning;
+  detail.generation = service.generation;
+  detail.reloading = service.rollout.has_value();
+  if (service.last_reload) {
+    const LastReload& last = *service.last_reload;
+    detail.last_reload =
+        control::ReloadRecord{.target = last.target,
+                              .succeeded = last.succeeded,
+                              .ended_unix_ms = clocks_.UnixMs(last.ended),
+                              .reason = ReasonFor(last.failure, nullptr, from_.observations)};
+  }
+  detail.command = CommandText(spec.command);
+  detail.folder = spec.working_dir;
+  detail.oxfile = spec.source_file;
+  detail.line = spec.source_line;
+  detail.env_files = spec.env_files;
+  for (const Dependency& dependency : spec.policy.depends_on) {
+    detail.depends_on.push_back(control::DependencyText(dependency));
+  }
+  detail.ready_by = control::ReadyByText(spec);
+  detail.restart = control::RestartText(spec.policy);
+  detail.stop = control::StopText(spec.policy);
+  std::vector<InstanceId> all;
+  for (std::size_t slot = 0; slot < std::max<std::size_t>(service.slots.size(), 1); ++slot) {
+    const InstanceId id{service.name, static_cast<SlotIndex>(slot)};
+    if (IsChosen(only, id.service, id.slot)) all.push_back(id);
+  }
+  detail.instances = Rows(all, WithUsage::kYes, WithLogs::kYes);
+  detail.ready = !service.slots.empty();
+  for (const Slot& slot : service.slots) {
+    const Instance& instance = slot.current;
+    if (!instance.is_ready() && !IsDone(instance)) detail.ready = false;
+    const Process* const process = instance.process();
+    if (process == nullptr) continue;
+    const std::int64_t since = clocks_.UnixMs(process->spawned_at);
+    detail.running_since_unix_ms = std::min(detail.running_since_unix_ms.value_or(since), since);
+  }
+  detail.events = from_.observations.HappeningsOf(service.name);
+  return detail;
+}
+
+Views::Counts Views::Count() const {
+  Counts counts;
+  for (const Service& service : from_.state.services) {
+    ++counts.services;
+    for (const Slot& slot : service.slots) {
+      ++counts.instances;
+      if (slot.current.is_ready() || IsDone(slot.current)) ++counts.ready;
+    }
+  }
+  return counts;
+}
+
+}  // namespace oxherd
