@@ -1,5 +1,7 @@
 #include "cli/commands.h"
 
+#include "cli/logs.h"
+
 namespace oxherd::cli {
 
 using control::Command;
@@ -33,7 +35,7 @@ int Perform(const Session& session) {
     case Verb::kDaemonStatus:
       return Look(session, Command::kDaemonStatus);
     case Verb::kLogs:
-      return Fail(session, ExitCode::kNotDone, "logs is not built yet");
+      return ShowLogs(session);
     case Verb::kDaemonLogs:
       return ShowDaemonLog(session);
     case Verb::kValidate:

@@ -104,6 +104,8 @@ void AddLogFlags(CLI::App& app, LogOptions& logs, bool of_services) {
   AddDuration(app, "--since", logs.since, "only what is younger: 10m, 2h");
   app.add_option("--grep", logs.pattern, "only lines that match this regular expression")
       ->type_name("RE");
+  app.add_option("--level", logs.level, "only lines at least so serious: debug, info, warn, error")
+      ->type_name("LEVEL");
   app.add_flag("--utc", logs.utc, "times in UTC");
   app.add_flag("--raw", logs.raw, "the bytes as they were printed, without time and name");
 }

@@ -47,6 +47,7 @@ struct LogOptions {
   bool only_out = false;
   std::optional<Millis> since;
   std::string pattern;  // --grep, a regular expression
+  std::string level;    // --level, the least: trace to fatal
   bool utc = false;
   bool raw = false;
 };

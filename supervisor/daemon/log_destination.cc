@@ -30,7 +30,10 @@ OutputTime OutputTime::Now() {
 }
 
 LogDestination::LogDestination(std::string path, Trouble trouble)
-    : path_(std::move(path)), trouble_(std::move(trouble)), boot_(os::BootMark()) {}
+    : path_(std::move(path)),
+      trouble_(std::move(trouble)),
+      boot_(os::BootMark()),
+      nudges_(!os::SpliceWakesWatchers()) {}
 
 // ---- The file. ----
 
@@ -139,10 +142,13 @@ bool LogDestination::MustCut(std::size_t bytes) const {
 
 LogDestination::Moved LogDestination::MoveWhole(OutputInlet& inlet, const OutputTime& now,
                                                 std::size_t limit) {
+  // Noted before the bytes are there to be read, so that whoever follows the file knows whose they
+  // are.
+  if (os::BytesIn(inlet.pipe) > 0) Note(inlet, now);
   const auto moved = os::MoveToFile(inlet.pipe, file_, offset_, limit);
   if (!moved) return Refused(moved.error().number, now);
   if (*moved == 0) return PipeIs(Moved::Pipe::kEnded);
-  Note(inlet, offset_, now);
+  if (nudges_) Nudge(offset_ + *moved);
   const Moved result{.pipe = Moved::Pipe::kMore, .bytes = *moved, .offset = offset_};
   offset_ += *moved;
   return result;
@@ -219,10 +225,10 @@ LogDestination::Moved LogDestination::MoveCopied(OutputInlet& inlet, OutputScrat
     scratch.changed = bytes;
   }
   const std::uint64_t begin = offset_;
+  Note(inlet, now);
   if (const auto written = WriteAll(scratch.changed); !written) {
     return Refused(written.error().number, now);  // what is in the pipe stays to be dropped
   }
-  Note(inlet, begin, now);
   // The same bytes once more, now that they are in the file.
   if (const auto gone = os::TakeFrom(inlet.pipe, std::span(scratch.bytes).first(taken)); !gone) {
     return Refused(gone.error().number, now);
@@ -248,10 +254,18 @@ os::SystemStatus LogDestination::WriteAll(std::string_view bytes) {
   return {};
 }
 
-void LogDestination::Note(const OutputInlet& inlet, std::uint64_t offset, const OutputTime& now) {
+// Writes the last byte once more: splice(2) alone does not wake those who watch the file (tail -f)
+// on older kernels.
+void LogDestination::Nudge(std::uint64_t end) {
+  std::array<char, 1> last{};
+  const auto got = os::ReadAt(file_, end - 1, last);
+  if (got && *got == 1) (void)os::WriteAt(file_, end - 1, std::string_view(last.data(), 1));
+}
+
+void LogDestination::Note(const OutputInlet& inlet, const OutputTime& now) {
   if (is_null_) return;
   os::LogBurst burst = inlet.label;
-  burst.offset = offset;
+  burst.offset = offset_;
   burst.boot = boot_;
   burst.wall = now.wall;
   burst.monotonic = now.monotonic;

@@ -122,7 +122,8 @@ class LogDestination {
   Moved DropLineEnd(OutputInlet& inlet, OutputScratch& scratch);
   Moved Refused(int number, const OutputTime& now);
   os::SystemStatus WriteAll(std::string_view bytes);
-  void Note(const OutputInlet& inlet, std::uint64_t offset, const OutputTime& now);
+  void Note(const OutputInlet& inlet, const OutputTime& now);
+  void Nudge(std::uint64_t end);
   void BeginDropping(int number, const OutputTime& now);
   void TryToGoOn(const OutputTime& now);
 
@@ -140,6 +141,7 @@ class LogDestination {
   Instant prune_at_ = kNever;
   int inlets_ = 0;
   std::uint32_t boot_;
+  bool nudges_;
   os::LogIndexWriter index_;
   std::optional<Dropped> dropped_;
 };

@@ -4,10 +4,12 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <climits>
 #include <cstdlib>
 #include <memory>
@@ -149,6 +151,19 @@ SystemResult<std::size_t> MoveToFile(const Fd& pipe, const Fd& file, std::uint64
   auto at = static_cast<off64_t>(offset);
   return Counted(
       Try([&] { return splice(pipe.get(), nullptr, file.get(), &at, limit, SPLICE_F_NONBLOCK); }));
+}
+
+bool SpliceWakesWatchers() {
+  utsname name{};
+  if (uname(&name) != 0) return false;
+  const std::string_view release(name.release);
+  unsigned major = 0;
+  unsigned minor = 0;
+  const auto* end = release.data() + release.size();
+  const auto dot = std::from_chars(release.data(), end, major);
+  if (dot.ec != std::errc{} || dot.ptr == end) return false;
+  (void)std::from_chars(dot.ptr + 1, end, minor);
+  return major > 6 || (major == 6 && minor >= 6);
 }
 
 SystemResult<std::size_t> Peek(const Fd& pipe, const Pipe& spare, std::span<char> buffer) {

@@ -43,6 +43,9 @@ struct FileFacts {
 [[nodiscard]] SystemResult<std::size_t> MoveToFile(const Fd& pipe, const Fd& file,
                                                    std::uint64_t offset, std::size_t limit);
 
+// Whether MoveToFile() wakes those who watch the file (inotify(7)); before Linux 6.6 it may not.
+[[nodiscard]] bool SpliceWakesWatchers();
+
 // Copies what is in the pipe, up to the size of `buffer`, and leaves it there; may be less than
 // what there is. `spare` is an empty pipe of the caller's, empty again afterwards. As MoveToFile.
 // tee(2).

@@ -120,13 +120,17 @@ Result<std::vector<LogLine>> LogReader::LastLines(
 }
 
 std::optional<LogBurst> LogReader::BurstAt(std::uint64_t offset) {
-  if (found_ && offset >= found_->offset && offset < found_end_) return found_;
+  if (found_ && offset >= found_->offset) {
+    if (offset < found_end_) return found_;
+    if (found_end_ == 0 && index_.count() == found_count_) return found_;
+  }
+  const std::uint64_t count = index_.count();
   const auto position = index_.FindOffset(offset);
   if (!position) return std::nullopt;
   found_ = index_.At(*position);
-  const auto next = index_.At(*position + 1);
-  // Without a next one it may grow: look again each time.
+  const auto next = *position + 1 < count ? index_.At(*position + 1) : std::nullopt;
   found_end_ = next ? next->offset : 0;
+  found_count_ = count;
   return found_;
 }
 
