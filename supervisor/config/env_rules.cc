@@ -26,7 +26,7 @@ namespace {
 // The names that stand for something at a point of the file.
 class KnownNames {
  public:
-  KnownNames(const Draft& draft, const ReadOptions& options) : draft_(draft), options_(options) {
+  KnownNames(const Draft& draft, const ReadOptions& options) : options_(options) {
     if (draft.spec.port_base) names_.insert("PORT");
     names_.insert("PYTHONUNBUFFERED");
   }
@@ -54,7 +54,6 @@ class KnownNames {
   }
 
  private:
-  const Draft& draft_;
   const ReadOptions& options_;
   std::set<std::string_view> names_;
 };
