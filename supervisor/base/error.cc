@@ -1,11 +1,7 @@
 #include "base/error.h"
 
 #include <array>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
-
-#include "base/check.h"
 
 namespace oxherd {
 
@@ -31,12 +27,6 @@ std::unexpected<Error> ErrnoError(std::string_view context, int number) {
 
 std::unexpected<Error> MakeError(std::string message) {
   return std::unexpected(Error{std::move(message), 0});
-}
-
-void CheckFailed(const char* file, int line, std::string_view what_is_broken) {
-  std::fprintf(stderr, "%s:%d: our own bug: %.*s\n", file, line,
-               static_cast<int>(what_is_broken.size()), what_is_broken.data());
-  std::abort();
 }
 
 }  // namespace oxherd

@@ -70,21 +70,27 @@ void HoldBackIfAllAreBad(Service& service, Instant now) {
   }
 }
 
+Instance& Get(Slot& slot, Which which) {
+  Instance* instance = Find(slot, which);
+  OXHERD_CHECK(instance != nullptr, "a step for an instance that is not there");
+  return *instance;
+}
+
 void AfterStep(Context& context, Service& service, SlotIndex index, Which which, bool failed,
                bool settled, StateKind before) {
   Slot& slot = service.slots[index];
-  Instance* instance = Find(slot, which);
-  UpdateReached(slot, *instance);
-  RememberReady(service, *instance);
-  if (before != StateKind::kUnhealthy && instance->kind() == StateKind::kUnhealthy) {
+  Instance& instance = Get(slot, which);
+  UpdateReached(slot, instance);
+  RememberReady(service, instance);
+  if (before != StateKind::kUnhealthy && instance.kind() == StateKind::kUnhealthy) {
     HoldBackIfAllAreBad(service, context.now);
   }
   context.Touch(service);
-  if (instance->kind() != before) {
+  if (instance.kind() != before) {
     context.starts_may_go = true;
     context.TouchDependents(service);
   }
-  if (settled) NoteFailedStart(context, service, *instance);
+  if (settled) NoteFailedStart(context, service, instance);
   if (failed) NewcomerMayHaveFailed(context, service, index, which);
 }
 
@@ -118,38 +124,37 @@ bool IsWanted(const State& state, const Service& service, const Slot& slot) {
 
 bool StepInstance(Context& context, Service& service, SlotIndex slot, Which which,
                   const InstanceEvent& event) {
-  Instance* instance = Find(service.slots[slot], which);
-  OXHERD_CHECK(instance != nullptr, "a step for an instance that is not there");
+  Instance& instance = Get(service.slots[slot], which);
   const InstanceId id{service.name, slot};
-  InstanceContext inner = MakeInstanceContext(context, service, id, service.slots[slot], *instance);
-  const StateKind before = instance->kind();
-  if (!Step(*instance, event, inner)) return false;
+  InstanceContext inner = MakeInstanceContext(context, service, id, service.slots[slot], instance);
+  const StateKind before = instance.kind();
+  if (!Step(instance, event, inner)) return false;
   AfterStep(context, service, slot, which, inner.failed, inner.settled, before);
   return true;
 }
 
 void LaunchInstance(Context& context, Service& service, SlotIndex slot, Which which) {
-  Instance* instance = Find(service.slots[slot], which);
+  Instance& instance = Get(service.slots[slot], which);
   const InstanceId id{service.name, slot};
-  InstanceContext inner = MakeInstanceContext(context, service, id, service.slots[slot], *instance);
-  Launch(*instance, inner);
+  InstanceContext inner = MakeInstanceContext(context, service, id, service.slots[slot], instance);
+  Launch(instance, inner);
   context.Touch(service);
 }
 
 void AskInstance(Context& context, Service& service, SlotIndex slot, Which which) {
-  Instance* instance = Find(service.slots[slot], which);
+  Instance& instance = Get(service.slots[slot], which);
   const InstanceId id{service.name, slot};
-  InstanceContext inner = MakeInstanceContext(context, service, id, service.slots[slot], *instance);
-  AskIfDue(*instance, inner);
+  InstanceContext inner = MakeInstanceContext(context, service, id, service.slots[slot], instance);
+  AskIfDue(instance, inner);
   context.Touch(service);
 }
 
 void JudgeInstance(Context& context, Service& service, SlotIndex slot, Which which,
                    ProbeOutcome outcome) {
-  Instance* instance = Find(service.slots[slot], which);
+  Instance& instance = Get(service.slots[slot], which);
   const InstanceId id{service.name, slot};
-  InstanceContext inner = MakeInstanceContext(context, service, id, service.slots[slot], *instance);
-  const std::optional<InstanceEvent> verdict = Judge(*instance, outcome, inner);
+  InstanceContext inner = MakeInstanceContext(context, service, id, service.slots[slot], instance);
+  const std::optional<InstanceEvent> verdict = Judge(instance, outcome, inner);
   context.Touch(service);
   if (verdict) StepInstance(context, service, slot, which, *verdict);
 }

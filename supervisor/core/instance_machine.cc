@@ -144,6 +144,7 @@ InstanceState Machine::MainExited(const Process& process, ExitStatus status, boo
   }
   if (was_ready && now() - ready_since >= policy().restart_window) self_.crashes = 0;
   SayFailure(Tell::Kind::kExited, process.token, uptime);
+  std::get<Tell>(context_.actions.back()).failure.status = status;
   return KillNow(process, After::kCrash, false);
 }
 
@@ -240,6 +241,17 @@ InstanceState Machine::WaitBeforeRestart(Millis delay) {
   return Backoff{.until = now() + delay};
 }
 
+namespace {
+
+// A proof, such as a line of output, can come before the keeper's word that it was started.
+template <typename State>
+State WithPid(State state, Pid pid) {
+  state.process.pid = pid;
+  return state;
+}
+
+}  // namespace
+
 // ---- one On() per state; only the cells that the table calls handled get here
 
 InstanceState Machine::On(const Waiting& state, const InstanceEvent& event) {
@@ -287,6 +299,7 @@ InstanceState Machine::On(const Starting& state, const InstanceEvent& event) {
 }
 
 InstanceState Machine::On(const Ready& state, const InstanceEvent& event) {
+  if (const auto* started = As<on::Started>(event)) return WithPid(state, started->pid);
   if (const auto* stop = As<on::Stop>(event)) {
     return BeginStop(state.process, stop->how, After::kStopped);
   }
@@ -315,6 +328,7 @@ InstanceState Machine::On(const Ready& state, const InstanceEvent& event) {
 }
 
 InstanceState Machine::On(const Unhealthy& state, const InstanceEvent& event) {
+  if (const auto* started = As<on::Started>(event)) return WithPid(state, started->pid);
   if (const auto* stop = As<on::Stop>(event)) {
     return BeginStop(state.process, stop->how, After::kStopped);
   }
@@ -335,6 +349,7 @@ InstanceState Machine::On(const Unhealthy& state, const InstanceEvent& event) {
 }
 
 InstanceState Machine::On(const Draining& state, const InstanceEvent& event) {
+  if (const auto* started = As<on::Started>(event)) return WithPid(state, started->pid);
   if (const auto* stop = As<on::Stop>(event)) {
     return BeginStop(state.process, stop->how, After::kStopped);
   }
@@ -363,10 +378,7 @@ InstanceState Machine::On(const Stopping& state, const InstanceEvent& event) {
     next.after = After::kStopped;
     return next;
   }
-  if (const auto* started = As<on::Started>(event)) {
-    next.process.pid = started->pid;
-    return next;
-  }
+  if (const auto* started = As<on::Started>(event)) return WithPid(state, started->pid);
   if (const auto* exit = As<on::Exit>(event)) {
     self_.last_exit = exit->status;
     Say(Tell::Kind::kExited, state.process.token, MillisBetween(state.process.spawned_at, now()));
@@ -400,10 +412,7 @@ InstanceState Machine::On(const Killing& state, const InstanceEvent& event) {
     next.after = After::kStopped;
     return next;
   }
-  if (const auto* started = As<on::Started>(event)) {
-    next.process.pid = started->pid;
-    return next;
-  }
+  if (const auto* started = As<on::Started>(event)) return WithPid(state, started->pid);
   if (const auto* exit = As<on::Exit>(event)) {
     self_.last_exit = exit->status;
     return next;

@@ -14,6 +14,7 @@ constexpr Cell kNoHook = Ignored("it waits for no hook");
 constexpr Cell kNotLeaving = Ignored("it was not leaving");
 constexpr Cell kRuns = Ignored("it runs already");
 constexpr Cell kConfirmed = Ignored("its exec was confirmed before");
+constexpr Cell kPidKnown = Does("its pid is known");
 constexpr Cell kNoKill = Ignored("no SIGKILL was due: its exit follows");
 constexpr Cell kWishRemembers = Ignored("the slot's wish remembers it: a new one starts when gone");
 constexpr Cell kNoDeadline = Ignored("it has no deadline");
@@ -38,27 +39,27 @@ constexpr InstanceTable kInstanceTable = {{
     // Ready
     {{kRuns, Does("Stopping"), Ignored("kept until the new one is Ready"), Does("Draining"),
       kNotLeaving, Ignored("ready is said once per token"), Does("Unhealthy"),
-      Ignored("it is healthy"), kConfirmed, kConfirmed, Does("crash"), Does("crash"), kNoKill,
+      Ignored("it is healthy"), kPidKnown, kConfirmed, Does("crash"), Does("crash"), kNoKill,
       kNoHook, Does("asks for its health")}},
     // Unhealthy
     {{kRuns, Does("Stopping"), Ignored("kept until the new one is Ready"), Does("Draining"),
       kNotLeaving, Ignored("ready is said once per token"), Ignored("it is unhealthy"),
-      Does("Ready"), kConfirmed, kConfirmed, Does("crash"), Does("crash"), kNoKill, kNoHook,
+      Does("Ready"), kPidKnown, kConfirmed, Does("crash"), Does("crash"), kNoKill, kNoHook,
       Does("asks for its health")}},
     // Draining
     {{kRuns, Does("Stopping"), Ignored("its turn has come"), Ignored("it is leaving"),
-      Does("Ready"), kNotAsked, kNotAsked, kNotAsked, kConfirmed, kConfirmed, Does("slot done"),
+      Does("Ready"), kNotAsked, kNotAsked, kNotAsked, kPidKnown, kConfirmed, Does("slot done"),
       Does("slot done"), kNoKill, kNoHook, Does("Stopping")}},
     // Stopping
     {{kWishRemembers, Does("waits for the same result; forced: Killing"),
       Ignored("the rollout waits until it is gone"), Does("does not come back"), kTooLate, kTooLate,
-      kTooLate, kTooLate, Does("its pid is known"), Does("gone"), Does("stays"),
+      kTooLate, kTooLate, kPidKnown, Does("gone"), Does("stays"),
       Does("where the reason said"), Does("Killing"),
       Does("the stop signal; or where it was going"), Does("Killing; or the hook's time is over")}},
     // Killing
     {{kWishRemembers, Does("waits for the same result"),
       Ignored("the rollout waits until it is gone"), Does("does not come back"), kTooLate, kTooLate,
-      kTooLate, kTooLate, Does("its pid is known"), Does("gone"), Does("stays"),
+      kTooLate, kTooLate, kPidKnown, Does("gone"), Does("stays"),
       Does("where the reason said"), Ignored("SIGKILL was sent"), kNoHook, Does("unkillable")}},
     // Backoff
     {{Does("Waiting, counters cleared"), Does("Stopped"), Does("cancelled: the new one starts"),

@@ -80,7 +80,8 @@ const Service* LostDependency(const State& state, const Service& service,
   for (const Dependency& need : service.waits_for) {
     if (IsMet(state, need)) continue;
     const Service* other = state.Find(need.service);
-    if (other == nullptr || other->wish == Wish::kStopped) continue;
+    if (other == nullptr) continue;
+    if (other->wish == Wish::kStopped) return other;
     const auto same = std::ranges::find(record.items, need.service, &RequestItem::service);
     if (same != record.items.end() && same->outcome == Outcome::kFailed) return other;
     if (FailedSlot(*other, RequestItem{.service = other->name})) return other;
@@ -202,14 +203,15 @@ void AdvanceRecord(Context& context, RequestRecord& record) {
 }  // namespace
 
 void AcceptRequest(Context& context, const event::Request& request) {
-  if (context.state.Find(request.id) != nullptr) return;
+  // A signal to the daemon has no id and waits for no reply: each is a request of its own.
+  if (request.id.is_set() && context.state.Find(request.id) != nullptr) return;
   RequestRecord record;
   record.id = request.id;
   record.verb = request.verb;
   record.parallel = std::max<std::uint16_t>(request.parallel, 1);
   record.accepted = context.now;
   AcceptVerb(context, request, record);
-  context.state.requests.push_back(std::move(record));
+  if (request.id.is_set()) context.state.requests.push_back(std::move(record));
 }
 
 void AdvanceRequests(Context& context) {

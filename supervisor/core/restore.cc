@@ -41,16 +41,35 @@ void NeverSpawned(Context& context, Service& service, SlotIndex slot, Which whic
 }
 
 // Actions that were decided and saved, and may or may not have been performed.
-void RepeatStop(Context& context, const Instance& instance, const Policy& policy,
+void RepeatStop(Context& context, Instance& instance, const Policy& policy,
                 const WorldRecord& record) {
-  if (const auto* stopping = std::get_if<Stopping>(&instance.state)) {
-    if (stopping->phase != Stopping::Phase::kSignal || record.stop_sent) return;
+  if (auto* stopping = std::get_if<Stopping>(&instance.state)) {
+    if (stopping->phase != Stopping::Phase::kSignal) return;
+    // The keeper has it: the signal went out, or will once the exec is confirmed.
+    if (record.stop_sent || record.kill_at != kNever) {
+      stopping->until = std::min(stopping->until, record.kill_at);
+      return;
+    }
+    stopping->until = context.now + policy.stop_timeout;
     context.actions.push_back(action::Stop{.token = record.token,
                                            .signal = policy.stop_signal,
                                            .scope = policy.kill_mode,
                                            .kill_at = stopping->until});
   } else if (std::holds_alternative<Killing>(instance.state) && !record.kill_fired) {
     context.actions.push_back(action::Kill{record.token});
+  }
+}
+
+// While no daemon was there no proof could be seen: that is not held against the instance.
+void GiveTimeForProof(Instance& instance, const Policy& policy, const WorldRecord& record,
+                      Instant now) {
+  auto* starting = std::get_if<Starting>(&instance.state);
+  if (starting == nullptr) return;
+  if (policy.ready_by == ReadyBy::kUptime && record.pid.is_set()) {
+    starting->proven_at = std::min(starting->proven_at, record.spawned_at + policy.min_uptime);
+  }
+  if (starting->ready_by <= now && policy.ready_timeout) {
+    starting->ready_by = now + *policy.ready_timeout;
   }
 }
 
@@ -69,10 +88,15 @@ void JoinInstance(Context& context, Service& service, SlotIndex slot, Which whic
   if (record->pid.is_set() && !instance->process()->pid.is_set()) {
     StepInstance(context, service, slot, which, on::Started{record->pid});
   }
+  GiveTimeForProof(*instance, service.policy(instance->generation), *record, context.now);
   if (record->kill_fired) StepInstance(context, service, slot, which, on::KillFired{});
   if (record->exit) StepInstance(context, service, slot, which, on::Exit{*record->exit});
   if (record->gone) {
     StepInstance(context, service, slot, which, on::Gone{});
+    std::erase_if(context.actions, [&](const Action& action) {  // nothing is left to be killed
+      const auto* kill = std::get_if<action::Kill>(&action);
+      return kill != nullptr && kill->token == record->token;
+    });
     return;
   }
   RepeatStop(context, *instance, service.policy(instance->generation), *record);
@@ -193,6 +217,7 @@ void Adopt(Context& context, const WorldRecord& record) {
   }
   Slot& slot = service->slots[index];
   const bool known = service->Find(record.generation) != nullptr;
+  service->last_generation = std::max(service->last_generation, record.generation);
   Instance adopted{.generation = known ? record.generation : service->generation};
   adopted.state = AdoptedState(record, service->policy(adopted.generation), context.now);
   adopted.state_since = context.now;

@@ -142,7 +142,14 @@ bool AllKeptSlotsDone(const Context& context, const Service& service, std::size_
 
 void TakeTurns(Context& context, Service& service, std::size_t count) {
   Rollout& rollout = *service.rollout;
-  const auto in_progress = [&] { return std::ranges::count(rollout.slots, Progress::kInProgress); };
+  const auto in_progress = [&] {
+    int busy = 0;
+    for (std::size_t i = 0; i < rollout.slots.size(); ++i) {
+      const bool has_two = i < service.slots.size() && service.slots[i].replacement.has_value();
+      busy += has_two || rollout.slots[i] == Progress::kInProgress ? 1 : 0;
+    }
+    return busy;
+  };
   const int parallel = service.policy(rollout.goal()).reload_parallel;
   for (std::size_t i = 0; i < count; ++i) {
     if (rollout.slots[i] != Progress::kTodo) continue;
@@ -274,7 +281,10 @@ void NewcomerMayHaveFailed(Context& context, Service& service, SlotIndex slot, W
   const Failure failure = Find(service.slots[slot], which)->failure;
   if (rollout.cause != Cause::kPerson) {
     // Stopped first: there is nothing but the new one, so it lives on by restart policy.
-    if (which == Which::kReplacement) RemoveNewcomer(context, service, slot, which);
+    if (which == Which::kReplacement) {
+      RemoveNewcomer(context, service, slot, which);
+      KeepCurrent(context, service, slot);
+    }
     return GiveUpReplacing(context, service, slot);
   }
   if (rollout.phase == Phase::kForward) {
@@ -284,6 +294,7 @@ void NewcomerMayHaveFailed(Context& context, Service& service, SlotIndex slot, W
   // The way back is barred: what is Ready stays; where nothing is, the old spec is tried again.
   if (which == Which::kReplacement && service.slots[slot].current.is_live()) {
     RemoveNewcomer(context, service, slot, which);
+    KeepCurrent(context, service, slot);
     rollout.slots[slot] = Progress::kGivenUp;
   } else {
     if (which == Which::kReplacement) {

@@ -31,6 +31,13 @@ Instance Newcomer(const Context& context, const Service& service, Generation gen
   return newcomer;
 }
 
+bool WaitsForDependencies(const Service& service) {
+  return std::ranges::any_of(service.slots, [](const Slot& slot) {
+    const auto* waiting = std::get_if<Waiting>(&slot.current.state);
+    return waiting != nullptr && waiting->order == Order::kAfterDependencies;
+  });
+}
+
 // Told to stop, for good: its end makes room.
 bool IsLeaving(const Instance& instance) {
   if (const auto* stopping = std::get_if<Stopping>(&instance.state)) {
@@ -156,17 +163,37 @@ void UpdateInPlace(Context& context, Service& service, SlotIndex index) {
   }
 }
 
+// The slot has taken its turn, or needs none.
+Turned Mark(Context& context, Service& service, SlotIndex index, Progress progress) {
+  service.rollout->slots[index] = progress;
+  context.Touch(service);
+  context.starts_may_go = true;
+  return Turned::kOk;
+}
+
+// What the target has left in a slot whose old generation never was Ready: what is there stays, but
+// nothing of the target is started again.
+Turned HasNoWayBack(Context& context, Service& service, SlotIndex index) {
+  const StateKind kind = service.slots[index].current.kind();
+  if (kind == StateKind::kStopped || kind == StateKind::kBackoff) {
+    GiveSlotUp(context, service, index);
+    return Turned::kOk;
+  }
+  return Mark(context, service, index, Progress::kGivenUp);
+}
+
 }  // namespace
 
 Turned TurnSlot(Context& context, Service& service, SlotIndex index) {
   Rollout& rollout = *service.rollout;
   const Generation goal = rollout.goal();
-  context.Touch(service);
-  context.starts_may_go = true;
   if (index >= service.slots.size()) {
     service.slots.push_back(Slot{.current = Newcomer(context, service, goal)});
-    rollout.slots[index] = Progress::kInProgress;
-    return Turned::kOk;
+    if (WaitsForDependencies(service)) {  // like the others, for what was not there at its start
+      std::get<Waiting>(service.slots.back().current.state).order = Order::kAfterDependencies;
+      return Mark(context, service, index, Progress::kDone);
+    }
+    return Mark(context, service, index, Progress::kInProgress);
   }
   Slot& slot = service.slots[index];
   Instance& current = slot.current;
@@ -176,26 +203,22 @@ Turned TurnSlot(Context& context, Service& service, SlotIndex index) {
   }
   const bool deploys = rollout.cause == Cause::kPerson;
   if (deploys && current.generation == goal) {
-    rollout.slots[index] = Progress::kDone;
-    return Turned::kOk;
-  }
-  if (rollout.phase == Phase::kBack && !service.Find(rollout.from)->was_ready &&
-      current.is_ready()) {
-    rollout.slots[index] = Progress::kGivenUp;  // no way back: what is Ready stays
-    return Turned::kOk;
+    return Mark(context, service, index, Progress::kDone);
   }
   const StateKind kind = current.kind();
+  if (rollout.phase == Phase::kBack && !service.Find(rollout.from)->was_ready &&
+      kind != StateKind::kWaiting && !IsLeaving(current) && IsWanted(context.state, service, slot)) {
+    return HasNoWayBack(context, service, index);
+  }
   if (kind == StateKind::kWaiting ||
       (kind == StateKind::kStopped && !IsWanted(context.state, service, slot))) {
     if (deploys) current.generation = goal;  // takes the new spec, starts nothing now
-    rollout.slots[index] = Progress::kDone;
-    return Turned::kOk;
+    return Mark(context, service, index, Progress::kDone);
   }
   if (IsUnkillable(current)) return Turned::kStuck;
   if (IsStopFirst(service)) {
     SendAway(context, service, index, Which::kCurrent);
-    rollout.slots[index] = Progress::kInProgress;
-    return Turned::kOk;
+    return Mark(context, service, index, Progress::kInProgress);
   }
   if (kind == StateKind::kStopping || kind == StateKind::kKilling) return Turned::kOk;  // waits
   if (kind == StateKind::kStopped) {
@@ -206,8 +229,7 @@ Turned TurnSlot(Context& context, Service& service, SlotIndex index) {
     }
     slot.replacement = Newcomer(context, service, GoalOf(service, slot));
   }
-  rollout.slots[index] = Progress::kInProgress;
-  return Turned::kOk;
+  return Mark(context, service, index, Progress::kInProgress);
 }
 
 void UpdateSlot(Context& context, Service& service, SlotIndex index) {
@@ -222,6 +244,11 @@ void UpdateSlot(Context& context, Service& service, SlotIndex index) {
                         !IsStopFirst(service) && slot.current.kind() != StateKind::kStopped;
   if (returned || !proving) return UpdateStartFirst(context, service, index);
   UpdateInPlace(context, service, index);
+}
+
+void KeepCurrent(Context& context, Service& service, SlotIndex index) {
+  if (service.slots[index].current.kind() != StateKind::kDraining) return;
+  StepInstance(context, service, index, Which::kCurrent, on::Undrain{});
 }
 
 void ReverseSlot(Context& context, Service& service, SlotIndex index) {
@@ -250,9 +277,7 @@ void ReverseSlot(Context& context, Service& service, SlotIndex index) {
     progress = Progress::kTodo;
     return;
   }
-  if (slot.current.kind() == StateKind::kDraining) {
-    StepInstance(context, service, index, Which::kCurrent, on::Undrain{});
-  }
+  KeepCurrent(context, service, index);
   SendAway(context, service, index, Which::kReplacement);
 }
 
@@ -291,6 +316,34 @@ bool RetireSurplus(Context& context, Service& service, std::size_t count) {
                       service.slots.end(), waits);
 }
 
+namespace {
+
+// Whether the rollout decides what a slot that is empty starts next.
+bool IsRolloutsToStart(const Service& service, std::size_t index) {
+  if (!service.rollout) return false;
+  const Rollout& rollout = *service.rollout;
+  if (index >= rollout.slots.size()) return true;
+  const Progress progress = rollout.slots[index];
+  return progress == Progress::kInProgress ||
+         (progress == Progress::kTodo && rollout.phase == Phase::kBack);
+}
+
+std::size_t WantedCount(const Service& service) {
+  const bool deploys = service.rollout && service.rollout->cause == Cause::kPerson;
+  return service.policy(deploys ? service.rollout->goal() : service.generation).instances;
+}
+
+// What a slot starts that was empty for another reason: until its turn has come, as if there were no
+// rollout.
+Generation GenerationToStart(const Service& service, std::size_t index) {
+  if (!service.rollout) return service.generation;
+  if (service.rollout->cause != Cause::kPerson) return service.slots[index].current.generation;
+  if (service.rollout->slots[index] == Progress::kTodo) return service.rollout->from;
+  return service.slots[index].current.generation;
+}
+
+}  // namespace
+
 void SettleSlots(Context& context, Service& service) {
   for (std::size_t i = 0; i < service.slots.size(); ++i) {
     Slot& slot = service.slots[i];
@@ -304,11 +357,14 @@ void SettleSlots(Context& context, Service& service) {
       context.Touch(service);
     }
     if (slot.current.kind() != StateKind::kStopped || service.stop_order) continue;
-    const bool rolls = service.rollout && (i >= service.rollout->slots.size() ||
-                                           service.rollout->slots[i] == Progress::kInProgress);
-    const bool surplus = i >= service.policy(service.generation).instances && !service.rollout;
-    if (rolls || surplus || !IsWanted(context.state, service, slot)) continue;
-    if (!service.rollout) slot.current = Instance{.generation = service.generation};
+    const bool surplus = i >= WantedCount(service);
+    if (IsRolloutsToStart(service, i) || surplus || !IsWanted(context.state, service, slot)) {
+      continue;
+    }
+    const Generation generation = GenerationToStart(service, i);
+    if (slot.current.generation != generation || !service.rollout) {
+      slot.current = Instance{.generation = generation};
+    }
     StepInstance(context, service, static_cast<SlotIndex>(i), Which::kCurrent, on::Start{});
   }
   const auto is_surplus = [&] {

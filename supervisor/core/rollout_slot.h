@@ -19,6 +19,9 @@ enum class Turned : std::uint8_t {
 // Takes a slot in progress as far as it goes now.
 void UpdateSlot(Context& context, Service& service, SlotIndex slot);
 
+// The slot's replacement has failed: its current instance stays, if it was not told to stop yet.
+void KeepCurrent(Context& context, Service& service, SlotIndex slot);
+
 // The rollout has just turned back: what this slot has to do for it.
 void ReverseSlot(Context& context, Service& service, SlotIndex slot);
 
