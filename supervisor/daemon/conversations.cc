@@ -231,6 +231,7 @@ void Conversations::Join(ClientId client, RequestId id) {
     // Asked for under an earlier daemon.
     open.command = CommandOf(record->verb);
     open.is_announced = true;
+    open.is_replied = record->finished;
   }
   open.clients.push_back(client);
   if (!open.is_announced) return;
@@ -292,7 +293,7 @@ void Conversations::OnTell(const action::Tell& tell) {
   for (const auto& [id, open] : open_) {
     if (open.clients.empty() || !open.is_announced) continue;
     const RequestRecord* const record = parts_.state.Find(id);
-    if (record == nullptr || record->finished || !Concerns(*record, tell.instance.service)) {
+    if (record == nullptr || open.is_replied || !Concerns(*record, tell.instance.service)) {
       continue;
     }
     if (line.empty()) {
@@ -303,12 +304,9 @@ void Conversations::OnTell(const action::Tell& tell) {
       progress.service = tell.instance.service;
       if (!IsAboutService(tell.kind)) progress.slot = tell.instance.slot;
       progress.generation = tell.generation;
-      const std::string* const trouble = tell.kind == action::Tell::Kind::kSpawnFailed
-                                             ? parts_.observations.TroubleOf(tell.token)
-                                             : nullptr;
-      progress.text = trouble != nullptr
-                          ? *trouble
-                          : control::Describe(tell, {.spec = kept ? kept->spec.get() : nullptr});
+      const Spec* const spec = kept ? kept->spec.get() : nullptr;
+      progress.text = WithReason(control::Describe(tell, {.spec = spec}), tell.failure, spec,
+                                 parts_.observations);
       if (tell.kind == action::Tell::Kind::kReady && kept != nullptr) {
         progress.detail = control::EvidenceText(*kept->spec);
       }

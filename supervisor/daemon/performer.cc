@@ -129,17 +129,15 @@ void Performer::Do(const action::Tell& tell) {
   const Spec* const spec = SpecOf(parts_.state, tell.instance, tell.generation);
   const control::About about{.spec = spec};
   const control::LogLine line = control::LogLineFor(tell, about);
-  const std::string* const trouble =
-      tell.kind == Kind::kSpawnFailed ? parts_.observations.TroubleOf(tell.token) : nullptr;
   if (parts_.log.Wants(line.severity)) {
-    parts_.log.Write(line.severity, trouble == nullptr ? line.text : line.text + ": " + *trouble);
+    parts_.log.Write(line.severity, WithReason(line.text, tell.failure, spec, parts_.observations));
   }
   if (!IsHappening(tell.kind)) return;
   parts_.observations.NoteHappening(
-      tell.instance.service,
-      {.unix_ms = Clocks::Read().unix_ms,
-       .text = tell.instance.Text() + " " +
-               (trouble == nullptr ? control::Describe(tell, about) : *trouble)});
+      tell.instance.service, {.unix_ms = Clocks::Read().unix_ms,
+                              .text = tell.instance.Text() + " " +
+                                      WithReason(control::Describe(tell, about), tell.failure, spec,
+                                                 parts_.observations)});
 }
 
 // ---- Probes. ----

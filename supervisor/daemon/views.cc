@@ -59,9 +59,19 @@ Clocks Clocks::Read() {
 
 std::string ReasonFor(const Failure& failure, const Spec* spec, const Observations& observations) {
   if (failure.kind == Failure::Kind::kSpawn) {
-    if (const std::string* text = observations.TroubleOf(failure.token)) return *text;
+    const std::string* const text = observations.TroubleOf(failure.token);
+    if (text != nullptr) return "cannot start: " + *text;
   }
-  return control::Describe(failure, {.spec = spec, .search_path = {}});
+  return control::Describe(failure, {.spec = spec});
+}
+
+std::string WithReason(std::string text, const Failure& failure, const Spec* spec,
+                       const Observations& observations) {
+  if (failure.kind != Failure::Kind::kSpawn) return text;
+  const std::string plain = control::Describe(failure, {.spec = spec});
+  const std::size_t place = plain.empty() ? std::string::npos : text.find(plain);
+  if (place == std::string::npos) return text;
+  return text.replace(place, plain.size(), ReasonFor(failure, spec, observations));
 }
 
 std::vector<Row> Views::Rows(const std::vector<InstanceId>& only, WithUsage with_usage,

@@ -70,5 +70,8 @@ class Views {
 // Why, with what only this daemon knows of a plan that could not be made.
 [[nodiscard]] std::string ReasonFor(const Failure& failure, const Spec* spec,
                                     const Observations& observations);
+// `text` about that failure, with the better words for it.
+[[nodiscard]] std::string WithReason(std::string text, const Failure& failure, const Spec* spec,
+                                     const Observations& observations);
 
 }  // namespace oxherd

@@ -86,8 +86,12 @@ bool CgroupShelf::IsEmpty(Spot spot) const {
   return populated && !*populated;
 }
 
-bool CgroupShelf::Kill(Spot spot) const {
-  return os::KillCgroup(entries_[spot].directory.get()).has_value();
+// Linux (seen: 6.18) kills at once what is cloned into a cgroup that was killed before: it compares
+// the parent's count of kills with the cgroup's, to catch a fork that races with cgroup.kill.
+bool CgroupShelf::Kill(Spot spot) {
+  Entry& entry = entries_[spot];
+  entry.kept = false;
+  return os::KillCgroup(entry.directory.get()).has_value();
 }
 
 bool CgroupShelf::SawOomKill(Spot spot) const {

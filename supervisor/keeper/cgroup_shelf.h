@@ -40,7 +40,8 @@ class CgroupShelf {
   [[nodiscard]] int directory(Spot spot) const { return entries_[spot].directory.get(); }
   [[nodiscard]] int events(Spot spot) const { return entries_[spot].events.get(); }
   [[nodiscard]] bool IsEmpty(Spot spot) const;
-  [[nodiscard]] bool Kill(Spot spot) const;
+  // SIGKILL to all in it. It is not used again afterwards.
+  [[nodiscard]] bool Kill(Spot spot);
   // Whether the OOM killer has struck in it since it was taken.
   [[nodiscard]] bool SawOomKill(Spot spot) const;
 
@@ -53,7 +54,8 @@ class CgroupShelf {
   struct Entry {
     std::array<char, kMaxName + 1> name{};  // empty: the spot is free
     bool in_use = false;
-    bool kept = true;  // false: a second directory for a name, removed when it is returned
+    // False: a second directory for a name, or one that was killed; removed when it is returned.
+    bool kept = true;
     Instant unused_since{};
     std::uint64_t oom_kills_before = 0;
     os::Fd directory;
