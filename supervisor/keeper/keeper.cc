@@ -83,6 +83,7 @@ int Keeper::Run() {
   mend_at_ = now + kMendEvery;
   book_.OnTick(now);
   Perform(now);
+  os::ReleaseStartPages();
   while (!exit_code_) WaitOnce();
   home_.RemoveControlSocket();
   processes_->RemoveCgroups();

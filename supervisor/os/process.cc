@@ -1,6 +1,8 @@
 #include "os/process.h"
 
 #include <fcntl.h>
+#include <link.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -87,15 +89,36 @@ int OomScoreAdj() {
   return score;
 }
 
+void ReleaseStartPages() {
+  constexpr auto kRelease = [](dl_phdr_info* program, std::size_t, void*) {
+    for (int i = 0; i < program->dlpi_phnum; ++i) {
+      const auto& segment = program->dlpi_phdr[i];
+      if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) != 0) continue;
+      constexpr std::uintptr_t kPage = 4096;  // a larger page size only makes the call fail
+      const std::uintptr_t start = (program->dlpi_addr + segment.p_vaddr) & ~(kPage - 1);
+      const std::uintptr_t end = program->dlpi_addr + segment.p_vaddr + segment.p_memsz;
+      // NOLINTNEXTLINE(performance-no-int-to-ptr): that is how a program header says where it is
+      ::madvise(reinterpret_cast<void*>(start), end - start, MADV_DONTNEED);
+    }
+    return 1;  // the program itself comes first; its libraries, if it has any, are shared
+  };
+  ::dl_iterate_phdr(kRelease, nullptr);
+}
+
 SystemStatus BlockAllSignals() {
   sigset_t all{};
   ::sigfillset(&all);
   if (Try([&] { return ::sigprocmask(SIG_SETMASK, &all, nullptr); }) < 0) return LastErrno();
   struct sigaction standard{};
   standard.sa_handler = SIG_DFL;
-  // SIGKILL and SIGSTOP cannot be set, nor can the two that glibc keeps for itself: errors mean
-  // nothing here.
+  // SIGKILL and SIGSTOP cannot be set: errors mean nothing here.
   for (int signal = 1; signal <= SIGRTMAX; ++signal) ::sigaction(signal, &standard, nullptr);
+  // The two that glibc keeps for itself it does not let anybody set, but posix_spawn(3) has left
+  // them ignored, and our children would inherit that.
+  constexpr std::array<unsigned long, 4> kDefault{};  // handler, flags, restorer, mask
+  for (int signal = __SIGRTMIN; signal < SIGRTMIN; ++signal) {
+    ::syscall(SYS_rt_sigaction, signal, kDefault.data(), nullptr, sizeof(unsigned long));
+  }
   return {};
 }
 
