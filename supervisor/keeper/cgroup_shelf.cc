@@ -1,6 +1,7 @@
 #include "keeper/cgroup_shelf.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 
 namespace oxherd::keeper {
@@ -68,17 +69,16 @@ CgroupShelf::Spot CgroupShelf::Make(std::string_view name) {
 void CgroupShelf::Return(Spot spot, Instant now) {
   if (spot == kNoSpot) return;
   Entry& entry = entries_[spot];
-  entry.in_use = false;
   entry.unused_since = now;
-  if (!entry.kept) Remove(entry);
+  entry.in_use = !entry.kept && !Remove(entry);
+  entry.is_left_over = entry.in_use;
 }
 
-void CgroupShelf::Remove(Entry& entry) {
-  entry.events.Reset();
-  entry.directory.Reset();
-  // EBUSY means somebody else has moved a process in: the directory is made use of again or left.
-  static_cast<void>(os::RemoveCgroup(root_.get(), entry.name.data()).has_value());
+bool CgroupShelf::Remove(Entry& entry) {
+  const os::SystemStatus removed = os::RemoveCgroup(root_.get(), entry.name.data());
+  if (!removed && removed.error().number == EBUSY) return false;
   entry = Entry{};
+  return true;
 }
 
 bool CgroupShelf::IsEmpty(Spot spot) const {
@@ -101,8 +101,9 @@ bool CgroupShelf::SawOomKill(Spot spot) const {
 
 void CgroupShelf::Tidy(Instant now) {
   for (Entry& entry : entries_) {
-    const bool is_there = entry.name[0] != '\0';
-    if (is_there && !entry.in_use && now - entry.unused_since >= kKeptFor) Remove(entry);
+    if (entry.name[0] == '\0') continue;
+    const bool is_old = !entry.in_use && now - entry.unused_since >= kKeptFor;
+    if (is_old || entry.is_left_over) Remove(entry);
   }
 }
 

@@ -54,8 +54,10 @@ class CgroupShelf {
   struct Entry {
     std::array<char, kMaxName + 1> name{};  // empty: the spot is free
     bool in_use = false;
-    // False: a second directory for a name, or one that was killed; removed when it is returned.
+    // False: a second directory for a name, or one that was killed; removed when it is returned. As
+    // long as that fails (somebody has made a cgroup in it) it stays in use, and is tried again.
     bool kept = true;
+    bool is_left_over = false;
     Instant unused_since{};
     std::uint64_t oom_kills_before = 0;
     os::Fd directory;
@@ -63,7 +65,7 @@ class CgroupShelf {
   };
   [[nodiscard]] Spot FindName(std::string_view name) const;
   [[nodiscard]] Spot Make(std::string_view name);
-  void Remove(Entry& entry);
+  bool Remove(Entry& entry);
 
   std::string own_name_;
   std::uint32_t most_;

@@ -178,6 +178,44 @@ TEST_CASE("a hundred processes that ignore everything are killed together at the
   }
 }
 
+TEST_CASE("a slot whose process was killed starts again in a cgroup of its own") {
+  KeeperRun run;
+  run.AskForWorld();
+  bool in_cgroup = true;
+  for (std::uint64_t number = 1; number <= 4 && in_cgroup; ++number) {
+    const Token token(number);
+    Plan plan = run.PlanFor(token, {"child", "session", "then", "sleep"});
+    plan.cgroup = "api.0";
+    const os::Fd output = run.SpawnPlan(token, plan);
+    in_cgroup = run.Await<Started>().in_cgroup;
+    ReadLine(output.get());
+    run.Send(Kill{token});
+    run.Await<Gone>();
+    run.Send(Ack{token});
+  }
+  if (!in_cgroup) MESSAGE("skipped: no cgroups here");
+}
+
+TEST_CASE("an instance that makes cgroups of its own does not spoil its slot") {
+  KeeperRun run;
+  run.AskForWorld();
+  for (std::uint64_t number = 1; number <= 3; ++number) {
+    const Token token(number);
+    Plan plan = run.PlanFor(token, {});
+    plan.program = "/bin/sh";
+    plan.arguments = {"sh", "-c",
+                      "own=$(sed -n s,^0::,,p /proc/self/cgroup); "
+                      "mount=$(awk '$0 ~ / - cgroup2 / {print $5; exit}' /proc/self/mountinfo); "
+                      "mkdir $mount$own/inner 2>/dev/null; echo made; exec sleep 1000"};
+    plan.cgroup = "api.0";
+    const os::Fd output = run.SpawnPlan(token, plan);
+    CHECK(ReadLine(output.get()) == "made");
+    run.Send(Kill{token});
+    run.Await<Gone>();
+    run.Send(Ack{token});
+  }
+}
+
 TEST_CASE("a Kill in the middle of a fork storm leaves nobody") {
   for (const Cgroups cgroups : {Cgroups::kOn, Cgroups::kOff}) {
     KeeperRun run(cgroups);
