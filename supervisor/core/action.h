@@ -80,7 +80,7 @@ struct Tell {
     kStopped,  // millis: from the stop signal to gone
     kBackoff,  // millis: delay; number: crashes
     kFailed,   // failure; millis: until the next try; number: crashes
-    kDone,     // a oneshot's 0, or a service's end by itself
+    kDone,     // millis: from spawn to exit; a oneshot's 0, or a service's end by itself
     kHookStarted,
     kHookFailed,   // failure
     kReloadBegun,  // generation: target

@@ -129,6 +129,7 @@ bool StepInstance(Context& context, Service& service, SlotIndex slot, Which whic
   InstanceContext inner = MakeInstanceContext(context, service, id, service.slots[slot], instance);
   const StateKind before = instance.kind();
   if (!Step(instance, event, inner)) return false;
+  if (std::holds_alternative<on::Started>(event)) context.starts_may_go = true;
   AfterStep(context, service, slot, which, inner.failed, inner.settled, before);
   return true;
 }

@@ -192,16 +192,16 @@ InstanceState Machine::TreeGone(const Process& process, After after, bool asked_
                     .after = after,
                     .hook = hook};
   }
-  return Finish(after);
+  return Finish(process, after);
 }
 
-InstanceState Machine::Finish(After after) {
-  if (after == After::kCrash) return AfterCrash();
+InstanceState Machine::Finish(const Process& process, After after) {
+  if (after == After::kCrash) return AfterCrash(process);
   Say(Tell::Kind::kStopped, {}, MillisBetween(self_.state_since, now()));
   return Stopped{};
 }
 
-InstanceState Machine::AfterCrash() {
+InstanceState Machine::AfterCrash(const Process& process) {
   context_.settled = true;
   const ExitStatus status = self_.last_exit.value_or(ExitStatus{});
   const bool ended_by_itself = self_.failure.kind == Failure::Kind::kExited;
@@ -209,11 +209,11 @@ InstanceState Machine::AfterCrash() {
   if (policy().type == ServiceType::kOneshot) {
     if (self_.failure.is_set()) return GiveUp();
     self_.was_ready = true;
-    Say(Tell::Kind::kDone, {});
+    Say(Tell::Kind::kDone, {}, MillisBetween(process.spawned_at, now()));
     return Exited{};
   }
   if (ended_by_itself && !StartsAgain(policy(), status, self_.failure.was_ready)) {
-    Say(Tell::Kind::kDone, {});
+    Say(Tell::Kind::kDone, {}, MillisBetween(process.spawned_at, now()));
     return Exited{};
   }
   if (self_.crashes == 0) self_.first_crash = now();
@@ -401,7 +401,7 @@ InstanceState Machine::On(const Stopping& state, const InstanceEvent& event) {
                      .asked_to_stop = true,
                      .after = state.after};
     case Stopping::Phase::kPostStop:  // on::HookDone, on::Due
-      return Finish(state.after);
+      return Finish(state.process, state.after);
   }
   return state;
 }

@@ -48,8 +48,8 @@ class Machine {
   InstanceState RestRemoved(const Process& process, ExitStatus status);
   InstanceState SpawnFailed(const Process& process, const on::SpawnFailed& failure);
   InstanceState TreeGone(const Process& process, After after, bool asked_to_stop);
-  InstanceState Finish(After after);
-  InstanceState AfterCrash();
+  InstanceState Finish(const Process& process, After after);
+  InstanceState AfterCrash(const Process& process);
   InstanceState GiveUp();
   InstanceState WaitBeforeRestart(Millis delay);
 

@@ -188,7 +188,9 @@ void AdvanceRecord(Context& context, RequestRecord& record) {
     if (item.outcome != Outcome::kRunning) continue;
     EvaluateItem(context.state, record, item);
     if (item.outcome == Outcome::kRunning && record.deadline <= context.now) {
-      End(item, Outcome::kFailed, Because(Failure::Kind::kTimeout, item.service));
+      Failure failure = Because(Failure::Kind::kTimeout, item.service);
+      failure.millis = static_cast<std::uint32_t>(ToMillis(record.deadline - record.accepted));
+      End(item, Outcome::kFailed, failure);
     }
   }
   RunQueue(context, record);

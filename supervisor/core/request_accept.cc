@@ -377,6 +377,13 @@ void AcceptStarts(Context& context, const event::Request& request, RequestRecord
   }
 }
 
+Generation NewestWanted(const Service& service) {
+  Generation newest = service.generation;
+  if (service.rollout) newest = std::max(newest, service.rollout->target);
+  if (service.next) newest = std::max(newest, service.next->target);
+  return newest;
+}
+
 }  // namespace
 
 void AcceptVerb(Context& context, const event::Request& request, RequestRecord& record) {
@@ -435,6 +442,11 @@ void BeginItem(Context& context, RequestItem& item) {
   } else if (service->wish == Wish::kStopped) {
     item.outcome = Outcome::kUnchanged;
     item.was_stopped = true;
+  } else if (const Generation newest = NewestWanted(*service); item.generation < newest) {
+    item.outcome = Outcome::kFailed;  // while it was queued
+    item.failure.kind = Failure::Kind::kSuperseded;
+    item.failure.other = newest;
+    item.tried = item.generation;
   } else {
     RequestRollout(context, *service, item.generation);
   }

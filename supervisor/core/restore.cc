@@ -121,9 +121,11 @@ void SpawnHookAgain(Context& context, Service& service, Hook& hook) {
                                           .kind = hook.kind});
 }
 
-void JoinHooks(Context& context, Service& service, const World& world) {
+// Those below `limit`: the others were started by this very restore.
+void JoinHooks(Context& context, Service& service, const World& world, Token limit) {
   std::vector<Token> ended;
   for (Hook& hook : service.hooks) {
+    if (hook.token >= limit) continue;
     const WorldRecord* record = Find(world, hook.token);
     if (record == nullptr && hook.killed) {
       ended.push_back(hook.token);
@@ -245,13 +247,13 @@ void Adopt(Context& context, const WorldRecord& record) {
   if (record.exit) StepInstance(context, *service, index, which, on::Exit{*record.exit});
 }
 
-void JoinService(Context& context, Service& service, const World& world) {
+void JoinService(Context& context, Service& service, const World& world, Token limit) {
   for (std::size_t i = 0; i < service.slots.size(); ++i) {
     const auto slot = static_cast<SlotIndex>(i);
     JoinInstance(context, service, slot, Which::kCurrent, world);
     if (i < service.slots.size()) JoinInstance(context, service, slot, Which::kReplacement, world);
   }
-  JoinHooks(context, service, world);
+  JoinHooks(context, service, world, limit);
 }
 
 }  // namespace
@@ -261,12 +263,13 @@ void Restore(State& state, const World& world, Instant now, Actions& actions) {
   for (const WorldRecord& record : world) {
     state.next_token = std::max(state.next_token, record.token.Next());
   }
+  const Token limit = state.next_token;
   std::vector<const WorldRecord*> unknown;
   for (const WorldRecord& record : world) {
     if (!IsKnown(state, record.token)) unknown.push_back(&record);
   }
   for (std::size_t i = 0; i < state.services.size(); ++i) {
-    JoinService(context, state.services[i], world);
+    JoinService(context, state.services[i], world, limit);
   }
   for (const WorldRecord* record : unknown) {
     if (record->gone || record->spawn_failed) {

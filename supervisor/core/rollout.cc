@@ -6,6 +6,7 @@
 #include "core/request.h"
 #include "core/restart_policy.h"
 #include "core/rollout_slot.h"
+#include "core/start_order.h"
 #include "core/supervisor.h"
 
 namespace oxherd {
@@ -119,9 +120,19 @@ const Instance* DoneSlotThatFailed(const Service& service) {
   return nullptr;
 }
 
+// About to start, if not for a dependency that may never be met.
+bool IsComing(const State& state, const Service& service, const Waiting& waiting) {
+  return waiting.order == Order::kAtOnce ||
+         std::ranges::all_of(service.waits_for,
+                             [&](const Dependency& need) { return IsMet(state, need); });
+}
+
 // Between two steps of a crash and its restart: a reload does not end on such a slot.
 bool IsUnsettled(const State& state, const Service& service, const Slot& slot) {
   if (!IsWanted(state, service, slot)) return false;
+  if (const auto* waiting = std::get_if<Waiting>(&slot.current.state)) {
+    return IsComing(state, service, *waiting);
+  }
   if (const auto* killing = std::get_if<Killing>(&slot.current.state)) return !killing->unkillable;
   const StateKind kind = slot.current.kind();
   return kind == StateKind::kBackoff || kind == StateKind::kStarting ||
@@ -138,6 +149,22 @@ bool AllKeptSlotsDone(const Context& context, const Service& service, std::size_
     }
   }
   return true;
+}
+
+// A failed generation is not tried again: what of it crashes on the way back makes room at once.
+void StopRestartsOfTarget(Context& context, Service& service) {
+  const Rollout& rollout = *service.rollout;
+  if (rollout.cause != Cause::kPerson) return;
+  for (std::size_t i = 0; i < service.slots.size() && i < rollout.slots.size(); ++i) {
+    const Instance& current = service.slots[i].current;
+    const Progress progress = rollout.slots[i];
+    const bool goes_back = progress == Progress::kTodo || progress == Progress::kInProgress;
+    if (!goes_back || current.generation != rollout.target) continue;
+    const auto* waiting = std::get_if<Waiting>(&current.state);
+    const bool restarts = waiting != nullptr && waiting->order == Order::kAtOnce;
+    if (!restarts && current.kind() != StateKind::kBackoff) continue;
+    StepInstance(context, service, static_cast<SlotIndex>(i), Which::kCurrent, on::Stop{});
+  }
 }
 
 void TakeTurns(Context& context, Service& service, std::size_t count) {
@@ -226,8 +253,7 @@ void RequestRollout(Context& context, Service& service, Generation target) {
 
 void RequestReplacement(Context& context, Service& service, Cause cause,
                         std::optional<SlotIndex> slot) {
-  if (service.rollout || service.next || service.wish != Wish::kRunning) return;
-  if (context.state.shutdown || service.deleting) return;
+  if (!service.may_replace() || context.state.shutdown) return;
   const Policy& policy = service.policy(service.generation);
   if (policy.type == ServiceType::kOneshot) return;
   std::vector<Progress> slots(service.slots.size(), slot ? Progress::kDone : Progress::kTodo);
@@ -331,6 +357,7 @@ void AdvanceRollout(Context& context, Service& service) {
     return TurnBack(context, service, failure);
   }
   service.rollout->settle_at = kNever;
+  if (service.rollout->phase == Phase::kBack) StopRestartsOfTarget(context, service);
   for (std::size_t i = 0; i < service.slots.size(); ++i) {
     UpdateSlot(context, service, static_cast<SlotIndex>(i));
   }
@@ -344,7 +371,7 @@ void AdvanceRollout(Context& context, Service& service) {
 }
 
 void ReplaceUnhealthy(Context& context, Service& service) {
-  if (service.rollout) return;
+  if (!service.may_replace()) return;
   for (std::size_t i = 0; i < service.slots.size(); ++i) {
     const auto* bad = std::get_if<Unhealthy>(&service.slots[i].current.state);
     if (bad == nullptr || service.slots[i].replacement || bad->next_try > context.now) continue;

@@ -336,8 +336,7 @@ std::size_t WantedCount(const Service& service) {
 // What a slot starts that was empty for another reason: until its turn has come, as if there were no
 // rollout.
 Generation GenerationToStart(const Service& service, std::size_t index) {
-  if (!service.rollout) return service.generation;
-  if (service.rollout->cause != Cause::kPerson) return service.slots[index].current.generation;
+  if (!service.rollout || service.rollout->cause != Cause::kPerson) return service.generation;
   if (service.rollout->slots[index] == Progress::kTodo) return service.rollout->from;
   return service.slots[index].current.generation;
 }

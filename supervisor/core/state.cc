@@ -24,6 +24,10 @@ bool Service::is_down() const {
          });
 }
 
+bool Service::may_replace() const {
+  return wish == Wish::kRunning && !deleting && !stop_order && !rollout && !next;
+}
+
 Instant Service::deadline() const {
   Instant earliest = kNever;
   for (const Slot& slot : slots) {
@@ -31,7 +35,7 @@ Instant Service::deadline() const {
     if (slot.replacement) {
       earliest = std::min(earliest, slot.replacement->deadline());
     } else if (const auto* unhealthy = std::get_if<Unhealthy>(&slot.current.state);
-               unhealthy != nullptr && !rollout) {
+               unhealthy != nullptr && may_replace()) {
       earliest = std::min(earliest, unhealthy->next_try);
     }
   }

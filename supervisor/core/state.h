@@ -113,6 +113,8 @@ struct Service {
   [[nodiscard]] const Policy& policy(Generation wanted) const { return spec(wanted).policy; }
   // No process, no hook: nothing of it runs.
   [[nodiscard]] bool is_down() const;
+  // Nothing speaks against replacing one of its instances now.
+  [[nodiscard]] bool may_replace() const;
   [[nodiscard]] Instant deadline() const;
 
   friend bool operator==(const Service&, const Service&) = default;
