@@ -83,7 +83,6 @@ int Keeper::Run() {
   mend_at_ = now + kMendEvery;
   book_.OnTick(now);
   Perform(now);
-  os::ReleaseStartPages();
   while (!exit_code_) WaitOnce();
   home_.RemoveControlSocket();
   processes_->RemoveCgroups();
@@ -100,8 +99,10 @@ void Keeper::WaitOnce() {
   Perform(now);
   processes_->LookAfterTrees(now);
   Perform(now);
+  const bool is_idle = ready.empty() && now >= mend_at_;
   if (now >= mend_at_) MendControlSocket(now);
   SendReports(now);
+  if (is_idle) os::ReleaseProgramPages();
 }
 
 void Keeper::Handle(const os::Ready& ready, Instant now) {

@@ -89,7 +89,7 @@ int OomScoreAdj() {
   return score;
 }
 
-void ReleaseStartPages() {
+void ReleaseProgramPages() {
   constexpr auto kRelease = [](dl_phdr_info* program, std::size_t, void*) {
     for (int i = 0; i < program->dlpi_phnum; ++i) {
       const auto& segment = program->dlpi_phdr[i];

@@ -48,10 +48,10 @@ struct OpenFiles {
 // Our own oom_score_adj (proc(5)); 0 if it cannot be read.
 [[nodiscard]] int OomScoreAdj();
 
-// Lets go of the program's pages that only the start has needed; what is needed again comes back
-// from the page cache (madvise(2), MADV_DONTNEED on what is never written). For a program that then
-// sleeps for months.
-void ReleaseStartPages();
+// Lets go of the pages of our own program; what is needed again comes back from the page cache, 64
+// KiB at a time (madvise(2), MADV_DONTNEED on what is never written). For a program that sleeps
+// most of its life.
+void ReleaseProgramPages();
 
 // All signals are blocked and all dispositions are the default ones, whatever we were started with.
 // What we want to hear of comes by signalfd(2).

@@ -204,7 +204,7 @@ TEST_CASE("an idle keeper uses no time and little memory") {
     run.Await<Started>();
   }
   const long before = run.TicksOfKeeper();
-  run.ExpectSilence(Seconds(3));
+  run.ExpectSilence(Seconds(6));
   CHECK(run.TicksOfKeeper() - before <= 1);
   const auto rollup =
       os::ReadFile("/proc/" + std::to_string(run.keeper().number()) + "/smaps_rollup", 1 << 16);
