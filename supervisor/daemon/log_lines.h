@@ -40,7 +40,7 @@ class LineStamper {
 class LineMatcher {
  public:
   // Of a line that is longer only the beginning is looked at.
-  static constexpr std::size_t kMaxLine = 2048;
+  static constexpr std::size_t kMaxLine = 1024;
 
   // An expression that cannot be compiled is an error; config/ has refused it long before.
   [[nodiscard]] static Result<LineMatcher> Make(const std::string& expression);
