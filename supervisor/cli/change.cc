@@ -140,8 +140,8 @@ int Show(const Session& session, const Reply& reply) {
   if (session.options.dry_run && reply.ok()) {
     said.out = RenderPlan(reply);
   } else {
-    said =
-        RenderResult(session.screen, reply, session.options.no_wait ? Waited::kNo : Waited::kYes);
+    said = RenderResult(session.screen, reply,
+                        {.no_wait = session.options.no_wait, .until = session.options.until});
   }
   Write(STDOUT_FILENO, said.out);
   Write(STDERR_FILENO, said.err);

@@ -18,7 +18,7 @@ struct Style {
   Paint paint = Paint::kPlain;
 };
 
-Style StyleOf(const std::optional<TellKind>& kind) {
+Style StyleOf(const std::optional<TellKind>& kind, bool failed) {
   if (!kind) return {Weight::kSettled};
   switch (*kind) {
     case TellKind::kReady:
@@ -39,6 +39,7 @@ Style StyleOf(const std::optional<TellKind>& kind) {
     case TellKind::kReplacing:
       return {Weight::kSettled, Paint::kBusy};
     case TellKind::kExited:
+      return failed ? Style{Weight::kSettled, Paint::kBad} : Style{Weight::kPassing};
     case TellKind::kStopped:
     case TellKind::kAdopted:
       return {Weight::kSettled};
@@ -71,7 +72,7 @@ ProgressLines::Line& ProgressLines::LineFor(const Progress& progress) {
 }
 
 std::optional<Weight> ProgressLines::Add(const Progress& progress) {
-  const Style style = StyleOf(progress.kind);
+  const Style style = StyleOf(progress.kind, progress.failed);
   if (!style.weight) return std::nullopt;
   Line& line = LineFor(progress);
   const bool older = progress.generation < line.generation;
@@ -122,7 +123,7 @@ std::string ProgressLines::RenderOne(const Screen& screen, const Progress& progr
   line.generation = progress.generation;
   line.settled = {Clean(progress.text)};
   line.detail = Clean(progress.detail);
-  line.paint = StyleOf(progress.kind).paint;
+  line.paint = StyleOf(progress.kind, progress.failed).paint;
   Screen as_wide_as_it_takes = screen;
   as_wide_as_it_takes.is_terminal = false;
   return Layout(as_wide_as_it_takes, line);

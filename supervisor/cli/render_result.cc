@@ -135,7 +135,7 @@ std::string NotWaitedLine(const Reply& reply) {
                      control::Name(reply.command), Join(names));
 }
 
-std::string SuccessText(const Reply& reply) {
+std::string SuccessText(const Reply& reply, const Asked& asked) {
   switch (reply.command) {
     case Command::kStart:
       return UpLine(reply);
@@ -150,8 +150,12 @@ std::string SuccessText(const Reply& reply) {
       return Changes(reply);
     case Command::kWait: {
       Names names;
-      for (const ServiceResult& service : reply.services) names.push_back(service.name);
-      return names.empty() ? "" : fmt::format("{}: as asked\n", Join(names));
+      for (const ServiceResult& service : reply.services) {
+        if (!IsBad(service)) names.push_back(service.name);
+      }
+      if (names.empty()) return "";
+      return fmt::format("{} {} {}\n", Join(names), names.size() == 1 ? "is" : "are",
+                         control::UntilName(asked.until));
     }
     case Command::kDaemonStop:
       return "the daemon has stopped; it forgets nothing: oxherd daemon start brings all back\n";
@@ -177,7 +181,7 @@ std::string RenderError(const Reply& reply) {
   return text;
 }
 
-Said RenderResult(const Screen& screen, const Reply& reply, Waited waited) {
+Said RenderResult(const Screen& screen, const Reply& reply, const Asked& asked) {
   Said said;
   bool failures_told = false;
   for (const ServiceResult& service : reply.services) {
@@ -189,10 +193,10 @@ Said RenderResult(const Screen& screen, const Reply& reply, Waited waited) {
     for (const std::string& note : service.notes) notes += " " + Clean(note) + "\n";
   }
   for (const std::string& note : reply.notes) said.out += " " + Clean(note) + "\n";
-  if (reply.ok() && waited == Waited::kNo) {
+  if (reply.ok() && asked.no_wait) {
     said.out += NotWaitedLine(reply);
   } else {
-    said.out += failures_told || reply.ok() ? SuccessText(reply) : "";
+    said.out += failures_told || reply.ok() ? SuccessText(reply, asked) : "";
   }
   if (!reply.ok() && (!failures_told || reply.code != control::ExitCode::kNotDone)) {
     said.err += RenderError(reply);

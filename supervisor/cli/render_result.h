@@ -14,12 +14,15 @@ struct Said {
   std::string err;
 };
 
-// Whether the command was to be waited for (--no-wait).
-enum class Waited { kYes, kNo };
+// What of the request its result is told by.
+struct Asked {
+  bool no_wait = false;
+  control::Until until = control::Until::kReady;
+};
 
 // For commands that change something or wait.
 [[nodiscard]] Said RenderResult(const Screen& screen, const control::Reply& reply,
-                                Waited waited = Waited::kYes);
+                                const Asked& asked = {});
 
 // What `--dry-run` prints.
 [[nodiscard]] std::string RenderPlan(const control::Reply& reply);

@@ -211,6 +211,7 @@ Progress ReadProgress(const Fields& fields) {
   fields.Read("text", progress.text);
   fields.Read("ms", progress.ms);
   fields.Read("detail", progress.detail);
+  fields.Read("failed", progress.failed);
   return progress;
 }
 

@@ -197,10 +197,11 @@ std::string RetryText(const action::Tell& tell) {
   return fmt::format("next try in {}", LimitText(tell.millis));
 }
 
-std::string FailedText(const action::Tell& tell, const About& about) {
+// The cause has just been told by the event before.
+std::string FailedText(const action::Tell& tell) {
   const std::string crashes =
-      tell.number > 1 ? fmt::format(" ({} crashes in a row)", tell.number) : "";
-  return fmt::format("failed{}{}; {}", Because(tell.failure, about), crashes, RetryText(tell));
+      tell.number > 1 ? fmt::format(" after {} crashes in a row", tell.number) : "";
+  return fmt::format("given up{}; {}", crashes, RetryText(tell));
 }
 
 std::string StoppingText(const action::Tell& tell) {
@@ -262,7 +263,7 @@ std::string Describe(const action::Tell& tell, const About& about) {
     case TellKind::kBackoff:
       return BackoffText(tell, about);
     case TellKind::kFailed:
-      return FailedText(tell, about);
+      return FailedText(tell);
     case TellKind::kDone:
       return fmt::format("done in {}", DurationText(tell.millis));
     case TellKind::kHookStarted:

@@ -218,6 +218,7 @@ Json EncodeProgress(const Progress& progress) {
                 {"text", progress.text},
                 {"ms", progress.ms}};
   PutText(inner, "detail", progress.detail);
+  PutFlag(inner, "failed", progress.failed);
   return {{"v", kWireVersion}, {"progress", std::move(inner)}};
 }
 

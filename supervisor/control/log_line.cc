@@ -76,6 +76,8 @@ std::string Words(const action::Tell& tell, const About& about) {
                          ShortDuration(tell.millis));
     case TellKind::kStopped:
       return fmt::format("stopped after={}", ShortDuration(tell.millis));
+    case TellKind::kDone:
+      return fmt::format("done after={}", ShortDuration(tell.millis));
     case TellKind::kBackoff:
       return fmt::format("crashed crashes={}; {}", tell.number, Describe(tell, about));
     case TellKind::kFailed:
@@ -93,7 +95,6 @@ std::string Words(const action::Tell& tell, const About& about) {
     case TellKind::kUndrained:
     case TellKind::kKilling:
     case TellKind::kUnkillable:
-    case TellKind::kDone:
     case TellKind::kHookStarted:
     case TellKind::kHookFailed:
     case TellKind::kReloadBegun:

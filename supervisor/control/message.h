@@ -114,6 +114,7 @@ struct Progress {
   std::string text;    // "ready in 412 ms"
   std::string detail;  // "answers /health"; may be empty
   std::uint32_t ms = 0;
+  bool failed = false;  // it tells of a failure: an exit that nobody asked for
 
   [[nodiscard]] std::string Subject() const;  // "api/0", or "api"
   friend bool operator==(const Progress&, const Progress&) = default;

@@ -417,7 +417,8 @@ class Reader {
     }
     for (const Service& service : state_.services) {
       if (target->kind == Target::Kind::kService && service.name != target->service) continue;
-      for (std::size_t slot = 0; slot < service.slots.size(); ++slot) {
+      // One that has never run has no slots yet, and is shown all the same.
+      for (std::size_t slot = 0; slot < std::max<std::size_t>(service.slots.size(), 1); ++slot) {
         selected.push_back({service.name, static_cast<SlotIndex>(slot)});
       }
     }

@@ -70,6 +70,14 @@ std::string FailedInstance(const RequestItem& item) {
   return "";
 }
 
+// A wait whose time is over is not done, and not failed either: what it waits for goes on.
+control::ExitCode CodeForFailures(const RequestRecord& record) {
+  const bool in_time = std::ranges::none_of(record.items, [](const RequestItem& item) {
+    return item.failure.kind == Failure::Kind::kTimeout;
+  });
+  return in_time ? control::ExitCode::kNotDone : control::ExitCode::kLost;
+}
+
 const Spec* SpecOfFailure(const Service& service, const RequestItem& item) {
   const KeptSpec* kept = item.tried.is_set() ? service.Find(item.tried) : nullptr;
   if (kept == nullptr) kept = service.Find(service.generation);
@@ -106,7 +114,7 @@ Reply Conversations::ReplyFor(const RequestRecord& record, const Open& open,
   reply.command = open.command;
   reply.ms = ToMillis(os::Now() - record.accepted);
   const bool ok = record.finished ? record.succeeded() : true;
-  reply.code = ok ? control::ExitCode::kDone : control::ExitCode::kNotDone;
+  reply.code = ok ? control::ExitCode::kDone : CodeForFailures(record);
   for (const RequestItem& item : record.items) {
     if (item.failure.token.is_set() && IsFinal(item.outcome)) {
       tails.emplace(item.failure.token, reply.services.size());

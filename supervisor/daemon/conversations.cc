@@ -311,6 +311,7 @@ void Conversations::OnTell(const action::Tell& tell) {
         progress.detail = control::EvidenceText(*kept->spec);
       }
       progress.ms = tell.millis;
+      progress.failed = tell.failure.is_set();
       line = control::EncodeLine(FromDaemon(std::move(progress)));
     }
     for (const ClientId client : open.clients) server_->Send(client, line, Delivery::kMayDrop);

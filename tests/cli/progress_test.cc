@@ -25,6 +25,19 @@ Progress Say(const char* service, int slot, TellKind kind, int generation, const
   return progress;
 }
 
+Progress Failed(Progress progress) {
+  progress.failed = true;
+  return progress;
+}
+
+TEST_CASE("an exit that was asked for passes, one that was not stays") {
+  ProgressLines lines(ProgressLines::Generations::kHidden);
+  CHECK(lines.Add(Say("api", 0, TellKind::kExited, 1, "exited 0")) == Weight::kPassing);
+  lines.Add(Say("api", 0, TellKind::kStopped, 1, "stopped in 1.4 s"));
+  CHECK(lines.Render(kPipe, 0) == " api/0     stopped in 1.4 s");
+  CHECK(lines.Add(Failed(Say("api", 0, TellKind::kExited, 1, "exited 1"))) == Weight::kSettled);
+}
+
 TEST_CASE("an instance has one line, which says what is the case now") {
   ProgressLines lines(ProgressLines::Generations::kHidden);
   CHECK(lines.Add(Say("api", 0, TellKind::kSpawning, 1, "starting")) == Weight::kPassing);
@@ -48,7 +61,7 @@ TEST_CASE("a reload tells the new generation's story and the old one's end in on
 TEST_CASE("a crash loop does not make a line endless") {
   ProgressLines lines(ProgressLines::Generations::kHidden);
   for (int i = 0; i < 100; ++i) {
-    lines.Add(Say("api", 0, TellKind::kExited, 1, "exited 1"));
+    lines.Add(Failed(Say("api", 0, TellKind::kExited, 1, "exited 1")));
     lines.Add(Say("api", 0, TellKind::kBackoff, 1, "starting again in 4 s"));
   }
   CHECK(lines.Render(kPipe, 0) ==

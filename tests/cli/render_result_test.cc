@@ -124,9 +124,22 @@ TEST_CASE("a hundred names are not a hundred words") {
 }
 
 TEST_CASE("what is not waited for says how to look") {
-  CHECK(
-      RenderResult(kPipe, Answer(Command::kStart, {Result("api", Outcome::kStarted)}), Waited::kNo)
-          .out == "start is under way for api: oxherd list shows how far it is\n");
+  CHECK(RenderResult(kPipe, Answer(Command::kStart, {Result("api", Outcome::kStarted)}),
+                     {.no_wait = true})
+            .out == "start is under way for api: oxherd list shows how far it is\n");
+}
+
+TEST_CASE("a wait says what has come true, and what has not in time") {
+  CHECK(RenderResult(kPipe, Answer(Command::kWait, {Result("api", Outcome::kDone)}),
+                     {.until = control::Until::kHealthy})
+            .out == "api is healthy\n");
+  ServiceResult late = Result("late", Outcome::kFailed);
+  late.reason = "was not so within 200 ms";
+  Reply reply = Answer(Command::kWait, {Result("api", Outcome::kDone), late});
+  reply.code = ExitCode::kLost;
+  const Said said = RenderResult(kPipe, reply);
+  CHECK(said.out == "api is ready\n");
+  CHECK(said.err == "late was not so within 200 ms\n");
 }
 
 TEST_CASE("an error is one line, with the mistakes of a file before it") {

@@ -146,8 +146,7 @@ TEST_CASE("a crash loop says which try it is and when the next one comes") {
         "starting again in 4 s (try 3 of 10)");
   const Failure failure = Exit(ExitStatus::Code(1), 84, false);
   CHECK(Describe(Tell(TellKind::kFailed, 300'000, 10, failure)) ==
-        "failed: exited 1 after 84 ms, before it was ready (10 crashes in a row); next try in "
-        "5 min");
+        "given up after 10 crashes in a row; next try in 5 min");
   CHECK(Describe(Tell(TellKind::kFailed, 0, 1, failure))
             .ends_with("it stays down until somebody starts it"));
 }

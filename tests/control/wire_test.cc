@@ -146,7 +146,7 @@ TEST_CASE("what the daemon says comes out of the wire as it went in") {
 
   const Progress progress{
       action::Tell::Kind::kReady, "api", SlotIndex(1), Generation(8), "ready in 412 ms",
-      "answers /health",          412};
+      "answers /health",          412,   true};
   CHECK(ThroughWire(progress) == progress);
 
   CHECK(ThroughWire(FullReply()) == FullReply());
