@@ -177,7 +177,7 @@ InstanceState Machine::SpawnFailed(const Process& process, const on::SpawnFailed
   if (meaning != SpawnErrno::kTransient && !self_.was_ready) return GiveUp();
   ++self_.crashes;
   if (GivesUp(policy(), self_.crashes)) return GiveUp();
-  const Millis delay = BackoffDelay(policy(), self_.crashes, context_.seed, process.token);
+  const Millis delay = BackoffDelay(policy(), self_.crashes, context_.seed, context_.id);
   return WaitBeforeRestart(std::max(delay, kRespawnDelay));
 }
 
@@ -220,8 +220,7 @@ InstanceState Machine::AfterCrash(const Process& process) {
   if (self_.crashes < UINT16_MAX) ++self_.crashes;
   if (GivesUp(policy(), self_.crashes)) return GiveUp();
   ++self_.restarts;
-  const Token token = self_.failure.token;
-  return WaitBeforeRestart(BackoffDelay(policy(), self_.crashes, context_.seed, token));
+  return WaitBeforeRestart(BackoffDelay(policy(), self_.crashes, context_.seed, context_.id));
 }
 
 InstanceState Machine::GiveUp() {

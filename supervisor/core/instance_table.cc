@@ -53,14 +53,14 @@ constexpr InstanceTable kInstanceTable = {{
     // Stopping
     {{kWishRemembers, Does("waits for the same result; forced: Killing"),
       Ignored("the rollout waits until it is gone"), Does("does not come back"), kTooLate, kTooLate,
-      kTooLate, kTooLate, kPidKnown, Does("gone"), Does("stays"),
-      Does("where the reason said"), Does("Killing"),
-      Does("the stop signal; or where it was going"), Does("Killing; or the hook's time is over")}},
+      kTooLate, kTooLate, kPidKnown, Does("gone"), Does("stays"), Does("where the reason said"),
+      Does("Killing"), Does("the stop signal; or where it was going"),
+      Does("Killing; or the hook's time is over")}},
     // Killing
     {{kWishRemembers, Does("waits for the same result"),
       Ignored("the rollout waits until it is gone"), Does("does not come back"), kTooLate, kTooLate,
-      kTooLate, kTooLate, kPidKnown, Does("gone"), Does("stays"),
-      Does("where the reason said"), Ignored("SIGKILL was sent"), kNoHook, Does("unkillable")}},
+      kTooLate, kTooLate, kPidKnown, Does("gone"), Does("stays"), Does("where the reason said"),
+      Ignored("SIGKILL was sent"), kNoHook, Does("unkillable")}},
     // Backoff
     {{Does("Waiting, counters cleared"), Does("Stopped"), Does("cancelled: the new one starts"),
       kNotLeaving, kNotLeaving, kNotAsked, kNotAsked, kNotAsked, kNoProcess, kNoProcess, kNoProcess,

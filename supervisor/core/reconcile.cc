@@ -123,6 +123,7 @@ void EndHook(Context& context, Service& service, Token token) {
   const Hook hook = *found;
   service.hooks.erase(found);
   context.Touch(service);
+  context.TouchDependents(service);  // it may be down now
   context.actions.push_back(action::Acknowledge{token});
   if (hook.killed) return;  // whoever waited went on at its deadline
   if (!hook.status || !hook.status->success()) TellHookFailed(context, service, hook);

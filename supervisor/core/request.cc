@@ -75,16 +75,15 @@ const Instance* FailedSlot(const Service& service, const RequestItem& item) {
 }
 
 // A dependency that will not be met without somebody doing something.
-const Service* LostDependency(const State& state, const Service& service,
-                              const RequestRecord& record) {
+const Dependency* LostDependency(const State& state, const Service& service,
+                                 const RequestRecord& record) {
   for (const Dependency& need : service.waits_for) {
     if (IsMet(state, need)) continue;
     const Service* other = state.Find(need.service);
-    if (other == nullptr) continue;
-    if (other->wish == Wish::kStopped) return other;
+    if (other == nullptr || other->wish == Wish::kStopped) return &need;
     const auto same = std::ranges::find(record.items, need.service, &RequestItem::service);
-    if (same != record.items.end() && same->outcome == Outcome::kFailed) return other;
-    if (FailedSlot(*other, RequestItem{.service = other->name})) return other;
+    if (same != record.items.end() && same->outcome == Outcome::kFailed) return &need;
+    if (FailedSlot(*other, RequestItem{.service = other->name})) return &need;
   }
   return nullptr;
 }
@@ -112,9 +111,11 @@ void EvaluateStart(const State& state, const RequestRecord& record, RequestItem&
     return End(item, Outcome::kFailed, failed->failure);
   }
   if (!WaitsForDependencies(service)) return;
-  if (const Service* lost = LostDependency(state, service, record)) {
-    Failure failure = Because(Failure::Kind::kDependency, lost->name);
-    if (const Instance* cause = FailedSlot(*lost, RequestItem{.service = lost->name})) {
+  if (const Dependency* lost = LostDependency(state, service, record)) {
+    Failure failure = Because(Failure::Kind::kDependency, lost->service);
+    const Service* other = state.Find(lost->service);
+    const RequestItem whole{.service = lost->service};
+    if (const Instance* cause = other == nullptr ? nullptr : FailedSlot(*other, whole)) {
       failure.status = cause->failure.status;
       failure.token = cause->failure.token;
     }

@@ -169,7 +169,7 @@ void AcceptStart(Context& context, RequestRecord& record, const std::string& nam
   } else {
     AbortDeletes(context, name, Verb::kStart);
     AdoptSpec(context, *service, spec);
-    service->stop_order.reset();
+    // What waits for its turn to stop still stops, and is started again when it is gone.
     WantService(context, *service);
     if (slot) {
       for (std::size_t i = 0; i < service->slots.size(); ++i) {

@@ -16,16 +16,23 @@ std::uint64_t Mix(std::uint64_t a, std::uint64_t b) {
   return x ^ (x >> 31);
 }
 
+// 0 … 1023, always the same for one instance.
+std::uint64_t Chance(std::uint64_t seed, const InstanceId& id) {
+  std::uint64_t mixed = Mix(seed, id.slot);
+  for (const char c : id.service) mixed = Mix(mixed, static_cast<unsigned char>(c));
+  return mixed % 1024;
+}
+
 }  // namespace
 
-Millis BackoffDelay(const Policy& policy, std::uint16_t crashes, std::uint64_t seed, Token token) {
+Millis BackoffDelay(const Policy& policy, std::uint16_t crashes, std::uint64_t seed,
+                    const InstanceId& id) {
   if (crashes <= 1) return std::min(policy.restart_delay, policy.restart_delay_max);
   const int doublings = std::min(crashes - 2, 30);
   const Millis doubled = kFirstDelay * (std::int64_t{1} << doublings);
   const Millis base = std::max(doubled, policy.restart_delay);
   if (base >= policy.restart_delay_max) return policy.restart_delay_max;
-  const auto tenth = static_cast<std::uint64_t>(base.count() / 10 + 1);
-  const Millis jitter(static_cast<std::int64_t>(Mix(seed, token.number()) % tenth));
+  const Millis jitter = base / 10 * static_cast<std::int64_t>(Chance(seed, id)) / 1024;
   return std::min(base + jitter, policy.restart_delay_max);
 }
 

@@ -11,10 +11,11 @@
 namespace oxherd {
 
 // The delay before restart number `crashes` (1 = after the first crash): `restart_delay`, then
-// 100 ms doubled per crash up to `restart_delay_max`, each with up to a tenth more by `seed` and
-// `token`. Never shorter than the one before, never longer than the maximum.
+// 100 ms doubled per crash up to `restart_delay_max`, each with up to a tenth more, the same tenth
+// for all crashes of one instance, so that instances do not all start at once. Never shorter than
+// the one before, never longer than the maximum.
 [[nodiscard]] Millis BackoffDelay(const Policy& policy, std::uint16_t crashes, std::uint64_t seed,
-                                  Token token);
+                                  const InstanceId& id);
 
 // True if this many crashes in a row mean Failed.
 [[nodiscard]] bool GivesUp(const Policy& policy, std::uint16_t crashes);

@@ -93,10 +93,6 @@ void JoinInstance(Context& context, Service& service, SlotIndex slot, Which whic
   if (record->exit) StepInstance(context, service, slot, which, on::Exit{*record->exit});
   if (record->gone) {
     StepInstance(context, service, slot, which, on::Gone{});
-    std::erase_if(context.actions, [&](const Action& action) {  // nothing is left to be killed
-      const auto* kill = std::get_if<action::Kill>(&action);
-      return kill != nullptr && kill->token == record->token;
-    });
     return;
   }
   RepeatStop(context, *instance, service.policy(instance->generation), *record);
@@ -258,8 +254,29 @@ void JoinService(Context& context, Service& service, const World& world, Token l
 
 }  // namespace
 
+namespace {
+
+// What was concluded from one fact, before the next one was looked at, may be a signal for what is
+// gone or never was.
+void DropSignalsToTheDead(Actions& actions, std::size_t first, const World& world, Token limit) {
+  const auto is_dead = [&](Token token) {
+    const WorldRecord* record = Find(world, token);
+    return token < limit && (record == nullptr || record->gone || record->spawn_failed);
+  };
+  const auto is_vain = [&](const Action& action) {
+    if (const auto* stop = std::get_if<action::Stop>(&action)) return is_dead(stop->token);
+    const auto* kill = std::get_if<action::Kill>(&action);
+    return kill != nullptr && is_dead(kill->token);
+  };
+  const auto begin = actions.begin() + static_cast<std::ptrdiff_t>(first);
+  actions.erase(std::remove_if(begin, actions.end(), is_vain), actions.end());
+}
+
+}  // namespace
+
 void Restore(State& state, const World& world, Instant now, Actions& actions) {
   Context context{.state = state, .now = now, .actions = actions, .touched = {}};
+  const std::size_t first = actions.size();
   for (const WorldRecord& record : world) {
     state.next_token = std::max(state.next_token, record.token.Next());
   }
@@ -281,6 +298,7 @@ void Restore(State& state, const World& world, Instant now, Actions& actions) {
   context.starts_may_go = true;
   for (const Service& service : state.services) context.Touch(service);
   Reconcile(context);
+  DropSignalsToTheDead(actions, first, world, limit);
 }
 
 }  // namespace oxherd

@@ -100,7 +100,7 @@ void GiveUpReplacing(Context& context, Service& service, SlotIndex slot) {
     ++bad->tries;
     const auto crashes = static_cast<std::uint16_t>(bad->tries + 1);
     const Millis delay = BackoffDelay(service.policy(service.slots[slot].current.generation),
-                                      crashes, context.state.seed, bad->process.token);
+                                      crashes, context.state.seed, {service.name, slot});
     bad->next_try = context.now + std::max(delay, kRespawnDelay);
   }
   context.Touch(service);

@@ -207,7 +207,8 @@ Turned TurnSlot(Context& context, Service& service, SlotIndex index) {
   }
   const StateKind kind = current.kind();
   if (rollout.phase == Phase::kBack && !service.Find(rollout.from)->was_ready &&
-      kind != StateKind::kWaiting && !IsLeaving(current) && IsWanted(context.state, service, slot)) {
+      kind != StateKind::kWaiting && !IsLeaving(current) &&
+      IsWanted(context.state, service, slot)) {
     return HasNoWayBack(context, service, index);
   }
   if (kind == StateKind::kWaiting ||
@@ -333,11 +334,13 @@ std::size_t WantedCount(const Service& service) {
   return service.policy(deploys ? service.rollout->goal() : service.generation).instances;
 }
 
-// What a slot starts that was empty for another reason: until its turn has come, as if there were no
-// rollout.
+// What a slot starts that was empty for another reason: until its turn has come, as if there were
+// no rollout.
 Generation GenerationToStart(const Service& service, std::size_t index) {
   if (!service.rollout || service.rollout->cause != Cause::kPerson) return service.generation;
-  if (service.rollout->slots[index] == Progress::kTodo) return service.rollout->from;
+  const Progress progress = service.rollout->slots[index];
+  if (progress == Progress::kTodo) return service.rollout->from;
+  if (progress == Progress::kDone) return service.rollout->goal();
   return service.slots[index].current.generation;
 }
 

@@ -77,7 +77,7 @@ TEST_SUITE("core: crashes and health") {
     Policy policy;
     Millis last{0};
     for (std::uint16_t crashes = 1; crashes < 40; ++crashes) {
-      const Millis delay = BackoffDelay(policy, crashes, 7, Token(crashes));
+      const Millis delay = BackoffDelay(policy, crashes, 7, {"api", 0});
       CHECK(delay >= last);
       CHECK(delay <= policy.restart_delay_max);
       last = delay;
