@@ -1,0 +1,262 @@
+// Checks of rollouts and of the history of slots: 7, 8, 9, 10, 11, 13.
+#include <algorithm>
+
+#include "tests/sim/checker.h"
+
+namespace oxherd::sim {
+namespace {
+
+// The service whose token an event is about, if it may cost it a Ready instance; else none.
+Token DamagedBy(const Moment& moment) {
+  if (moment.event == nullptr) return {};
+  if (const auto* e = std::get_if<event::Exited>(moment.event)) return e->token;
+  if (const auto* e = std::get_if<event::Gone>(moment.event)) return e->token;
+  if (const auto* e = std::get_if<event::Probed>(moment.event)) return e->token;
+  return {};
+}
+
+bool IsByPeople(const Moment& moment) {
+  return moment.event != nullptr && (std::holds_alternative<event::Request>(*moment.event) ||
+                                     std::holds_alternative<event::Boot>(*moment.event));
+}
+
+const Policy* PolicyOf(const Moment& moment, std::size_t service, Generation generation) {
+  const Service* found = moment.state.Find(ServiceName(service));
+  const KeptSpec* kept = found == nullptr ? nullptr : found->Find(generation);
+  return kept == nullptr ? nullptr : &kept->spec->policy;
+}
+
+// A start-first rollout was in flight before the step, and nobody interfered in it.
+const ServiceView* StartFirst(const Moment& moment, std::size_t service) {
+  const ServiceView& before = moment.before.services[service];
+  const ServiceView& after = moment.after.services[service];
+  const bool undisturbed = before.is_there && after.is_there && before.wanted && after.wanted &&
+                           !before.stops_in_turn && !moment.after.shutting_down &&
+                           !IsByPeople(moment) && moment.event != nullptr;
+  if (!undisturbed || !before.is_rolling || before.phase == Rollout::Phase::kPreparing) {
+    return nullptr;
+  }
+  return before.strategy == ReloadStrategy::kStartFirst ? &before : nullptr;
+}
+
+}  // namespace
+
+Violation CheckReadyNeverLowered(const Moment& moment) {
+  if (moment.event == nullptr) return {};
+  for (std::size_t i = 0; i < kMaxServices; ++i) {
+    const ServiceView* rolling = StartFirst(moment, i);
+    if (rolling == nullptr) continue;
+    const Policy* from = PolicyOf(moment, i, rolling->from);
+    const Policy* target = PolicyOf(moment, i, rolling->target);
+    if (from == nullptr || target == nullptr) continue;
+    std::uint16_t floor = std::min({rolling->ready, from->instances, target->instances,
+                                    moment.ledger.services[i].ready_at_begin});
+    const InstanceView* damaged =
+        DamagedBy(moment).is_set() ? moment.before.Find(DamagedBy(moment)) : nullptr;
+    if (damaged != nullptr && damaged->service == i && damaged->is_ready() && floor > 0) --floor;
+    if (moment.after.services[i].ready < floor) {
+      return {Invariant::kReadyNeverLowered, "a rollout gave up a Ready instance"};
+    }
+  }
+  return {};
+}
+
+namespace {
+
+// All slots that the goal keeps have a Ready instance, or one that a crash took.
+bool GoalIsUp(const Moment& moment, std::size_t service, Generation goal, std::size_t count) {
+  for (std::size_t slot = 0; slot < count; ++slot) {
+    const InstanceView* current = moment.after.Find(service, slot, false);
+    const InstanceView* other = moment.after.Find(service, slot, true);
+    const auto is_up = [&](const InstanceView* one) {
+      return one != nullptr && one->generation == goal && one->kind != StateKind::kStarting &&
+             one->kind != StateKind::kWaiting;
+    };
+    if (!is_up(current) && !is_up(other)) return false;
+  }
+  return true;
+}
+
+Violation CheckRetired(const Moment& moment, const ServiceView& rolling, const InstanceView& was,
+                       const InstanceView& now) {
+  const bool deploys = rolling.from != rolling.target;
+  const Generation goal = moment.after.services[was.service].is_rolling
+                              ? moment.after.services[was.service].goal()
+                              : rolling.goal();
+  const Policy* policy = PolicyOf(moment, was.service, goal);
+  if (policy == nullptr) return {};
+  if (deploys && was.slot >= policy->instances) {
+    if (!GoalIsUp(moment, was.service, goal, policy->instances)) {
+      return {Invariant::kRetiredAfterReady, "surplus retired before the rest was replaced"};
+    }
+    return {};
+  }
+  for (const InstanceView& other : moment.after.instances()) {
+    if (other.service != was.service || other.slot != was.slot || other.token == was.token)
+      continue;
+    if (!other.is_ready() || (deploys && other.generation != goal)) continue;
+    const TokenHistory* ready = moment.ledger.Find(other.token);
+    const bool told = now.kind == StateKind::kStopping || now.kind == StateKind::kKilling;
+    if (told && was.kind == StateKind::kDraining && ready != nullptr && ready->ready_at != kNever &&
+        moment.now < ready->ready_at + policy->min_uptime) {
+      return {Invariant::kRetiredAfterReady,
+              "told to stop before the new one was Ready long enough"};
+    }
+    return {};
+  }
+  return {Invariant::kRetiredAfterReady, "retired before a new instance was Ready"};
+}
+
+}  // namespace
+
+Violation CheckRetiredAfterReady(const Moment& moment) {
+  for (const InstanceView& was : moment.before.instances()) {
+    const bool serves = was.kind == StateKind::kReady || was.kind == StateKind::kUnhealthy ||
+                        was.kind == StateKind::kDraining;
+    if (!serves) continue;
+    const ServiceView* rolling = StartFirst(moment, was.service);
+    const InstanceView* now = rolling == nullptr ? nullptr : moment.after.Find(was.token);
+    if (now == nullptr || now->kind == was.kind) continue;
+    const bool leaves = now->kind == StateKind::kDraining || now->is_leaving();
+    if (!leaves) continue;
+    const TokenHistory* history = moment.ledger.Find(was.token);
+    if (history != nullptr && history->ended_at != kNever) continue;  // it ended by itself
+    // The new one that failed is told to go: the target's, on the way back.
+    const ServiceView& after = moment.after.services[was.service];
+    const bool back = after.is_rolling && after.phase == Rollout::Phase::kBack;
+    const bool newcomer =
+        was.is_replacement || (now->is_replacement && was.generation == rolling->target);
+    if (newcomer &&
+        (back || was.kind == StateKind::kUnhealthy || rolling->from == rolling->target)) {
+      continue;
+    }
+    if (const Violation violation = CheckRetired(moment, *rolling, was, *now)) return violation;
+  }
+  return {};
+}
+
+Violation CheckRolloutTarget(const Moment& moment) {
+  for (std::size_t i = 0; i < kMaxServices; ++i) {
+    const ServiceView& before = moment.before.services[i];
+    const ServiceView& after = moment.after.services[i];
+    if (!before.is_there || !after.is_there || !before.is_rolling) continue;
+    if (before.cause != Cause::kPerson) {
+      if (after.is_rolling && after.cause == Cause::kPerson && before.target != after.from) {
+        return {Invariant::kOneRollout, "a reload from a generation that does not run"};
+      }
+      continue;
+    }
+    // With one waiting behind it, both may be through in the same step.
+    const bool ended =
+        after.ended == moment.now && (after.ended_target == before.target || before.has_next);
+    const bool same =
+        after.is_rolling && after.target == before.target && after.cause == before.cause;
+    if (!same && !ended) return {Invariant::kOneRollout, "a reload's target changed under way"};
+    const bool back = before.phase == Rollout::Phase::kBack;
+    if (same && !ended && back && after.phase != Rollout::Phase::kBack) {
+      return {Invariant::kOneRollout, "a roll-back that went forward again"};
+    }
+    if (same && !ended && (after.from != before.from || after.strategy != before.strategy)) {
+      return {Invariant::kOneRollout, "a reload that forgot where it came from"};
+    }
+  }
+  return {};
+}
+
+Violation CheckFailedStaysFailed(const Moment& moment) {
+  for (const Action& action : moment.actions) {
+    const auto* spawn = std::get_if<action::Spawn>(&action);
+    if (spawn == nullptr || spawn->kind != ProcessKind::kInstance) continue;
+    const std::size_t index = ServiceIndex(spawn->instance.service);
+    ServiceHistory& service = moment.ledger.services[index];
+    if (service.At(spawn->generation).failed && !service.is_mixed) {
+      return {Invariant::kFailedStaysFailed, "a failed generation was tried again by itself"};
+    }
+    const ServiceView& view = moment.after.services[index];
+    const bool back = view.is_rolling && view.phase == Rollout::Phase::kBack;
+    const InstanceView* was = moment.before.Find(index, spawn->instance.slot, false);
+    const bool lived_on =
+        was != nullptr && (was->generation == view.from || was->kind == StateKind::kWaiting);
+    if (back && !lived_on && spawn->generation == view.from && view.from != view.target &&
+        !service.At(view.from).was_ready) {
+      return {Invariant::kFailedStaysFailed, "back to a generation that never was Ready"};
+    }
+  }
+  return {};
+}
+
+Violation CheckRestartLimit(const Moment& moment) {
+  for (const InstanceView& one : moment.after.instances()) {
+    if (one.kind != StateKind::kBackoff || one.is_replacement) continue;
+    const InstanceView* was = moment.before.Find(one.service, one.slot, false);
+    if (was != nullptr && was->kind == StateKind::kBackoff && was->deadline == one.deadline)
+      continue;
+    const SlotHistory& slot = moment.ledger.services[one.service].slots[one.slot % kMaxSlots];
+    const TokenHistory* last = moment.ledger.Find(slot.last);
+    const bool counts = last != nullptr && !last->no_crash && slot.generation == one.generation;
+    if (counts && slot.restarts > 0 && one.deadline - moment.now < slot.last_delay) {
+      return {Invariant::kRestartLimit, "a back-off shorter than the one before"};
+    }
+  }
+  for (const Action& action : moment.actions) {
+    const auto* spawn = std::get_if<action::Spawn>(&action);
+    if (spawn == nullptr || spawn->kind != ProcessKind::kInstance) continue;
+    const InstanceView* one = moment.after.Find(spawn->token);
+    if (one == nullptr || one->is_replacement) continue;
+    const SlotHistory& slot = moment.ledger.services[one->service].slots[one->slot % kMaxSlots];
+    const TokenHistory* last = moment.ledger.Find(slot.last);
+    const Policy* policy = PolicyOf(moment, one->service, one->generation);
+    if (last == nullptr || policy == nullptr || slot.generation != one->generation) continue;
+    if (last->no_crash) continue;  // the same try once more
+    if (IsReplacing(moment, *one)) continue;
+    if (policy->max_restarts == 0 || slot.restarts < policy->max_restarts) continue;
+    const bool retry =
+        policy->failed_retry > Millis(0) && moment.now >= last->ended_at + policy->failed_retry;
+    if (!retry) return {Invariant::kRestartLimit, "started again more often than max_restarts"};
+  }
+  return {};
+}
+
+namespace {
+
+bool IsMet(const Moment& moment, const Dependency& need) {
+  const std::size_t index = ServiceIndex(need.service);
+  const ServiceView& view = moment.after.services[index];
+  if (!view.is_there || !view.wanted || view.slots == 0) return false;
+  for (std::size_t i = 0; i < view.slots; ++i) {
+    const SlotHistory& slot = moment.ledger.services[index].slots[i % kMaxSlots];
+    const Reached least =
+        need.kind == DependencyKind::kStarted ? Reached::kStarted : Reached::kReady;
+    if (slot.reached < least) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Violation CheckDependencies(const Moment& moment) {
+  for (const Action& action : moment.actions) {
+    const auto* spawn = std::get_if<action::Spawn>(&action);
+    if (spawn == nullptr || spawn->kind != ProcessKind::kInstance) continue;
+    const std::size_t index = ServiceIndex(spawn->instance.service);
+    ServiceHistory& service = moment.ledger.services[index];
+    if (service.started_by == Verb::kNone) continue;
+    const SlotHistory& slot = service.slots[spawn->instance.slot % kMaxSlots];
+    if (slot.spawned_since_start) continue;
+    const bool runs = std::ranges::any_of(service.slots, &SlotHistory::spawned_since_start);
+    if (runs && moment.after.services[index].is_rolling) continue;  // a slot that a reload adds
+    const Policy* policy = PolicyOf(moment, index, spawn->generation);
+    if (policy == nullptr) continue;
+    for (const Dependency& need : policy->depends_on) {
+      if (((service.bound >> ServiceIndex(need.service)) & 1U) == 0) continue;
+      const ServiceView& other = moment.after.services[ServiceIndex(need.service)];
+      if (service.started_by == Verb::kRestart && (!other.is_there || !other.wanted)) continue;
+      if (!IsMet(moment, need)) {
+        return {Invariant::kDependencies, "started before what it depends on"};
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace oxherd::sim

@@ -1,0 +1,183 @@
+// Checker: the invariants of lifecycle.md, checked after every step against the fake kernel's
+// truth, the actions, and history.
+//
+// Each check is a function of its own that gets all it needs as a Moment, so that a test can doctor
+// one and see the check fail. The first violation stays.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "core/action.h"
+#include "core/event.h"
+#include "core/state.h"
+#include "core/supervisor.h"
+#include "keeper/book.h"
+#include "tests/sim/kernel.h"
+#include "tests/sim/ledger.h"
+#include "tests/sim/scenario.h"
+#include "tests/sim/view.h"
+
+namespace oxherd::sim {
+
+// Numbers up to 22 are lifecycle.md's. 18 and 22 come with traffic. 20 holds because nothing in
+// core can ask for the wall's time: tests/sim/checker_test.cc says how that is kept true.
+enum class Invariant : std::uint8_t {
+  kNone = 0,
+  kOneInstance = 1,
+  kHowManyLive = 2,
+  kTokens = 3,
+  kNoSignalToDead = 4,
+  kDeadlines = 5,
+  kKillInTime = 6,
+  kReadyNeverLowered = 7,
+  kRetiredAfterReady = 8,
+  kOneRollout = 9,
+  kFailedStaysFailed = 10,
+  kRestartLimit = 11,
+  kStoppedStaysStopped = 12,
+  kDependencies = 13,
+  kOneReply = 14,
+  kEvidence = 15,
+  kAcknowledged = 16,
+  kSameResult = 17,
+  kOthersUntouched = 19,
+  kNewSpecByRequest = 21,
+  // What lifecycle.md says elsewhere.
+  kLiveness = 30,
+  kReplyIsTrue = 31,  // what a final reply says is so
+  kStartBound = 32,   // start_parallel
+  kSignalOnce = 33,   // a stop signal is sent once, across daemons
+  kHookOnce = 34,     // pre_reload_cmd runs once for a reload, across daemons
+  kOwnCheck = 35,     // a Check of our own failed
+};
+
+struct Violation {
+  Invariant invariant = Invariant::kNone;
+  const char* what = "";
+  explicit operator bool() const { return invariant != Invariant::kNone; }
+};
+
+// One step of the core, as the checks see it.
+struct Moment {
+  const View& before;
+  const View& after;
+  const State& state;
+  const Event* event;  // null: the core joined image and world
+  const Actions& actions;
+  const Kernel& kernel;
+  Ledger& ledger;  // knows the event's facts already; the actions not yet
+  Instant now;
+};
+
+// What can be seen between steps.
+struct Scene {
+  const Kernel& kernel;
+  const keeper::Book& book;
+  const View* view;  // null while no daemon is up
+  Ledger& ledger;
+  const Scenario& scenario;
+  Instant now;
+};
+
+// ---- The checks. Each returns the violation it finds. ----
+using Check = Violation (*)(const Moment&);
+[[nodiscard]] Violation CheckTokens(const Moment& moment);
+[[nodiscard]] Violation CheckNoSignalToDead(const Moment& moment);
+[[nodiscard]] Violation CheckDeadlines(const Moment& moment);
+[[nodiscard]] Violation CheckKillAt(const Moment& moment);
+[[nodiscard]] Violation CheckReadyNeverLowered(const Moment& moment);
+[[nodiscard]] Violation CheckRetiredAfterReady(const Moment& moment);
+[[nodiscard]] Violation CheckRolloutTarget(const Moment& moment);
+[[nodiscard]] Violation CheckFailedStaysFailed(const Moment& moment);
+[[nodiscard]] Violation CheckRestartLimit(const Moment& moment);
+[[nodiscard]] Violation CheckStoppedStaysStopped(const Moment& moment);
+[[nodiscard]] Violation CheckDependencies(const Moment& moment);
+[[nodiscard]] Violation CheckOneReply(const Moment& moment);
+[[nodiscard]] Violation CheckEvidence(const Moment& moment);
+[[nodiscard]] Violation CheckAcknowledged(const Moment& moment);
+[[nodiscard]] Violation CheckOthersUntouched(const Moment& moment);
+[[nodiscard]] Violation CheckNewSpecByRequest(const Moment& moment);
+[[nodiscard]] Violation CheckStartBound(const Moment& moment);
+
+[[nodiscard]] Violation CheckProcesses(const Scene& scene);
+[[nodiscard]] Violation CheckHowManyLive(const Scene& scene);
+[[nodiscard]] Violation CheckKills(const Scene& scene);
+[[nodiscard]] Violation CheckGenerationsAlive(const Scene& scene);
+
+class Checker {
+ public:
+  void Reset(const Scenario& scenario);
+
+  // ---- Around a step of the core. ----
+  void Before(const State& state, const Event& event, Instant now);
+  void After(const State& state, const Event& event, const Actions& actions, const Kernel& kernel,
+             Instant now);
+  // A cold start: this is what is wanted.
+  void Boots(const event::Boot& boot, Token highest, Instant now) {
+    ledger_.ForgetImage();
+    ledger_.highest = highest;  // what the keeper never heard of was never given out
+    ledger_.tokens.resize(std::min<std::size_t>(ledger_.tokens.size(), highest.number() + 1));
+    ledger_.Learn(boot, now);
+  }
+  void BeforeJoin(const State& state, const World& world, Instant now);
+  void AfterJoin(const State& state, const World& world, const Actions& actions,
+                 const Kernel& kernel, Instant now);
+  void BeforeStranger(const State& state);
+  void AfterStranger(const State& state, const Actions& actions);
+  // The keeper, or a client, was handed this action.
+  void Performed(const Action& action);
+  // The daemon has said Bye to the keeper; `kept`: the instances are to run on.
+  void Leaves(bool kept) {
+    ledger_.leaving = true;
+    kept_ = kept;
+  }
+
+  // ---- Between steps. `state` is null while no daemon is up. ----
+  void Look(const Kernel& kernel, const keeper::Book& book, const State* state, Instant now);
+  // Whether everything is as people want it, and nothing is under way.
+  [[nodiscard]] bool IsAsWanted(const State& state, const Kernel& kernel,
+                                const keeper::Book& book) const;
+  // At the very end, once it is.
+  void Settled(const State& state, const Kernel& kernel, const keeper::Book& book, bool has_exited);
+
+  // A token that was given out and whose end the core knows, or one that never was.
+  [[nodiscard]] Token DeadToken(std::uint64_t random) const;
+
+  void Fail(Invariant invariant, const char* what);
+  void Note(const Violation& violation) {
+    if (violation && !violation_) violation_ = violation;
+  }
+  [[nodiscard]] const Violation& violation() const { return violation_; }
+  [[nodiscard]] std::uint64_t events() const { return events_; }
+
+ private:
+  void CheckAll(const Moment& moment);
+  void Remember(const Moment& moment);
+  void Sample(const State& state, const Event& event, Instant now);
+  void CompareSample(const State& state, const Actions& actions);
+
+  const Scenario* scenario_ = nullptr;
+  Violation violation_;
+  Ledger ledger_;
+  View views_[2];
+  View* before_ = &views_[0];
+  View* after_ = &views_[1];
+  bool after_is_fresh_ = false;
+  std::uint64_t events_ = 0;
+  bool kept_ = false;
+  bool sampled_ = false;
+  State twin_;
+  Actions twin_actions_;
+  std::string bytes_before_;
+};
+
+// Before the checks: how far slots are, whose crash count starts anew. After them: what was
+// decided.
+void RememberReached(const Moment& moment);
+void RememberWindow(const Moment& moment);
+[[nodiscard]] bool IsReplacing(const Moment& moment, const InstanceView& one);
+void Remember(const Moment& moment);
+
+}  // namespace oxherd::sim

@@ -1,0 +1,90 @@
+// Kernel: the fake kernel. It has the processes, knows what is true of them, and what was done to
+// them; the invariants are checked against it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/exit_status.h"
+#include "base/ids.h"
+#include "base/time.h"
+#include "keeper/protocol.h"
+#include "tests/sim/behaviour.h"
+#include "tests/sim/random.h"
+
+namespace oxherd::sim {
+
+struct Process {
+  enum class Life : std::uint8_t {
+    kForked,  // before its exec
+    kRunning,
+    kMainGone,  // only what it left behind is alive
+    kGone,
+  };
+  Token token;
+  std::uint8_t service = 0;
+  SlotIndex slot = 0;
+  Generation generation;
+  ProcessKind kind = ProcessKind::kInstance;
+  std::uint32_t version = 0;  // in Scenario::versions
+  Behaviour behaviour;
+
+  Life life = Life::kForked;
+  Instant exec_at;
+  Instant started_at = kNever;  // when its exec was done
+  Instant exit_at = kNever;     // its main process will be gone
+  Instant empty_at = kNever;    // its tree will be
+  Instant main_gone_at = kNever;
+  ExitStatus status;
+
+  std::uint8_t stop_signals = 0;
+  Instant kill_at = kNever;    // the last word of a Stop
+  Instant killed_at = kNever;  // the first SIGKILL to its tree
+
+  [[nodiscard]] bool is_alive() const { return life != Life::kGone; }
+  [[nodiscard]] bool IsReady(Instant now) const;
+  [[nodiscard]] bool IsHealthy(Instant now) const;
+};
+
+// What the kernel lets the keeper know.
+struct KernelFact {
+  enum class Kind : std::uint8_t { kStarted, kSpawnFailed, kExited, kEmpty };
+  Kind kind = Kind::kStarted;
+  Token token;
+  ExitStatus status;
+  keeper::Stage stage = keeper::Stage::kExec;
+  std::int32_t number = 0;
+};
+
+class Kernel {
+ public:
+  void Reset() { processes_.clear(); }
+
+  void Fork(Process process, Instant now);
+  void Signal(Token token, Instant now);
+  void Kill(Token token, Instant now);
+  void NoteKillAt(Token token, Instant kill_at);
+  void Forget(Token token);
+  // From outside: the main process dies of `status`.
+  void Strike(Token token, ExitStatus status, Instant now);
+  // Faults are over: whatever hangs or refuses comes to its senses.
+  void CalmDown(Instant now);
+
+  // When the next fact comes about; kNever if none will.
+  [[nodiscard]] Instant Next() const;
+  // One of the facts that are due at `now`, of several any.
+  [[nodiscard]] KernelFact Take(Instant now, Random& random);
+
+  [[nodiscard]] std::span<const Process> processes() const { return processes_; }
+  [[nodiscard]] Process* Find(Token token);
+  [[nodiscard]] const Process* Find(Token token) const;
+
+ private:
+  [[nodiscard]] static Instant Due(const Process& process);
+  [[nodiscard]] static KernelFact Happen(Process& process, Instant now);
+
+  std::vector<Process> processes_;
+};
+
+}  // namespace oxherd::sim

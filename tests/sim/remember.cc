@@ -1,0 +1,186 @@
+// What the ledger takes note of after a step of the core.
+#include <algorithm>
+
+#include "tests/sim/checker.h"
+
+namespace oxherd::sim {
+namespace {
+
+const Policy* PolicyOf(const Moment& moment, std::size_t service, Generation generation) {
+  const Service* found = moment.state.Find(ServiceName(service));
+  const KeptSpec* kept = found == nullptr ? nullptr : found->Find(generation);
+  return kept == nullptr ? nullptr : &kept->spec->policy;
+}
+
+}  // namespace
+
+// In the place of one that was told to go, or was down: a new line of restarts.
+bool IsReplacing(const Moment& moment, const InstanceView& one) {
+  const bool rolls = moment.before.services[one.service].is_rolling ||
+                     moment.after.services[one.service].is_rolling;
+  if (!rolls) return false;
+  const SlotHistory& slot = moment.ledger.services[one.service].slots[one.slot % kMaxSlots];
+  const TokenHistory* last = moment.ledger.Find(slot.last);
+  const InstanceView* was = moment.before.Find(one.service, one.slot, false);
+  const bool was_down = was != nullptr && !was->token.is_set();
+  return was_down || (last != nullptr && last->no_crash);
+}
+
+namespace {
+
+void RememberSpawn(const Moment& moment, const action::Spawn& spawn) {
+  Ledger& ledger = moment.ledger;
+  TokenHistory& token = ledger.At(spawn.token);
+  const std::size_t index = ServiceIndex(spawn.instance.service);
+  token.known = true;
+  token.service = static_cast<std::uint8_t>(index);
+  token.slot = static_cast<std::uint8_t>(spawn.instance.slot);
+  token.generation = spawn.generation;
+  token.kind = spawn.kind;
+  token.decided_at = moment.now;
+  ledger.highest = std::max(ledger.highest, spawn.token);
+  if (spawn.kind != ProcessKind::kInstance) return;
+  ServiceHistory& service = ledger.services[index];
+  SlotHistory& slot = service.slots[spawn.instance.slot % kMaxSlots];
+  slot.spawned_since_start = true;
+  const InstanceView* one = moment.after.Find(spawn.token);
+  if (one == nullptr || one->is_replacement) return;
+  const TokenHistory* last = ledger.Find(slot.last);
+  if (last == nullptr || slot.generation != spawn.generation || IsReplacing(moment, *one)) {
+    slot.restarts = 0;
+    slot.last_delay = {};
+  } else if (last->ended_at != kNever && !last->no_crash && !slot.fresh) {
+    ++slot.restarts;
+  }
+  slot.fresh = false;
+  slot.last = spawn.token;
+  slot.generation = spawn.generation;
+}
+
+void RememberInstance(const Moment& moment, const InstanceView& one) {
+  ServiceHistory& service = moment.ledger.services[one.service];
+  SlotHistory& slot = service.slots[one.slot % kMaxSlots];
+  const InstanceView* was = moment.before.Find(one.service, one.slot, one.is_replacement);
+  if (one.is_ready()) {
+    TokenHistory& token = moment.ledger.At(one.token);
+    if (token.ready_at == kNever) token.ready_at = moment.now;
+    service.At(one.generation).was_ready = true;
+    if (!one.is_replacement && slot.last != one.token) {  // the replacement has moved up
+      slot.last = one.token;
+      slot.generation = one.generation;
+      slot.restarts = 0;
+      slot.last_delay = {};
+    }
+  }
+  if (one.kind == StateKind::kExited && one.ended_well) {
+    service.At(one.generation).was_ready = true;
+  }
+  const bool backs_off = one.kind == StateKind::kBackoff && !one.is_replacement;
+  if (backs_off && (was == nullptr || was->deadline != one.deadline)) {
+    const TokenHistory* last = moment.ledger.Find(slot.last);
+    // After a failed spawn it waits for at least a second, which is not part of the row.
+    if (last != nullptr && !last->failed) slot.last_delay = one.deadline - moment.now;
+  }
+}
+
+}  // namespace
+
+// How far dependents may rely on the slot.
+void RememberReached(const Moment& moment) {
+  for (const InstanceView& one : moment.after.instances()) {
+    SlotHistory& slot = moment.ledger.services[one.service].slots[one.slot % kMaxSlots];
+    if (one.kind == StateKind::kStarting && one.has_pid) {
+      slot.reached = std::max(slot.reached, Reached::kStarted);
+    }
+    const InstanceView* was = moment.before.Find(one.service, one.slot, one.is_replacement);
+    const bool anew = was == nullptr || was->kind != StateKind::kFailed;
+    if (one.kind == StateKind::kFailed && anew) slot.reached = Reached::kNothing;
+    const bool well = one.kind == StateKind::kExited && one.ended_well;
+    if (well || one.is_ready()) slot.reached = Reached::kReady;
+  }
+  for (const Action& action : moment.actions) {  // Ready, and in the same step told to go
+    const auto* tell = std::get_if<action::Tell>(&action);
+    if (tell == nullptr || tell->kind != action::Tell::Kind::kReady) continue;
+    ServiceHistory& service = moment.ledger.services[ServiceIndex(tell->instance.service)];
+    service.slots[tell->instance.slot % kMaxSlots].reached = Reached::kReady;
+    service.At(tell->generation).was_ready = true;
+  }
+  for (const InstanceView& was : moment.before.instances()) {
+    const TokenHistory* token = moment.ledger.Find(was.token);
+    if (token != nullptr && token->started_at != kNever && was.kind == StateKind::kStarting) {
+      SlotHistory& slot = moment.ledger.services[was.service].slots[was.slot % kMaxSlots];
+      slot.reached = std::max(slot.reached, Reached::kStarted);
+    }
+    // A oneshot that is done was Ready.
+    if (token == nullptr || !token->exited_well) continue;
+    const Policy* policy = PolicyOf(moment, was.service, was.generation);
+    if (policy == nullptr || policy->type != ServiceType::kOneshot) continue;
+    moment.ledger.services[was.service].At(was.generation).was_ready = true;
+  }
+}
+
+// The crash count starts anew once an instance was Ready for the whole window.
+void RememberWindow(const Moment& moment) {
+  for (const InstanceView& was : moment.before.instances()) {
+    if (was.is_replacement || !was.token.is_set()) continue;
+    SlotHistory& slot = moment.ledger.services[was.service].slots[was.slot % kMaxSlots];
+    const TokenHistory* token = moment.ledger.Find(was.token);
+    if (token == nullptr || token->ended_at != moment.now || slot.last != was.token) continue;
+    const Policy* policy = PolicyOf(moment, was.service, was.generation);
+    if (policy == nullptr || token->ready_at == kNever) continue;
+    if (moment.now - token->ready_at >= policy->restart_window) {
+      slot.restarts = 0;
+      slot.last_delay = {};
+    }
+  }
+}
+
+namespace {
+
+// Told to make room: its end is no crash.
+void RememberStop(const Moment& moment, Token token) {
+  const InstanceView* was = moment.before.Find(token);
+  TokenHistory& history = moment.ledger.At(token);
+  if (was == nullptr || history.exited) return;
+  if (history.ready_at != kNever || moment.before.services[was->service].is_rolling) {
+    history.no_crash = true;
+  }
+}
+
+void RememberService(const Moment& moment, std::size_t index) {
+  ServiceHistory& history = moment.ledger.services[index];
+  const ServiceView& before = moment.before.services[index];
+  const ServiceView& after = moment.after.services[index];
+  if (before.is_there && !after.is_there) {
+    history = ServiceHistory{};
+    return;
+  }
+  const bool begins = after.is_rolling && (!before.is_rolling || before.began != after.began ||
+                                           before.target != after.target);
+  if (begins) history.ready_at_begin = before.ready;
+  const bool ended = after.is_there && after.ended == moment.now && before.ended != after.ended;
+  if ((ended && after.old_is_lost) || after.gave_up) history.is_mixed = true;
+  const bool back = after.is_rolling && after.phase == Rollout::Phase::kBack;
+  if (back && after.cause == Cause::kPerson && after.from != after.target) {
+    history.At(after.target).failed = true;
+  }
+}
+
+}  // namespace
+
+void Remember(const Moment& moment) {
+  for (const Action& action : moment.actions) {
+    if (const auto* stop = std::get_if<action::Stop>(&action)) RememberStop(moment, stop->token);
+    if (const auto* kill = std::get_if<action::Kill>(&action)) RememberStop(moment, kill->token);
+  }
+  for (const Action& action : moment.actions) {
+    if (const auto* spawn = std::get_if<action::Spawn>(&action)) RememberSpawn(moment, *spawn);
+    if (const auto* probe = std::get_if<action::Probe>(&action)) {
+      moment.ledger.highest = std::max(moment.ledger.highest, probe->check);
+    }
+  }
+  for (const InstanceView& one : moment.after.instances()) RememberInstance(moment, one);
+  for (std::size_t i = 0; i < kMaxServices; ++i) RememberService(moment, i);
+}
+
+}  // namespace oxherd::sim

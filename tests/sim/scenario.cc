@@ -1,0 +1,220 @@
+#include "tests/sim/scenario.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "tests/sim/random.h"
+
+namespace oxherd::sim {
+namespace {
+
+ReadyBy DrawProof(Random& random, const Policy& policy) {
+  if (policy.type == ServiceType::kOneshot) return ReadyBy::kExit;
+  if (policy.has_health && random.OneIn(2)) return ReadyBy::kHealth;
+  return random.OneIn(3) ? ReadyBy::kLog : ReadyBy::kUptime;
+}
+
+void DrawDependencies(Random& random, const Scenario& scenario, std::size_t index, Policy& policy) {
+  for (std::size_t other = 0; other < index; ++other) {
+    if (!random.OneIn(2)) continue;
+    const bool oneshot = scenario.versions[other][0].spec->policy.type == ServiceType::kOneshot;
+    DependencyKind kind = DependencyKind::kReady;
+    if (random.OneIn(3)) kind = oneshot ? DependencyKind::kCompleted : DependencyKind::kStarted;
+    policy.depends_on.push_back({ServiceName(other), kind});
+  }
+}
+
+Policy DrawPolicy(Random& random, const Scenario& scenario, std::size_t index) {
+  Policy policy;
+  if (random.OneIn(6)) policy.type = ServiceType::kOneshot;
+  policy.instances = random.Pick(std::array<std::uint16_t, 5>{1, 1, 2, 2, 3});
+  if (random.OneIn(4)) policy.restart = RestartPolicy::kOnFailure;
+  if (random.OneIn(8)) policy.restart = RestartPolicy::kNo;
+  if (random.OneIn(4)) policy.reload_strategy = ReloadStrategy::kStopFirst;
+  if (random.OneIn(4)) policy.kill_mode = KillMode::kMixed;
+  policy.has_health = policy.type == ServiceType::kService && random.OneIn(3);
+  policy.ready_by = DrawProof(random, policy);
+  policy.reload_parallel = random.OneIn(3) ? 2 : 1;
+  policy.ready_timeout = random.PickMillis(std::array{1000, 2000, 3000});
+  if (policy.type == ServiceType::kOneshot && random.OneIn(2)) policy.ready_timeout.reset();
+  policy.min_uptime = random.PickMillis(std::array{100, 200, 500, 1000});
+  if (random.OneIn(8)) policy.start_delay = Millis(500);
+  policy.restart_delay = random.PickMillis(std::array{0, 0, 0, 100, 500});
+  policy.restart_delay_max = random.PickMillis(std::array{1000, 2000, 5000});
+  policy.max_restarts = random.Pick(std::array<std::uint16_t, 6>{0, 1, 2, 3, 3, 10});
+  policy.restart_window = random.PickMillis(std::array{1000, 3000, 10000});
+  policy.failed_retry = random.PickMillis(std::array{0, 5000, 20000});
+  policy.stop_timeout = random.PickMillis(std::array{500, 1000, 1000, 2000, 2000, 0});
+  policy.hook_timeout = random.PickMillis(std::array{500, 1000});
+  policy.pre_reload_timeout = Millis(2000);
+  policy.has_pre_reload = random.OneIn(6);
+  policy.has_pre_stop = random.OneIn(6);
+  policy.has_post_stop = random.OneIn(6);
+  policy.health_interval = random.PickMillis(std::array{500, 1000, 3000});
+  policy.health_initial_delay = random.PickMillis(std::array{0, 0, 200});
+  policy.healthy_threshold = random.OneIn(4) ? 2 : 1;
+  policy.unhealthy_threshold = random.OneIn(2) ? 2 : 1;
+  DrawDependencies(random, scenario, index, policy);
+  return policy;
+}
+
+// What a later Oxfile changes: how well the program works, how many there are, the odd setting.
+Policy Revise(Random& random, const Policy& before) {
+  Policy policy = before;
+  if (random.OneIn(3)) policy.instances = static_cast<std::uint16_t>(1 + random.Below(3));
+  if (random.OneIn(6)) policy.stop_timeout = Millis(1500);
+  if (random.OneIn(6)) policy.has_pre_reload = !policy.has_pre_reload;
+  if (random.OneIn(8)) policy.reload_parallel = 2;
+  return policy;
+}
+
+void DrawServices(Random& random, Scenario& scenario) {
+  static constexpr std::array kQualities = {Quality::kGood,  Quality::kGood,  Quality::kGood,
+                                            Quality::kFlaky, Quality::kFlaky, Quality::kBroken};
+  scenario.services = random.Pick(std::array<std::size_t, 6>{1, 1, 1, 2, 2, 3});
+  scenario.has_ready_log = false;
+  for (auto& versions : scenario.versions) versions.clear();
+  for (std::size_t i = 0; i < scenario.services; ++i) {
+    Policy policy = DrawPolicy(random, scenario, i);
+    const std::size_t count = 1 + random.Below(4);
+    for (std::size_t version = 0; version < count; ++version) {
+      if (version > 0) policy = Revise(random, policy);
+      auto spec = std::make_shared<Spec>();
+      spec->name = ServiceName(i);
+      spec->policy = policy;
+      spec->source_line = static_cast<std::uint32_t>(version);
+      scenario.has_ready_log |= policy.ready_by == ReadyBy::kLog;
+      scenario.versions[i].push_back({std::move(spec), random.Pick(kQualities)});
+    }
+  }
+}
+
+void DrawFaults(Random& random, Scenario& scenario) {
+  Faults& faults = scenario.faults;
+  faults = Faults{};
+  faults.slow_messages = random.OneIn(4);
+  faults.bad_probes = random.OneIn(8);
+  faults.heartbeat = random.OneIn(16);
+  faults.whole_image = random.OneIn(8);
+}
+
+std::uint8_t DrawSubset(Random& random, std::size_t services) {
+  const auto all = static_cast<std::uint8_t>((1U << services) - 1U);
+  if (random.OneIn(3)) return all;
+  const auto drawn = static_cast<std::uint8_t>(random.Below(std::size_t{all} + 1));
+  return drawn == 0 ? std::uint8_t{1} : drawn;
+}
+
+void DrawRequest(Random& random, Scenario& scenario, std::array<std::uint8_t, kMaxServices>& oxfile,
+                 Step& step) {
+  static constexpr std::array kVerbs = {
+      Verb::kStart,  Verb::kStart,  Verb::kStop,   Verb::kStop,   Verb::kRestart, Verb::kRestart,
+      Verb::kReload, Verb::kReload, Verb::kReload, Verb::kReload, Verb::kReload,  Verb::kApply,
+      Verb::kApply,  Verb::kDelete, Verb::kWait,   Verb::kWait};
+  step.kind = Step::Kind::kRequest;
+  step.verb = random.Pick(kVerbs);
+  step.services = DrawSubset(random, scenario.services);
+  step.forced = step.verb == Verb::kStop && random.OneIn(5);
+  step.parallel = random.OneIn(4) ? 2 : 1;
+  if (step.verb == Verb::kWait) {
+    step.until =
+        random.Pick(std::array{event::Request::Until::kReady, event::Request::Until::kHealthy,
+                               event::Request::Until::kDone});
+    step.timeout = random.PickMillis(std::array{1000, 5000, 20000});
+  }
+  for (std::size_t i = 0; i < scenario.services; ++i) {  // somebody has edited the Oxfile
+    if (random.OneIn(2)) {
+      oxfile[i] = static_cast<std::uint8_t>(random.Below(scenario.versions[i].size()));
+    }
+  }
+  step.oxfile = oxfile;
+}
+
+Step DrawStep(Random& random, Scenario& scenario, std::array<std::uint8_t, kMaxServices>& oxfile) {
+  Step step;
+  switch (random.Below(16)) {
+    case 0:
+    case 1:
+    case 2:
+      step.kind = Step::Kind::kCrash;
+      step.number = static_cast<std::uint16_t>(random.Below(6));
+      break;
+    case 3:
+      step.kind = Step::Kind::kDuplicate;
+      step.number = static_cast<std::uint16_t>(random.Below(8));
+      break;
+    case 4:
+      step.kind = Step::Kind::kReplace;
+      step.services = static_cast<std::uint8_t>(1U << random.Below(scenario.services));
+      step.number = static_cast<std::uint16_t>(random.Below(4));  // a slot; 3: all
+      break;
+    case 5:
+    case 6:
+      step.kind = Step::Kind::kKill;
+      step.number = static_cast<std::uint16_t>(random.Below(8));
+      break;
+    case 7:
+      step.kind = Step::Kind::kStranger;
+      break;
+    default:
+      DrawRequest(random, scenario, oxfile, step);
+      break;
+  }
+  if (scenario.faults.heartbeat && random.OneIn(6)) step.kind = Step::Kind::kHang;
+  return step;
+}
+
+void DrawSteps(Random& random, Scenario& scenario) {
+  scenario.steps.clear();
+  std::array<std::uint8_t, kMaxServices> oxfile{};
+  Duration at{};
+  if (!scenario.boot) {
+    Step first;
+    first.verb = random.OneIn(3) ? Verb::kApply : Verb::kStart;
+    first.services = static_cast<std::uint8_t>((1U << scenario.services) - 1U);
+    scenario.steps.push_back(first);
+  }
+  std::size_t count = 2 + random.Below(5);
+  if (random.OneIn(4)) count = 5 + random.Below(8);
+  if (random.OneIn(64)) count = 30 + random.Below(20);
+  for (std::size_t i = 0; i < count; ++i) {
+    at += random.PickMillis(std::array{0, 0, 50, 50, 100, 200, 500, 500, 1000, 2000, 5000, 10000});
+    Step step = DrawStep(random, scenario, oxfile);
+    step.at = at;
+    scenario.steps.push_back(step);
+  }
+  if (random.OneIn(10)) {
+    Step end;
+    end.at = at + random.PickMillis(std::array{0, 500, 3000});
+    end.kind = random.OneIn(3) ? Step::Kind::kTerminate : Step::Kind::kRequest;
+    end.verb = Verb::kShutdown;
+    end.forced = random.OneIn(4);
+    end.keep = random.OneIn(8);
+    scenario.steps.push_back(end);
+  }
+  scenario.quiet_after =
+      scenario.steps.back().at + random.PickMillis(std::array{0, 100, 1000, 3000});
+}
+
+}  // namespace
+
+void Draw(std::uint64_t seed, Scenario& scenario) {
+  Random random(seed);
+  scenario.seed = seed;
+  scenario.settings = Settings{};
+  if (random.OneIn(4)) scenario.settings.start_parallel = 1;
+  if (random.OneIn(4)) scenario.settings.proving_parallel = 1;
+  scenario.boot = random.OneIn(4);
+  DrawFaults(random, scenario);
+  DrawServices(random, scenario);
+  DrawSteps(random, scenario);
+}
+
+Scenario Draw(std::uint64_t seed) {
+  Scenario scenario;
+  Draw(seed, scenario);
+  return scenario;
+}
+
+}  // namespace oxherd::sim
