@@ -266,13 +266,6 @@ std::string Hexadecimal(std::uint64_t number) {
   return text;
 }
 
-// The first line, so that the whole is still one JSON object.
-std::string FirstLine(std::string_view rest) {
-  const std::uint64_t sum = Checksum(std::as_bytes(std::span(rest)));
-  return R"({"oxherd_state":)" + std::to_string(kStateFileVersion) + R"(,"checksum":")" +
-         Hexadecimal(sum) + "\",\n";
-}
-
 // Before anything behind it is looked at.
 Status CheckFirstLine(std::string_view line, std::string_view rest) {
   std::string object(line.substr(0, line.find_last_of(',')));
@@ -322,6 +315,13 @@ event::Boot WishesOf(const State& state) {
   return wishes;
 }
 
+// So that the whole is still one JSON object.
+std::string StateFileFirstLine(std::string_view rest) {
+  const std::uint64_t sum = Checksum(std::as_bytes(std::span(rest)));
+  return R"({"oxherd_state":)" + std::to_string(kStateFileVersion) + R"(,"checksum":")" +
+         Hexadecimal(sum) + "\",\n";
+}
+
 std::string EncodeStateFile(const event::Boot& wishes) {
   // One service at a time: a tree of them all would be many times the text.
   std::string rest = "\"services\":[";
@@ -335,7 +335,7 @@ std::string EncodeStateFile(const event::Boot& wishes) {
     separator = ",\n";
   }
   rest += "\n]}\n";
-  return FirstLine(rest) + rest;
+  return StateFileFirstLine(rest) + rest;
 }
 
 Result<event::Boot> DecodeStateFile(std::string_view text) {

@@ -23,6 +23,9 @@ constexpr int kStateFileVersion = 1;
 
 [[nodiscard]] std::string EncodeStateFile(const event::Boot& wishes);
 
+// The line that stands in front of `rest`, which is all that follows it.
+[[nodiscard]] std::string StateFileFirstLine(std::string_view rest);
+
 // Bytes that were cut off, changed or never ours are an Error that says which.
 [[nodiscard]] Result<event::Boot> DecodeStateFile(std::string_view text);
 
