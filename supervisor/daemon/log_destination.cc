@@ -48,10 +48,9 @@ Status LogDestination::Open(const OutputTime& now) {
   checked_at_ = now.monotonic;
   rotate_now_ = false;
   no_rotation_before_ = 0;
+  index_ = os::LogIndexWriter();
+  index_is_opened_ = false;
   if (is_null_) return {};
-  // Without an index the log is still a log.
-  auto index = os::LogIndexWriter::Open(path_, identity_->inode, offset_, now.wall);
-  index_ = index ? std::move(*index) : os::LogIndexWriter();
   prune_at_ = rules_.max_days != 0 ? now.monotonic + kPruneEvery : kNever;
   if (os::FactsOf(path_ + ".1")) PruneRotated(path_, rules_, now.wall);
   return {};
@@ -84,9 +83,15 @@ void LogDestination::CheckIdentity(const OutputTime& now) {
   }
   if (facts->size == offset_) return;
   // Somebody made it shorter, or has written behind us: go on at its end.
-  const bool shorter = facts->size < offset_;
+  if (facts->size < offset_) index_is_opened_ = false;  // it knows more than there is
   offset_ = facts->size;
-  if (!shorter) return;
+}
+
+// Only once there is something to note: most instances never print to standard error.
+void LogDestination::OpenIndex(const OutputTime& now) {
+  if (index_is_opened_ || is_null_) return;
+  index_is_opened_ = true;
+  // Without an index the log is still a log.
   auto index = os::LogIndexWriter::Open(path_, identity_->inode, offset_, now.wall);
   index_ = index ? std::move(*index) : os::LogIndexWriter();
 }
@@ -98,9 +103,10 @@ bool LogDestination::AtLineStart() const {
   return got && *got == 1 && last[0] == '\n';
 }
 
-bool LogDestination::IsAged(const OutputTime& now) const {
-  return rules_.max_days != 0 && index_.is_open() &&
-         now.wall - index_.created() > std::chrono::days(rules_.max_days);
+bool LogDestination::IsAged(const OutputTime& now) {
+  if (rules_.max_days == 0) return false;
+  OpenIndex(now);
+  return index_.is_open() && now.wall - index_.created() > std::chrono::days(rules_.max_days);
 }
 
 void LogDestination::RotateIfDue(const OutputTime& now) {
@@ -263,7 +269,7 @@ void LogDestination::Nudge(std::uint64_t end) {
 }
 
 void LogDestination::Note(const OutputInlet& inlet, const OutputTime& now) {
-  if (is_null_) return;
+  OpenIndex(now);
   os::LogBurst burst = inlet.label;
   burst.offset = offset_;
   burst.boot = boot_;

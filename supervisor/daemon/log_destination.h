@@ -108,7 +108,8 @@ class LogDestination {
   void Reach(const OutputTime& now);
   void CheckIdentity(const OutputTime& now);
   void RotateIfDue(const OutputTime& now);
-  [[nodiscard]] bool IsAged(const OutputTime& now) const;
+  void OpenIndex(const OutputTime& now);
+  [[nodiscard]] bool IsAged(const OutputTime& now);
   [[nodiscard]] bool AtLineStart() const;
   [[nodiscard]] bool MustCut(std::size_t bytes) const;
   // What to move of `bytes`, which are at the pipe's front; 0: hold them back.
@@ -143,6 +144,7 @@ class LogDestination {
   std::uint32_t boot_;
   bool nudges_;
   os::LogIndexWriter index_;
+  bool index_is_opened_ = false;
   std::optional<Dropped> dropped_;
 };
 

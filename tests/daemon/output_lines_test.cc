@@ -65,7 +65,7 @@ TEST_CASE("an expression that backtracks for ever elsewhere takes no time here")
   auto matcher = LineMatcher::Make("(a+)+$");
   REQUIRE(matcher.has_value());
   const Instant begin = os::Now();
-  CHECK(!matcher->Feed(std::string(LineMatcher::kMaxLine, 'a') + "b\n"));
+  CHECK(!matcher->Feed(std::string(LineMatcher::kMaxLine - 1, 'a') + "b\n"));
   CHECK(os::Now() - begin < Seconds(5));
   CHECK(matcher->Feed("aaa\n"));
 }
