@@ -75,23 +75,42 @@ std::optional<Weight> ProgressLines::Add(const Progress& progress) {
   const Style style = StyleOf(progress.kind, progress.failed);
   if (!style.weight) return std::nullopt;
   Line& line = LineFor(progress);
-  const bool older = progress.generation < line.generation;
-  if (!older) {
-    // What the old generation has passed through is of no interest once the new one speaks.
+  if (progress.generation >= line.generation) {
     line.generation = progress.generation;
     line.paint = style.paint;
     line.detail = Clean(progress.detail);
   }
-  std::string text = Clean(progress.text);
-  if (older) text = "gen " + std::to_string(progress.generation.number()) + " " + text;
+  Part part{progress.generation, Clean(progress.text), progress.failed};
   if (*style.weight == Weight::kPassing) {
-    line.passing = std::move(text);
+    line.passing = std::move(part);
     return style.weight;
   }
-  line.passing.clear();
-  line.settled.push_back(std::move(text));
+  line.passing.reset();
+  // That what has crashed is gone goes without saying.
+  const bool is_echo = progress.kind == TellKind::kStopped && !line.settled.empty() &&
+                       line.settled.back().failed &&
+                       line.settled.back().generation == progress.generation;
+  if (is_echo) return std::nullopt;
+  line.settled.push_back(std::move(part));
   if (line.settled.size() > kMostSettled) line.settled.erase(line.settled.begin());
   return style.weight;
+}
+
+std::string ProgressLines::Story(const Line& line, std::size_t width) const {
+  std::vector<Part> parts = line.settled;
+  if (line.passing) parts.push_back(*line.passing);
+  std::string story;
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+    std::string text = part->text;
+    // The line's head names the newest generation; others are named where they speak.
+    if (generations_ == Generations::kShown && part->generation != line.generation) {
+      text = "gen " + std::to_string(part->generation.number()) + " " + text;
+    }
+    std::string longer = story.empty() ? text : text + " · " + story;
+    if (width != 0 && !story.empty() && WidthOf(longer) + 2 > width) return Cut("… " + story, width);
+    story = std::move(longer);
+  }
+  return Cut(story, width);
 }
 
 std::string ProgressLines::Layout(const Screen& screen, const Line& line) const {
@@ -100,13 +119,13 @@ std::string ProgressLines::Layout(const Screen& screen, const Line& line) const 
   if (generations_ == Generations::kShown && line.generation.is_set()) {
     head += "gen " + std::to_string(line.generation.number()) + "  ";
   }
-  std::string text;
-  for (const std::string& part : line.settled) text += (text.empty() ? "" : " · ") + part;
-  if (!line.passing.empty()) text += (text.empty() ? "" : " · ") + line.passing;
   std::string detail = line.detail.empty() ? "" : "   " + line.detail;
+  std::size_t room = 0;
   if (screen.is_terminal) {
-    const std::size_t room = screen.width - std::min(screen.width, WidthOf(head) + 1);
-    text = Cut(text, std::max<std::size_t>(room, 1));
+    room = std::max<std::size_t>(screen.width - std::min(screen.width, WidthOf(head) + 1), 1);
+  }
+  const std::string text = Story(line, room);
+  if (screen.is_terminal) {
     const std::size_t left = room - std::min(room, WidthOf(text));
     detail = left > 4 ? Cut(detail, left) : "";
   }
@@ -121,7 +140,7 @@ std::string ProgressLines::RenderOne(const Screen& screen, const Progress& progr
   Line line;
   line.subject = Clean(progress.Subject());
   line.generation = progress.generation;
-  line.settled = {Clean(progress.text)};
+  line.settled = {{progress.generation, Clean(progress.text), progress.failed}};
   line.detail = Clean(progress.detail);
   line.paint = StyleOf(progress.kind, progress.failed).paint;
   Screen as_wide_as_it_takes = screen;

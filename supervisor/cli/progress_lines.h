@@ -30,16 +30,23 @@ class ProgressLines {
                                       const control::Progress& progress) const;
 
  private:
+  struct Part {
+    Generation generation;
+    std::string text;
+    bool failed = false;
+  };
   struct Line {
     std::string subject;
     Generation generation;  // the newest seen
-    std::vector<std::string> settled;
-    std::string passing;
+    std::vector<Part> settled;
+    std::optional<Part> passing;
     std::string detail;
     Paint paint = Paint::kPlain;
   };
   Line& LineFor(const control::Progress& progress);
   [[nodiscard]] std::string Layout(const Screen& screen, const Line& line) const;
+  // What has happened, in at most `width` columns: the newest parts that fit.
+  [[nodiscard]] std::string Story(const Line& line, std::size_t width) const;
 
   Generations generations_;
   std::vector<Line> lines_;

@@ -58,6 +58,11 @@ std::string RolledBackLine(const ServiceResult& service) {
   if (service.generation == service.tried) {
     return fmt::format("{}: generation {} stays", Clean(service.name), service.generation.number());
   }
+  if (service.gap_ms && *service.gap_ms > 0) {
+    return fmt::format("{} rolled back: generation {} is back; none was ready for {}",
+                       Clean(service.name), service.generation.number(),
+                       control::DurationText(*service.gap_ms));
+  }
   return fmt::format("{} rolled back: generation {} kept serving", Clean(service.name),
                      service.generation.number());
 }

@@ -58,6 +58,27 @@ TEST_CASE("a reload tells the new generation's story and the old one's end in on
   CHECK(lines.Render(kPipe, 0) == " api/0     gen 8  ready in 212 ms · gen 7 stopped in 1.4 s");
 }
 
+TEST_CASE("what the old generation did before the new one spoke stays the old one's") {
+  ProgressLines lines(ProgressLines::Generations::kShown);
+  lines.Add(Say("api", 0, TellKind::kStopped, 7, "stopped in 4 ms"));
+  lines.Add(Say("api", 0, TellKind::kReady, 8, "ready in 212 ms"));
+  CHECK(lines.Render(kPipe, 0) == " api/0     gen 8  gen 7 stopped in 4 ms · ready in 212 ms");
+}
+
+TEST_CASE("that what crashed is gone is not said") {
+  ProgressLines lines(ProgressLines::Generations::kHidden);
+  lines.Add(Failed(Say("api", 0, TellKind::kExited, 1, "exited 1")));
+  CHECK_FALSE(lines.Add(Say("api", 0, TellKind::kStopped, 1, "stopped in 0 ms")).has_value());
+  CHECK(lines.Render(kPipe, 0) == " api/0     exited 1");
+}
+
+TEST_CASE("where there is little room, what happened last is kept") {
+  ProgressLines lines(ProgressLines::Generations::kHidden);
+  lines.Add(Say("api", 0, TellKind::kReady, 1, "ready in 412 ms"));
+  lines.Add(Say("api", 0, TellKind::kStopped, 1, "stopped in 4 ms"));
+  CHECK(lines.Render(kNarrow, 0) == " api/0     … stopped in 4 ms");
+}
+
 TEST_CASE("a crash loop does not make a line endless") {
   ProgressLines lines(ProgressLines::Generations::kHidden);
   for (int i = 0; i < 100; ++i) {

@@ -84,6 +84,14 @@ TEST_CASE("a reload that was rolled back shows why, the last lines, and what ser
   CHECK(said.out.empty());
 }
 
+TEST_CASE("a roll-back that left a gap says so") {
+  ServiceResult broken = BrokenBuild();
+  broken.gap_ms = 1200;
+  const Said said = RenderResult(kPipe, Answer(Command::kReload, {broken}));
+  CHECK(said.err.find("api rolled back: generation 8 is back; none was ready for 1.2 s\n") !=
+        std::string::npos);
+}
+
 TEST_CASE("output of children is cut to the screen") {
   ServiceResult broken = BrokenBuild();
   broken.log_tail = {std::string(100, 'x')};
