@@ -14,6 +14,8 @@ namespace oxherd {
 
 namespace {
 
+constexpr std::size_t kMaxProblems = 100;
+
 // The \r of a line from Windows is blank too.
 bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
@@ -52,6 +54,7 @@ class Parser {
   }
 
   void Problem(Position position, std::string message) {
+    if (file_.problems.size() >= kMaxProblems) return;
     file_.problems.push_back({position, name_, std::move(message)});
   }
 

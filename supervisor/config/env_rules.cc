@@ -104,10 +104,9 @@ class EnvironmentRules {
       const std::string unknown = UnknownName(entry.value, known_);
       if (!unknown.empty() && all_read_) {
         context_.errors.AddIn(setting.path, entry.position, entry.name,
-                              known_.Explain(unknown) + ". In '…' it would stand for itself", {});
+                              Explain(unknown) + ". In '…' it would stand for itself", {});
       }
-      draft_.spec.env.emplace_back(entry.name, entry.value);
-      known_.Add(entry.name);
+      Store(entry.name, entry.value);
     }
   }
 
@@ -139,14 +138,13 @@ class EnvironmentRules {
         (inherited ? "defaults.env." : "processes." + draft_.spec.name + ".env.") + setting.name;
     const std::string unknown = UnknownName(setting.text, known_);
     if (!unknown.empty() && all_read_) {
-      context_.errors.Add(setting.position, key, known_.Explain(unknown));
+      context_.errors.Add(setting.position, key, Explain(unknown));
     }
     if (IsOwnName(setting.name)) {
       context_.errors.Note(setting.position, key,
                            "Oxherd sets this variable itself; the value here is not used");
     }
-    draft_.spec.env.emplace_back(setting.name, setting.text);
-    known_.Add(setting.name);
+    Store(setting.name, setting.text);
   }
 
   void CheckText(const std::string& mark, const Expandable& text) {
@@ -156,8 +154,20 @@ class EnvironmentRules {
     }
     const std::string unknown = UnknownName(text.text, known_);
     if (!unknown.empty() && all_read_) {
-      context_.errors.Add(text.position, draft_.PathOf(mark), known_.Explain(unknown));
+      context_.errors.Add(text.position, draft_.PathOf(mark), Explain(unknown));
     }
+  }
+
+  [[nodiscard]] std::string Explain(std::string_view name) const {
+    return context_.errors.full() ? "a variable that is not set" : known_.Explain(name);
+  }
+
+  // One more variable for the service, as long as all of them fit in memory.
+  void Store(const std::string& name, const std::string& text) {
+    context_.environment_bytes += name.size() + text.size() + 2 * sizeof(std::string);
+    if (context_.environment_bytes > kMaxEnvironmentBytes) return;  // FinishService() says so
+    draft_.spec.env.emplace_back(name, text);
+    known_.Add(name);
   }
 
   Draft& draft_;
@@ -169,7 +179,14 @@ class EnvironmentRules {
 }  // namespace
 
 void FinishEnvironment(Draft& draft, const RuleContext& context) {
+  if (context.environment_bytes > kMaxEnvironmentBytes) return;
   EnvironmentRules(draft, context).Run();
+  if (context.environment_bytes > kMaxEnvironmentBytes) {
+    context.errors.Add(
+        draft.position, "processes." + draft.spec.name,
+        fmt::format("the environments of all services together are larger than {} MiB",
+                    kMaxEnvironmentBytes >> 20U));
+  }
 }
 
 }  // namespace oxherd

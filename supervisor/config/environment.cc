@@ -20,6 +20,10 @@ constexpr std::array<std::string_view, 10> kNotInherited = {
     "NOTIFY_SOCKET",  "WATCHDOG_USEC", "WATCHDOG_PID",   "LISTEN_FDS",    "LISTEN_PID",
     "LISTEN_FDNAMES", "INVOCATION_ID", "JOURNAL_STREAM", "OXHERD_LISTEN", "OXHERD_PID"};
 
+// What execve(2) takes as one string (MAX_ARG_STRLEN). Also the bound on variables that double each
+// other.
+constexpr std::size_t kMaxValue = 128 * 1024 - 1;
+
 // Replaces every placeholder; `find` returns the value of a name, or null.
 template <typename Find>
 Result<std::string> Substitute(std::string_view text, SlotIndex slot, Find find) {
@@ -35,6 +39,10 @@ Result<std::string> Substitute(std::string_view text, SlotIndex slot, Find find)
       result += *value;
     } else if (!IsBaseName(part.text)) {
       return MakeError(fmt::format("${{{}}} is not set", part.text));
+    }
+    if (result.size() > kMaxValue) {
+      return MakeError(
+          fmt::format("longer than {} bytes once its ${{…}} are filled in", kMaxValue));
     }
   }
   return result;

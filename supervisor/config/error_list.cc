@@ -11,6 +11,23 @@
 
 namespace oxherd {
 
+namespace {
+
+// Kept so that the first by position can be shown; a file of nothing but errors has a million.
+constexpr std::size_t kKept = 10 * kMaxConfigErrors;
+
+}  // namespace
+
+bool ErrorList::full() const { return errors_.size() > kMaxConfigErrors; }
+
+void ErrorList::Keep(ConfigError error) {
+  if (errors_.size() < kKept) {
+    errors_.push_back(std::move(error));
+  } else {
+    ++not_kept_;
+  }
+}
+
 void ErrorList::Add(Position position, std::string key, std::string message) {
   errors_.push_back(
       {path_, position.line, position.column, std::move(key), std::move(message), {}});
@@ -18,11 +35,12 @@ void ErrorList::Add(Position position, std::string key, std::string message) {
 
 void ErrorList::AddIn(const std::string& file, Position position, std::string key,
                       std::string message, std::string source_line) {
-  errors_.push_back({file, position.line, position.column, std::move(key), std::move(message),
-                     std::move(source_line)});
+  Keep({file, position.line, position.column, std::move(key), std::move(message),
+        std::move(source_line)});
 }
 
 void ErrorList::Note(Position position, std::string key, std::string message) {
+  if (notes_.size() >= kKept) return;
   notes_.push_back({path_, position.line, position.column, std::move(key), std::move(message), {}});
 }
 
@@ -44,8 +62,8 @@ void SortAndUnite(std::vector<ConfigError>& errors, const std::string& oxfile) {
 
 std::vector<ConfigError> ErrorList::TakeErrors() {
   SortAndUnite(errors_, path_);
-  if (errors_.size() > kMaxConfigErrors) {
-    const std::size_t more = errors_.size() - kMaxConfigErrors;
+  if (errors_.size() + not_kept_ > kMaxConfigErrors) {
+    const std::size_t more = errors_.size() + not_kept_ - kMaxConfigErrors;
     errors_.resize(kMaxConfigErrors);
     errors_.push_back({path_, 0, 0, {}, fmt::format("{} more errors are not shown", more), {}});
   }

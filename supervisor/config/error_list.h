@@ -1,6 +1,7 @@
 // Collects what is wrong in a file, and what is worth noting, until all of it is known.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,8 @@ class ErrorList {
   void Note(Position position, std::string key, std::string message);
 
   [[nodiscard]] bool empty() const { return errors_.empty(); }
+  // More errors than will be shown: further ones need no hint that costs time.
+  [[nodiscard]] bool full() const;
 
   // Sorted by position, the Oxfile's first, each once, with source lines, at most kMaxConfigErrors
   // and one more that counts the rest.
@@ -31,7 +34,10 @@ class ErrorList {
  private:
   std::string path_;
   std::string_view text_;
+  void Keep(ConfigError error);
+
   std::vector<ConfigError> errors_;
+  std::size_t not_kept_ = 0;
   std::vector<ConfigError> notes_;
 };
 

@@ -179,10 +179,14 @@ void ReadSection(Section section, const Table& table, const Place& place) {
     }
     const std::string path = place.path + "." + entry.key;
     if (section == Section::kProcess && entry.value.As<Table>() != nullptr &&
-        place.layer == Layer::kOwn && !MeantKey(section, entry.key)) {
+        place.layer == Layer::kOwn && !place.errors.full() && !MeantKey(section, entry.key)) {
       place.errors.Add(entry.position, path,
                        fmt::format("a name with a dot needs quotes; write [processes.\"{}\"]",
                                    path.substr(sizeof("processes"))));
+      continue;
+    }
+    if (place.errors.full()) {
+      place.errors.Add(entry.position, path, "unknown key");
       continue;
     }
     place.errors.Add(entry.position, path, ExplainUnknownKey(section, entry.key, place.path));

@@ -43,6 +43,21 @@ std::string FolderOf(const std::string& path) {
   return (error ? std::filesystem::path("/") : absolute).lexically_normal().parent_path().string();
 }
 
+constexpr std::size_t kMaxDefaultsBytes = 64 * 1024;
+
+// About what a value takes in memory. As deep as the document, which is bounded.
+std::size_t TextBytes(const Value& value) {
+  std::size_t bytes = sizeof(Value);
+  if (const auto* text = value.As<std::string>()) bytes += text->size();
+  if (const auto* items = value.As<Array>()) {
+    for (const Value& item : *items) bytes += TextBytes(item);
+  }
+  if (const auto* table = value.As<Table>()) {
+    for (const Entry& entry : table->entries) bytes += entry.key.size() + TextBytes(entry.value);
+  }
+  return bytes;
+}
+
 class FileReader {
  public:
   FileReader(std::string_view text, const std::string& path, const ReadOptions& options,
@@ -68,7 +83,9 @@ class FileReader {
   }
 
  private:
-  [[nodiscard]] RuleContext context() { return {errors_, options_, files_, env_files_}; }
+  [[nodiscard]] RuleContext context() {
+    return {errors_, options_, files_, env_files_, environment_bytes_};
+  }
 
   Place PlaceFor(std::string path, std::string prefix, Layer layer, Draft& draft) {
     return {std::move(path),    std::move(prefix), layer,    draft,
@@ -121,6 +138,12 @@ class FileReader {
   void ReadDefaults(const Entry& entry) {
     const Table* table = TableOf(entry, "defaults", "[defaults]");
     if (table == nullptr) return;
+    if (TextBytes(entry.value) > kMaxDefaultsBytes) {
+      errors_.Add(entry.position, "defaults",
+                  fmt::format("more than {} KiB, which every service would repeat",
+                              kMaxDefaultsBytes >> 10U));
+      return;
+    }
     ReadSection(Section::kProcess, *table, PlaceFor("defaults", "", Layer::kInherited, defaults_));
   }
 
@@ -171,6 +194,7 @@ class FileReader {
   const FileAccess& files_;
   EnvFiles env_files_;
   ErrorList errors_;
+  std::size_t environment_bytes_ = 0;
   Draft defaults_;
   std::vector<Draft> drafts_;
   Oxfile result_;

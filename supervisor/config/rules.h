@@ -1,6 +1,7 @@
 // What the keys of a service mean together: defaults that depend on each other, and conflicts.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -11,11 +12,15 @@
 
 namespace oxherd {
 
+// Of all services of a file together: what [defaults] and shared env files say is kept for each.
+constexpr std::size_t kMaxEnvironmentBytes = 64 * 1024 * 1024;
+
 struct RuleContext {
   ErrorList& errors;
   const ReadOptions& options;
   const FileAccess& files;
   EnvFiles& env_files;
+  std::size_t& environment_bytes;  // so far
 };
 
 // The finished spec of a draft; what is wrong goes to the errors.

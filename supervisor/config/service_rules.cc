@@ -47,7 +47,9 @@ class ServiceRules {
 
   std::string ExplainUnknown(const std::string& name) const {
     std::vector<std::string_view> names;
-    for (const auto& [known, draft] : by_name_) names.push_back(known);
+    if (!context_.errors.full()) {
+      for (const auto& [known, draft] : by_name_) names.push_back(known);
+    }
     if (const auto nearest = Nearest(name, names)) {
       return fmt::format("there is no service \"{}\"; did you mean \"{}\"?", name, *nearest);
     }

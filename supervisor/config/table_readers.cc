@@ -19,6 +19,7 @@ namespace oxherd {
 namespace {
 
 constexpr std::size_t kMaxEnvFiles = 32;
+constexpr std::size_t kMaxDependencies = 1000;
 constexpr std::size_t kShownName = 64;
 
 std::string Shown(std::string_view name) { return std::string(name.substr(0, kShownName)); }
@@ -48,6 +49,10 @@ std::optional<DependencyKind> DependencyKindOf(const Reading& reading, const Ent
 void AddDependency(const Reading& reading, std::string name, DependencyKind kind,
                    Position position) {
   auto& dependencies = reading.draft().depends_on;
+  if (dependencies.size() >= kMaxDependencies) {
+    reading.Error(fmt::format("more than {} dependencies", kMaxDependencies));
+    return;
+  }
   const bool twice = std::ranges::any_of(dependencies, [&](const DependencySetting& other) {
     return other.dependency.service == name;
   });
@@ -100,9 +105,9 @@ void ReadVariable(const Reading& reading, const Entry& entry) {
 
 void AddEnvFile(const Reading& reading, const Value& path, bool optional) {
   auto absolute = ReadPath(reading, path);
-  if (!absolute) return;
-  reading.draft().env_files.push_back(
-      {std::move(*absolute), *path.As<std::string>(), optional, path.position});
+  const auto* shown = path.As<std::string>();
+  if (!absolute || shown == nullptr) return;
+  reading.draft().env_files.push_back({std::move(*absolute), *shown, optional, path.position});
 }
 
 void ReadEnvFileTable(const Reading& reading, const Table& table) {

@@ -40,6 +40,8 @@ bool IsBareCharacter(char c) {
          std::string_view("_-+: \t\r]}").contains(c);
 }
 
+constexpr std::size_t kMaxProblems = 100;
+
 // Walks over TOML without understanding it: only as much as tells strings and comments from the
 // rest.
 class Outliner {
@@ -137,6 +139,7 @@ class Outliner {
 
   // One problem a line is enough.
   void Problem(std::string message) {
+    if (outline_.problems.size() >= kMaxProblems) return;
     if (!outline_.problems.empty() && outline_.problems.back().position.line == position_.line)
       return;
     outline_.problems.push_back({position_, std::move(message)});

@@ -1,5 +1,5 @@
 // Whatever somebody types into an Oxfile, the answer is specs or errors with a place.
-#include <chrono>
+#include <ctime>
 #include <random>
 #include <string>
 
@@ -176,7 +176,7 @@ TEST_CASE("nesting is bounded, whatever it is made of") {
 
 TEST_CASE("a file of the largest size, of whatever it is made, is answered") {
   const Surroundings here;
-  for (const std::string_view unit : {"#", "\n", "a", "[a]\n", "\"", "a=1\n", "[processes.a]\n"}) {
+  for (const std::string_view unit : {"#", "a", "[a]\n"}) {
     std::string text;
     while (text.size() + unit.size() <= kMaxConfigBytes) text += unit;
     CHECK_FALSE(here.Parse(text).has_value());
@@ -192,6 +192,53 @@ TEST_CASE("more services than are supervised are refused") {
   CHECK(Surroundings().Errors(text) == "1:2: processes: more than 5000 services in one file");
 }
 
+// What this process worked, whatever else the machine does meanwhile.
+double ProcessorMillis() { return 1000.0 * static_cast<double>(std::clock()) / CLOCKS_PER_SEC; }
+
+#if defined(__has_feature)
+#define OXHERD_SANITIZED __has_feature(address_sanitizer)
+#elif defined(__SANITIZE_ADDRESS__)
+#define OXHERD_SANITIZED 1
+#else
+#define OXHERD_SANITIZED 0
+#endif
+
+std::string ManyServices(int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) {
+    text += "[processes.s" + std::to_string(i) + "]\ncommand = \"x\"\n";
+  }
+  return text;
+}
+
+TEST_CASE("what every service would repeat is bounded") {
+  Surroundings here;
+  CHECK(here.Errors("[defaults]\nenv = { A = \"" + std::string(65 * 1024, 'x') + "\" }\n" +
+                    ManyServices(2)) ==
+        "1:2: defaults: more than 64 KiB, which every service would repeat");
+  here.files["/srv/app/.env"] = "A=" + std::string(100'000, 'x');
+  const std::string errors = here.Errors("[defaults]\nenv_file = \".env\"\n" + ManyServices(1000));
+  CHECK(errors.contains("the environments of all services together are larger than 64 MiB"));
+}
+
+TEST_CASE("a file of nothing but errors is answered as fast as another") {
+  std::string keys = Api("");
+  std::string names = "depends_on = [";
+  std::string variables = "[processes.api.env]\n";
+  for (int i = 0; i < 20'000; ++i) {
+    keys += "stop_timeot" + std::to_string(i) + " = 1\n";
+    names += "\"nam" + std::to_string(i) + "\",";
+    variables += "NAME_" + std::to_string(i) + " = \"${NOPE}\"\n";
+  }
+  const double begin = ProcessorMillis();
+  for (const std::string& text : {keys, Api(names + "]"), Api(variables)}) {
+    const auto outcome = Surroundings().Parse(text);
+    REQUIRE_FALSE(outcome.has_value());
+    CHECK(outcome.error().size() == kMaxConfigErrors + 1);
+  }
+  CHECK(ProcessorMillis() - begin < 20'000);
+}
+
 TEST_CASE("a chain of dependencies as long as a file may have is fine") {
   std::string text;
   for (std::size_t i = 0; i < kMaxServices; ++i) {
@@ -201,7 +248,6 @@ TEST_CASE("a chain of dependencies as long as a file may have is fine") {
   CHECK(Surroundings().Read(text).specs.size() == kMaxServices);
 }
 
-// The bound is for a release build (100 ms); others are slower by what they check.
 TEST_CASE("a thousand services are validated at once") {
   std::string text;
   for (int i = 0; i < 1000; ++i) {
@@ -213,13 +259,12 @@ TEST_CASE("a thousand services are validated at once") {
         "endpoint = \"http://127.0.0.1:${PORT}/health\"\n";
   }
   const Surroundings here = Here();
-  const auto begin = std::chrono::steady_clock::now();
+  const double begin = ProcessorMillis();
   CHECK(here.Read(text).specs.size() == 1000);
-  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
-      std::chrono::steady_clock::now() - begin);
-  MESSAGE("1000 services: " << took.count() << " ms");
-#ifdef __OPTIMIZE__
-  CHECK(took < std::chrono::milliseconds(500));
+  const double took = ProcessorMillis() - begin;
+  MESSAGE("1000 services: " << took << " ms");
+#if defined(__OPTIMIZE__) && !OXHERD_SANITIZED
+  CHECK(took < 100);
 #endif
 }
 

@@ -88,6 +88,17 @@ TEST_CASE("a base variable that the caller did not have is empty") {
   CHECK(Build(SpecWith({{"A", "[${TZ}${LC_ALL}]"}})).at("A") == "[]");
 }
 
+TEST_CASE("variables that double each other are stopped before they fill memory") {
+  std::vector<EnvEntry> env = {{"A0", std::string(100, 'x')}};
+  for (int i = 1; i < 40; ++i) {
+    const std::string last = "${A" + std::to_string(i - 1) + "}";
+    env.emplace_back("A" + std::to_string(i), last + last);
+  }
+  const auto built = BuildEnvironment(SpecWith(env), {}, kBase);
+  REQUIRE_FALSE(built.has_value());
+  CHECK(built.error().message.contains("longer than 131071 bytes once its ${…} are filled in"));
+}
+
 TEST_CASE("only the base variables of a caller are taken") {
   const std::vector<EnvEntry> caller = {{"PATH", "p"},    {"LC_TIME", "l"},    {"TZ", "t"},
                                         {"SSH_TTY", "s"}, {"LD_PRELOAD", "x"}, {"XDG_DATA", "y"},
