@@ -93,6 +93,19 @@ void Book::OnRequest(const Request& request, Instant now) {
   std::visit([this, now](const auto& one) { On(one, now); }, request);
 }
 
+void Book::OnRequestWithoutDescriptors(const Request& request) {
+  if (const auto* spawn = std::get_if<Spawn>(&request)) {
+    highest_ = std::max(highest_, spawn->token);
+    if (Find(spawn->token)) return;
+    loose_answer_ =
+        SpawnFailed{.token = spawn->token, .stage = Stage::kDescriptors, .error_number = EMFILE};
+  } else if (const auto* hold = std::get_if<Hold>(&request)) {
+    Refuse(RequestIndex<Hold>(), EMFILE, hold->name);
+  } else {
+    OnUnreadableRequest();
+  }
+}
+
 void Book::OnUnreadableRequest() { Refuse(kUnreadableRequest, EBADMSG); }
 
 void Book::Refuse(std::uint8_t request, std::int32_t error_number, const Name& name) {

@@ -145,7 +145,9 @@ class Book {
   // answer that is in no table).
   [[nodiscard]] bool accepts_requests() const { return !loose_answer_.has_value(); }
   void OnRequest(const Request& request, Instant now);
-  // A datagram that DecodeRequest did not take, or whose descriptors do not match.
+  // A request whose descriptors did not all arrive, because there was no room for them (EMFILE).
+  void OnRequestWithoutDescriptors(const Request& request);
+  // A datagram that DecodeRequest did not take.
   void OnUnreadableRequest();
 
   // ---- Facts about processes. ----

@@ -208,11 +208,13 @@ Keeper::Took Keeper::TakeRequest(Instant now) {
       std::span(received->descriptors).first(received->descriptor_count);
   const std::optional<Request> request =
       DecodeRequest(std::span<const std::byte>(buffer).first(received->size));
-  if (request && received->complete && AttachedCount(*request) == attached.size()) {
+  if (!request) {
+    book_.OnUnreadableRequest();
+  } else if (!received->complete || AttachedCount(*request) != attached.size()) {
+    book_.OnRequestWithoutDescriptors(*request);
+  } else {
     book_.OnRequest(*request, now);
     Perform(now, &*request, attached);
-  } else {
-    book_.OnUnreadableRequest();
   }
   return Took::kOne;
 }

@@ -233,9 +233,8 @@ class Reader {
       ok_ = false;
       return;
     }
-    std::array<char, kMaxNameBytes> text{};
-    std::memcpy(text.data(), bytes_.data(), size);
-    name = Name(std::string_view(text.data(), size));
+    const auto* text = reinterpret_cast<const char*>(bytes_.data());
+    name = Name(std::string_view(text, size));
     bytes_ = bytes_.subspan(size);
   }
   void Get(Label& label) {

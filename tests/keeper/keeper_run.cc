@@ -146,6 +146,11 @@ void KeeperRun::Send(const Request& request, std::span<const int> descriptors) {
   REQUIRE(sent.has_value());
 }
 
+void KeeperRun::SendRaw(std::string_view bytes) {
+  const auto raw = std::as_bytes(std::span(bytes.data(), bytes.size()));
+  REQUIRE(os::SendMessage(socket_.get(), raw, {}).has_value());
+}
+
 std::optional<Heard> KeeperRun::Receive(Duration patience) {
   const Instant until = os::Now() + patience;
   while (os::Now() < until && WaitFor(socket_.get(), until - os::Now())) {

@@ -54,6 +54,7 @@ class KeeperRun {
   void KillDaemon();
 
   void Send(const Request& request, std::span<const int> descriptors = {});
+  void SendRaw(std::string_view bytes);
   // The next report that is no Beat; fails the test if none comes.
   Heard Next();
   // The next report of this kind; others before it are kept out of the way.

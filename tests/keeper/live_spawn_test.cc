@@ -206,7 +206,15 @@ TEST_CASE("what is no request is answered, and the keeper goes on") {
     CHECK(run.Await<Refused>().error_number == ENOSYS);
   }
   run.Send(Hold{Name("nothing attached")});
+  CHECK(run.Await<Refused>().error_number == EMFILE);
+  const std::string nonsense = "this is no message";
+  run.SendRaw(nonsense);
   CHECK(run.Await<Refused>().error_number == EBADMSG);
+  Spawn lost;
+  lost.token = Token(9);
+  lost.roles.Add(Role::kPlan);
+  run.Send(lost);
+  CHECK(run.Await<SpawnFailed>().error_number == EMFILE);
   const os::Fd output = run.Spawn(Token(1), {"exit", "0"});
   run.Await<Gone>();
 }
