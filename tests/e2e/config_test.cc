@@ -62,9 +62,9 @@ nice = 99
   CHECK_SAYS(said, "Oxfile.toml:3:19: processes.api.stop_timeout_ms: \"10 sec\" is not a duration");
   CHECK_SAYS(said, "Oxfile.toml:4:13: processes.api.instances: ");
   CHECK_SAYS(said, "Oxfile.toml:5:1: processes.api.stop_timout_ms: ");
-  CHECK_SAYS(said, "did you mean `stop_timeout_ms`?");
+  CHECK_SAYS(said, "did you mean \"stop_timeout_ms\"?");
   CHECK_SAYS(said, "Oxfile.toml:7:");
-  CHECK_SAYS(said, "processes.worker.command");
+  CHECK_SAYS(said, "processes.worker: no command");
   CHECK_SAYS(said, "Oxfile.toml:8:11: processes.worker.restart: ");
   CHECK_SAYS(said, "Oxfile.toml:9:8: processes.worker.nice: ");
   CheckCaret(said, "stop_timeout_ms = \"10 sec\"", "\"10 sec\"");
@@ -99,7 +99,7 @@ TEST_CASE("a wrong file starts no daemon") {
   home.Oxfile("[processes.api]\ncomand = \"x\"\n");
   const Outcome outcome = home.Run({"start"});
   CHECK(outcome.exit_code == 2);
-  CHECK_SAYS(outcome.all(), "did you mean `command`?");
+  CHECK_SAYS(outcome.all(), "did you mean \"command\"?");
   CHECK(home.Keepers().empty());
 }
 
@@ -185,7 +185,7 @@ depends_on = ["databse"]
 [processes.database]
 command = "x"
 )");
-  CHECK_SAYS(home.Run({"validate"}).all(), "did you mean `database`?");
+  CHECK_SAYS(home.Run({"validate"}).all(), "did you mean \"database\"?");
 
   home.Oxfile(R"([processes.a]
 command = "x"

@@ -102,7 +102,7 @@ TEST_CASE("the Oxfile at the top of the repository runs, with nothing to install
 
   const Outcome started = home.MustRun({"start"});
 
-  CHECK_SAYS(started.out, "3 services up");
+  CHECK_SAYS(started.out, "2 services up");
   CHECK(HttpGet(8100, "/").body == "hello from api/0\n");
   CHECK(HttpGet(8101, "/").body == "hello from api/1\n");
   home.WaitForLog("worker/0", "job 1: done\n");

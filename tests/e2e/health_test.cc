@@ -62,6 +62,7 @@ TEST_CASE(
   file += "[processes.good]\ncommand = \"@misbehave on-term 0 then http " + good_port +
           " status 200\"\nhealth_check = { endpoint = \"http://127.0.0.1:" + good_port + "/\" }\n";
   home.Oxfile(file);
+  home.MustRun({"daemon", "start"});
 
   Command starting = home.Begin({"start"});
   home.WaitForState("good/0", "ready");
@@ -107,7 +108,7 @@ ready_timeout_ms = 1000
 )");
   const Outcome started = home.Run({"start"});
   CHECK(started.exit_code == 1);
-  CHECK_SAYS(started.all(), "port " + std::to_string(home.port()) + " is answered by");
+  CHECK_SAYS(started.all(), std::to_string(home.port()) + " is answered by");
   CHECK(home.Get("api/0").state != "ready");
 }
 

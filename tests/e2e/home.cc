@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <sstream>
 
 #include "tests/e2e/http.h"
 
@@ -26,7 +27,9 @@ void ReplaceAll(std::string& text, std::string_view from, const std::string& to)
 
 std::string ReadFile(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  std::ostringstream text;
+  text << file.rdbuf();  // what cannot be read (the process is gone) is no more than the end
+  return text.str();
 }
 
 fs::path MakeTemporaryFolder() {
@@ -142,7 +145,7 @@ void Home::CheckThatNothingIsLeft(const std::set<fs::path>& cgroups) const {
   }
   for (const Process& process : left) {
     CHECK_MESSAGE(false, "left behind: " << process.program << " pid " << process.pid << " state "
-                                         << process.state);
+                                         << std::string(1, process.state));
     kill(process.pid, SIGKILL);
   }
   std::error_code error;
@@ -238,11 +241,12 @@ std::vector<Instance> Home::List() const {
   REQUIRE_MESSAGE(answer.contains("instances"), answer.dump());
   std::vector<Instance> instances;
   for (const Json& row : answer.at("instances")) {
-    instances.push_back({ValueOr<std::string>(row, "name", ""),
-                         ValueOr<std::string>(row, "service", ""),
-                         ValueOr<std::string>(row, "state", ""), ValueOr<pid_t>(row, "pid", 0),
-                         ValueOr<int>(row, "generation", 0), ValueOr<int>(row, "restarts", 0),
-                         row.value("last_exit", Json())});
+    instances.push_back(
+        {ValueOr<std::string>(row, "name", ""), ValueOr<std::string>(row, "service", ""),
+         ValueOr<std::string>(row, "state", ""), ValueOr<pid_t>(row, "pid", 0),
+         ValueOr<int>(row, "generation", 0), ValueOr<int>(row, "restarts", 0),
+         row.value("last_exit", Json()),
+         ValueOr<std::string>(row.value("replacement", Json::object()), "state", "")});
   }
   return instances;
 }

@@ -30,6 +30,7 @@ struct Instance {
   int generation = 0;
   int restarts = 0;
   Json last_exit;
+  std::string next_state;  // of the one that is to replace it; empty: none
 };
 
 enum class Cgroups { kWhereWeCan, kNever };

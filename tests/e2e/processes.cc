@@ -10,7 +10,7 @@
 #include <csignal>
 #include <cstring>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 
 namespace oxherd::e2e {
 namespace {
@@ -19,7 +19,9 @@ namespace fs = std::filesystem;
 
 std::string ReadAll(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  std::ostringstream text;
+  text << file.rdbuf();  // what cannot be read (the process is gone) is no more than the end
+  return text.str();
 }
 
 std::string LinkTarget(const fs::path& path) {
