@@ -192,6 +192,11 @@ void OutputThread::Round() {
 void OutputThread::Gather(std::size_t most) {
   const Duration passed = now_.monotonic - last_round_;
   last_round_ = now_.monotonic;
+  const bool is_much_left = std::ranges::any_of(queue_, [this](std::uint64_t id) {
+    const auto found = sources_.find(id);
+    return found != sources_.end() && os::BytesIn(found->second->inlet.pipe) >= kGatherBytes;
+  });
+  if (is_much_left) return;
   Duration wait = kGather;
   if (most > 0 && passed < kGather * 4) {
     wait = std::min(wait, passed * static_cast<std::int64_t>(kGatherBytes) /
