@@ -201,10 +201,15 @@ InstanceState Machine::Finish(const Process& process, After after) {
   return Stopped{};
 }
 
+// Whether the policy starts again what has just crashed.
+bool Machine::IsToStartAgain() const {
+  if (policy().type == ServiceType::kOneshot) return false;
+  if (self_.failure.kind != Failure::Kind::kExited) return true;
+  return StartsAgain(policy(), self_.last_exit.value_or(ExitStatus{}), self_.failure.was_ready);
+}
+
 InstanceState Machine::AfterCrash(const Process& process) {
   context_.settled = true;
-  const ExitStatus status = self_.last_exit.value_or(ExitStatus{});
-  const bool ended_by_itself = self_.failure.kind == Failure::Kind::kExited;
   if (!context_.wanted) return Stopped{};
   if (policy().type == ServiceType::kOneshot) {
     if (self_.failure.is_set()) return GiveUp();
@@ -212,7 +217,7 @@ InstanceState Machine::AfterCrash(const Process& process) {
     Say(Tell::Kind::kDone, {}, MillisBetween(process.spawned_at, now()));
     return Exited{};
   }
-  if (ended_by_itself && !StartsAgain(policy(), status, self_.failure.was_ready)) {
+  if (!IsToStartAgain()) {
     Say(Tell::Kind::kDone, {}, MillisBetween(process.spawned_at, now()));
     return Exited{};
   }
@@ -435,8 +440,13 @@ InstanceState Machine::On(const Backoff& state, const InstanceEvent& event) {
   return Waiting{.delay_until = kNever, .order = Order::kAtOnce};
 }
 
-InstanceState Machine::On(const Exited& /*state*/, const InstanceEvent& event) {
+InstanceState Machine::On(const Exited& state, const InstanceEvent& event) {
   if (As<on::Start>(event)) return FreshStart();
+  if (As<on::Undrain>(event)) {
+    // The replacement for which its back-off was cancelled has failed.
+    if (!IsToStartAgain()) return state;
+    return WaitBeforeRestart(BackoffDelay(policy(), self_.crashes, context_.seed, context_.id));
+  }
   return Stopped{};  // on::Stop
 }
 

@@ -49,6 +49,7 @@ class Machine {
   InstanceState SpawnFailed(const Process& process, const on::SpawnFailed& failure);
   InstanceState TreeGone(const Process& process, After after, bool asked_to_stop);
   InstanceState Finish(const Process& process, After after);
+  [[nodiscard]] bool IsToStartAgain() const;
   InstanceState AfterCrash(const Process& process);
   InstanceState GiveUp();
   InstanceState WaitBeforeRestart(Millis delay);

@@ -67,8 +67,8 @@ constexpr InstanceTable kInstanceTable = {{
       kNoProcess, kNoProcess, kNoHook, Does("Starting")}},
     // Exited
     {{Does("Waiting, counters cleared"), Does("Stopped"), Ignored("the new one starts beside it"),
-      kNotLeaving, kNotLeaving, kNotAsked, kNotAsked, kNotAsked, kNoProcess, kNoProcess, kNoProcess,
-      kNoProcess, kNoProcess, kNoHook, kNoDeadline}},
+      kNotLeaving, Does("Backoff, if its turn had cancelled that"), kNotAsked, kNotAsked, kNotAsked,
+      kNoProcess, kNoProcess, kNoProcess, kNoProcess, kNoProcess, kNoHook, kNoDeadline}},
     // Failed
     {{Does("Waiting, counters cleared"), Does("Stopped"), Ignored("the new one starts beside it"),
       kNotLeaving, kNotLeaving, kNotAsked, kNotAsked, kNotAsked, kNoProcess, kNoProcess, kNoProcess,

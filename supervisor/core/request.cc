@@ -64,9 +64,8 @@ const Instance* FailedSlot(const Service& service, const RequestItem& item) {
   const Instance* found = nullptr;
   ForEachInstance(service, item, [&](const Instance& instance) {
     const StateKind kind = instance.kind();
-    const bool given_up =
-        kind == StateKind::kFailed ||
-        (kind == StateKind::kExited && instance.failure.is_set() && !instance.failure.was_ready);
+    const bool ended_well = instance.last_exit && instance.last_exit->success();
+    const bool given_up = kind == StateKind::kFailed || (kind == StateKind::kExited && !ended_well);
     const auto* killing = std::get_if<Killing>(&instance.state);
     const bool stuck = killing != nullptr && killing->unkillable;
     if (given_up || stuck) found = &instance;

@@ -143,8 +143,7 @@ bool AllKeptSlotsDone(const Context& context, const Service& service, std::size_
   const Rollout& rollout = *service.rollout;
   for (std::size_t i = 0; i < count; ++i) {
     if (rollout.slots[i] != Progress::kDone && rollout.slots[i] != Progress::kGivenUp) return false;
-    if (rollout.cause == Cause::kPerson && rollout.phase == Phase::kForward &&
-        IsUnsettled(context.state, service, service.slots[i])) {
+    if (rollout.cause == Cause::kPerson && IsUnsettled(context.state, service, service.slots[i])) {
       return false;
     }
   }
@@ -156,14 +155,16 @@ void StopRestartsOfTarget(Context& context, Service& service) {
   const Rollout& rollout = *service.rollout;
   if (rollout.cause != Cause::kPerson) return;
   for (std::size_t i = 0; i < service.slots.size() && i < rollout.slots.size(); ++i) {
-    const Instance& current = service.slots[i].current;
     const Progress progress = rollout.slots[i];
-    const bool goes_back = progress == Progress::kTodo || progress == Progress::kInProgress;
-    if (!goes_back || current.generation != rollout.target) continue;
-    const auto* waiting = std::get_if<Waiting>(&current.state);
-    const bool restarts = waiting != nullptr && waiting->order == Order::kAtOnce;
-    if (!restarts && current.kind() != StateKind::kBackoff) continue;
-    StepInstance(context, service, static_cast<SlotIndex>(i), Which::kCurrent, on::Stop{});
+    if (progress != Progress::kTodo && progress != Progress::kInProgress) continue;
+    for (const Which which : {Which::kCurrent, Which::kReplacement}) {
+      const Instance* instance = Find(service.slots[i], which);
+      if (instance == nullptr || instance->generation != rollout.target) continue;
+      const auto* waiting = std::get_if<Waiting>(&instance->state);
+      const bool restarts = waiting != nullptr && waiting->order == Order::kAtOnce;
+      if (!restarts && instance->kind() != StateKind::kBackoff) continue;
+      StepInstance(context, service, static_cast<SlotIndex>(i), which, on::Stop{});
+    }
   }
 }
 

@@ -216,7 +216,11 @@ Turned TurnSlot(Context& context, Service& service, SlotIndex index) {
     if (deploys) current.generation = goal;  // takes the new spec, starts nothing now
     return Mark(context, service, index, Progress::kDone);
   }
+  if (!deploys && (IsLeaving(current) || kind == StateKind::kStopped)) {
+    return Mark(context, service, index, Progress::kDone);  // it is being replaced as it is
+  }
   if (IsUnkillable(current)) return Turned::kStuck;
+  if (IsLeaving(current)) return Turned::kOk;  // for another reason: its turn is when it is gone
   if (IsStopFirst(service)) {
     SendAway(context, service, index, Which::kCurrent);
     return Mark(context, service, index, Progress::kInProgress);
@@ -248,7 +252,8 @@ void UpdateSlot(Context& context, Service& service, SlotIndex index) {
 }
 
 void KeepCurrent(Context& context, Service& service, SlotIndex index) {
-  if (service.slots[index].current.kind() != StateKind::kDraining) return;
+  const StateKind kind = service.slots[index].current.kind();
+  if (kind != StateKind::kDraining && kind != StateKind::kExited) return;
   StepInstance(context, service, index, Which::kCurrent, on::Undrain{});
 }
 
@@ -340,7 +345,8 @@ Generation GenerationToStart(const Service& service, std::size_t index) {
   if (!service.rollout || service.rollout->cause != Cause::kPerson) return service.generation;
   const Progress progress = service.rollout->slots[index];
   if (progress == Progress::kTodo) return service.rollout->from;
-  if (progress == Progress::kDone) return service.rollout->goal();
+  const bool keeps_new = progress == Progress::kGivenUp && service.rollout->phase == Phase::kBack;
+  if (!keeps_new) return service.rollout->goal();
   return service.slots[index].current.generation;
 }
 

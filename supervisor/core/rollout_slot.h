@@ -19,7 +19,8 @@ enum class Turned : std::uint8_t {
 // Takes a slot in progress as far as it goes now.
 void UpdateSlot(Context& context, Service& service, SlotIndex slot);
 
-// The slot's replacement has failed: its current instance stays, if it was not told to stop yet.
+// The slot's replacement has failed: its current instance stays, if it was not told to stop yet, or
+// goes on with the back-off that was cancelled for the new one.
 void KeepCurrent(Context& context, Service& service, SlotIndex slot);
 
 // The rollout has just turned back: what this slot has to do for it.
