@@ -140,8 +140,10 @@ Violation CheckOthersUntouched(const Moment& moment) {
     const auto* spawn = std::get_if<action::Spawn>(&action);
     if (spawn == nullptr || widens) continue;
     const std::size_t service = ServiceIndex(spawn->instance.service);
-    const InstanceView* was = moment.before.Find(service, spawn->instance.slot, false);
-    const bool waited = was != nullptr && was->kind == StateKind::kWaiting;
+    const bool waited = std::ranges::any_of(moment.before.instances(), [&](const auto& one) {
+      return one.service == service && one.slot == spawn->instance.slot &&
+             (one.kind == StateKind::kWaiting || one.deadline <= moment.now);
+    });
     if (!Names(*request, service) && !waited) {
       return {Invariant::kOthersUntouched, "a command started a service that it does not name"};
     }

@@ -174,9 +174,10 @@ Violation CheckFailedStaysFailed(const Moment& moment) {
     }
     const ServiceView& view = moment.after.services[index];
     const bool back = view.is_rolling && view.phase == Rollout::Phase::kBack;
+    // Only where an instance of the target was: what waited or was down anyway just starts.
     const InstanceView* was = moment.before.Find(index, spawn->instance.slot, false);
     const bool lived_on =
-        was != nullptr && (was->generation == view.from || was->kind == StateKind::kWaiting);
+        was == nullptr || was->generation != view.target || was->kind == StateKind::kWaiting;
     if (back && !lived_on && spawn->generation == view.from && view.from != view.target &&
         !service.At(view.from).was_ready) {
       return {Invariant::kFailedStaysFailed, "back to a generation that never was Ready"};

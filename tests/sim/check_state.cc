@@ -171,6 +171,7 @@ Violation CheckKills(const Scene& scene) {
     if (std::exchange(history.kill_was_seen, true)) continue;
     const ServiceHistory& service = scene.ledger.services[process.service];
     const Policy& policy = scene.scenario.versions[process.service][process.version].spec->policy;
+    if (scene.ledger.image_was_lost) continue;  // its own policy may be forgotten
     const bool in_time = process.killed_at >= process.kill_at;
     const bool rest = process.main_gone_at <= scene.now;
     if (!in_time && !rest && !service.forced && policy.stop_timeout != Millis(0) &&

@@ -138,12 +138,16 @@ void RememberWindow(const Moment& moment) {
 namespace {
 
 // Told to make room: its end is no crash.
-void RememberStop(const Moment& moment, Token token) {
-  const InstanceView* was = moment.before.Find(token);
-  TokenHistory& history = moment.ledger.At(token);
-  if (was == nullptr || history.exited) return;
-  if (history.ready_at != kNever || moment.before.services[was->service].is_rolling) {
-    history.no_crash = true;
+void RememberLeaving(const Moment& moment) {
+  for (const InstanceView& was : moment.before.instances()) {
+    const InstanceView* now = was.token.is_set() ? moment.after.Find(was.token) : nullptr;
+    if (now == nullptr || now->kind == was.kind || !now->is_leaving()) continue;
+    TokenHistory& history = moment.ledger.At(was.token);
+    const bool by_itself = history.exited || was.is_leaving();
+    if (by_itself) continue;
+    if (was.kind != StateKind::kStarting || moment.before.services[was.service].is_rolling) {
+      history.no_crash = true;
+    }
   }
 }
 
@@ -169,10 +173,7 @@ void RememberService(const Moment& moment, std::size_t index) {
 }  // namespace
 
 void Remember(const Moment& moment) {
-  for (const Action& action : moment.actions) {
-    if (const auto* stop = std::get_if<action::Stop>(&action)) RememberStop(moment, stop->token);
-    if (const auto* kill = std::get_if<action::Kill>(&action)) RememberStop(moment, kill->token);
-  }
+  RememberLeaving(moment);
   for (const Action& action : moment.actions) {
     if (const auto* spawn = std::get_if<action::Spawn>(&action)) RememberSpawn(moment, *spawn);
     if (const auto* probe = std::get_if<action::Probe>(&action)) {

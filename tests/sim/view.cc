@@ -13,6 +13,7 @@ Instant OwnDeadline(const InstanceState& state) {
   if (const auto* stopping = std::get_if<Stopping>(&state)) return stopping->until;
   if (const auto* killing = std::get_if<Killing>(&state)) return killing->unkillable_at;
   if (const auto* backoff = std::get_if<Backoff>(&state)) return backoff->until;
+  if (const auto* failed = std::get_if<Failed>(&state)) return failed->retry_at;
   return kNever;
 }
 
