@@ -64,10 +64,12 @@ TEST_CASE("two instances into one file: every line is whole, and each one's line
   log->Attach(SourceTo(folder / "both.log", first, 1));
   log->Attach(SourceTo(folder / "both.log", second, 2));
   const auto print = [](const Program& program, char mark) {
-    for (int i = 0; i < 20'000; ++i) {
-      program.Prints(mark + std::to_string(i) +
-                     std::string(static_cast<std::size_t>(i % 90), mark) + "\n");
+    std::string all;
+    for (int i = 0; i < 50'000; ++i) {
+      all += mark + std::to_string(i) + std::string(static_cast<std::size_t>(i % 90), mark) + "\n";
     }
+    // As stdio does it: blocks that end anywhere in a line.
+    for (std::size_t at = 0; at < all.size(); at += 8192) program.Prints(all.substr(at, 8192));
   };
   std::thread other([&] { print(second, 'b'); });
   print(first, 'a');
@@ -88,8 +90,8 @@ TEST_CASE("two instances into one file: every line is whole, and each one's line
     REQUIRE(all.substr(at, end - at) == expected);
     at = end + 1;
   }
-  CHECK(next[0] == 20'000);
-  CHECK(next[1] == 20'000);
+  CHECK(next[0] == 50'000);
+  CHECK(next[1] == 50'000);
 }
 
 TEST_CASE("half a line is shown although its end does not come, also where two share the file") {

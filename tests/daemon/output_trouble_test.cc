@@ -112,6 +112,24 @@ TEST_CASE(
   CHECK(all.ends_with(" are missing here: File too large\n" + NumberedLines(50'000, 10)));
 }
 
+TEST_CASE("of a line that was begun while there was no room nothing is written") {
+  const Folder folder;
+  const Program program;
+  Log log;
+  {
+    const FullDisk disk(10);
+    log->Attach(SourceTo(folder / "x.log", program));
+    program.Prints("first line, too long\nsecond li");
+    (void)log.Next<output_event::Trouble>();
+    Eventually([&] { return os::BytesIn(program.pipe.read_end) == 0; }, "an empty pipe");
+  }
+  (void)log.Next<output_event::Trouble>();
+  program.Prints("ne\nthird line\n");
+  log.Finish();
+  CHECK(Contents(folder / "x.log") ==
+        "first line\n[oxherd] 2 lines (20 bytes) are missing here: File too large\nthird line\n");
+}
+
 TEST_CASE("what is missing is said also when its instance is long gone") {
   const Folder folder;
   const Program program;
