@@ -20,7 +20,7 @@ constexpr std::uint64_t kMaxOverlength = 2 * kOutputShare;
 LogDestination::Moved PipeIs(LogDestination::Moved::Pipe pipe) { return {.pipe = pipe}; }
 
 std::string_view Front(const OutputScratch& scratch, std::size_t size) {
-  return {scratch.bytes.data(), size};
+  return {scratch.memory.get(), size};
 }
 
 }  // namespace
@@ -173,7 +173,7 @@ LogDestination::Moved LogDestination::Refused(int number, const OutputTime& now)
 
 LogDestination::Moved LogDestination::MoveCut(OutputInlet& inlet, OutputScratch& scratch,
                                               const OutputTime& now) {
-  const auto there = os::Peek(inlet.pipe, scratch.spare, scratch.bytes);
+  const auto there = os::Peek(inlet.pipe, scratch.spare, scratch.bytes());
   if (!there) return Refused(there.error().number, now);
   if (*there == 0) return PipeIs(Moved::Pipe::kEnded);
   const std::size_t size = CutFor(Front(scratch, *there), inlet, now);
@@ -236,7 +236,7 @@ LogDestination::Moved LogDestination::MoveCopied(OutputInlet& inlet, OutputScrat
     return Refused(written.error().number, now);  // what is in the pipe stays to be dropped
   }
   // The same bytes once more, now that they are in the file.
-  if (const auto gone = os::TakeFrom(inlet.pipe, std::span(scratch.bytes).first(taken)); !gone) {
+  if (const auto gone = os::TakeFrom(inlet.pipe, scratch.bytes().first(taken)); !gone) {
     return Refused(gone.error().number, now);
   }
   if (taken != bytes.size()) rotate_now_ = false;
@@ -280,7 +280,7 @@ void LogDestination::Note(const OutputInlet& inlet, const OutputTime& now) {
 
 std::string_view LogDestination::Look(const Moved& moved, OutputScratch& scratch) const {
   if (moved.in_scratch) return Front(scratch, moved.bytes);
-  const auto got = os::ReadAt(file_, moved.offset, std::span(scratch.bytes).first(moved.bytes));
+  const auto got = os::ReadAt(file_, moved.offset, scratch.bytes().first(moved.bytes));
   return Front(scratch, got ? *got : 0);
 }
 
@@ -292,7 +292,7 @@ void LogDestination::BeginDropping(int number, const OutputTime& now) {
 }
 
 LogDestination::Moved LogDestination::Drop(OutputInlet& inlet, OutputScratch& scratch) {
-  const auto got = os::TakeFrom(inlet.pipe, scratch.bytes);
+  const auto got = os::TakeFrom(inlet.pipe, scratch.bytes());
   if (!got) return PipeIs(Moved::Pipe::kEmpty);
   if (*got == 0) return PipeIs(Moved::Pipe::kEnded);
   const std::string_view bytes = Front(scratch, *got);
@@ -308,13 +308,12 @@ LogDestination::Moved LogDestination::Drop(OutputInlet& inlet, OutputScratch& sc
 
 // There is room again, but this line has lost its beginning: its rest goes too.
 LogDestination::Moved LogDestination::DropLineEnd(OutputInlet& inlet, OutputScratch& scratch) {
-  const auto there = os::Peek(inlet.pipe, scratch.spare, scratch.bytes);
+  const auto there = os::Peek(inlet.pipe, scratch.spare, scratch.bytes());
   if (!there) return PipeIs(Moved::Pipe::kEmpty);
   if (*there == 0) return PipeIs(Moved::Pipe::kEnded);
   const std::size_t newline = Front(scratch, *there).find('\n');
   const bool ends = newline != std::string_view::npos;
-  const auto got =
-      os::TakeFrom(inlet.pipe, std::span(scratch.bytes).first(ends ? newline + 1 : *there));
+  const auto got = os::TakeFrom(inlet.pipe, scratch.bytes().first(ends ? newline + 1 : *there));
   if (!got) return PipeIs(Moved::Pipe::kEmpty);
   inlet.lost_line_begin = !ends;
   return {.pipe = Moved::Pipe::kMore, .bytes = *got, .in_scratch = true};

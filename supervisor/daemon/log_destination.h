@@ -9,10 +9,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/error.h"
 #include "base/time.h"
@@ -37,8 +38,11 @@ struct OutputTime {
 // What the output thread needs once, whatever the number of logs.
 struct OutputScratch {
   os::Pipe spare;
-  std::vector<char> bytes;  // kOutputShare
-  std::string changed;      // lines with their times in front
+  // Not set to zero: until it is needed it takes no memory.
+  std::unique_ptr<char[]> memory = std::make_unique_for_overwrite<char[]>(kOutputShare);
+  std::string changed;  // lines with their times in front
+
+  [[nodiscard]] std::span<char> bytes() const { return {memory.get(), kOutputShare}; }
 };
 
 // One pipe: whose it is, and where in a line it stands.

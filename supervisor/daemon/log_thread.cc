@@ -14,8 +14,8 @@
 namespace oxherd {
 namespace {
 
-// A program that prints line by line would wake us for each. So after a round more is let gather: as
-// long as a pipe takes to fill by kGatherBytes at the rate seen, at most kGather.
+// A program that prints line by line would wake us for each. So after a round more is let gather:
+// as long as a pipe takes to fill by kGatherBytes at the rate seen, at most kGather.
 constexpr Duration kGather = std::chrono::microseconds(200);
 constexpr Duration kTooShort = std::chrono::microseconds(20);
 constexpr std::size_t kGatherBytes = kOutputShare / 4;
@@ -74,7 +74,6 @@ Result<std::unique_ptr<OutputThread>> OutputThread::Start(const OutputLog::Optio
   auto spare = os::MakePipe(os::PipeReading::kDoesNotBlock);
   if (!spare) return os::ToError("output thread", spare.error());
   made->scratch_.spare = std::move(*spare);
-  made->scratch_.bytes.resize(kOutputShare);
   const auto listening =
       made->poller_.Add(made->mailbox_->commands_bell().fd(), os::EdgePoller::For::kReading,
                         static_cast<std::uint64_t>(Ring::kCommands));
@@ -199,8 +198,8 @@ void OutputThread::Gather(std::size_t most) {
   if (is_much_left) return;
   Duration wait = kGather;
   if (most > 0 && passed < kGather * 4) {
-    wait = std::min(wait, passed * static_cast<std::int64_t>(kGatherBytes) /
-                              static_cast<std::int64_t>(most));
+    wait = std::min(
+        wait, passed * static_cast<std::int64_t>(kGatherBytes) / static_cast<std::int64_t>(most));
   }
   if (wait >= kTooShort) mailbox_->commands_bell().WaitFor(wait);
 }

@@ -72,8 +72,8 @@ class LogReader {
   Fd file_;
   FileFacts facts_;
   LogIndex index_;
-  // The burst found last, and up to where it reaches (0: it was the last of `found_count_`): lines are
-  // asked for one after the other.
+  // The burst found last, and up to where it reaches (0: it was the last of `found_count_`): lines
+  // are asked for one after the other.
   std::optional<LogBurst> found_;
   std::uint64_t found_end_ = 0;
   std::uint64_t found_count_ = 0;
