@@ -158,6 +158,7 @@ TEST_CASE("a crash kills what the main process leaves behind, before the next st
 [processes.api]
 command = "@misbehave child session ignore-term then append @folder/pids PID then sleep"
 min_uptime_ms = 50
+stop_timeout_ms = 300
 )");
     home.MustRun({"start"});
     home.WaitForLog("api/0", "child ");
