@@ -149,9 +149,11 @@ std::string RenderDaemon(const control::DaemonDetail& daemon, std::int64_t now_u
       DurationText(daemon.uptime_ms), ClockText(daemon.started_unix_ms, now_unix_ms));
   AddLine(out, "keeper", fmt::format("pid {}", daemon.keeper_pid.number()));
   if (daemon.daemon_number > 1) {
-    AddLine(out, "restarted",
-            fmt::format("{} times by the keeper; the services did not notice",
-                        daemon.daemon_number - 1));
+    AddLine(
+        out, "restarted",
+        fmt::format("{} by the keeper; the services did not notice",
+                    daemon.daemon_number == 2 ? "once"
+                                              : fmt::format("{} times", daemon.daemon_number - 1)));
   }
   AddLine(
       out, "services",

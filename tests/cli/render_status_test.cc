@@ -122,7 +122,7 @@ TEST_CASE("the daemon's status names its pids, its folders and its troubles") {
   CHECK(RenderDaemon(daemon, kNow) ==
         R"(oxherd daemon 0.1.0  pid 12, up 5.0 s, since 03:04
   keeper        pid 11
-  restarted     1 times by the keeper; the services did not notice
+  restarted     once by the keeper; the services did not notice
   services      3, 4 of 5 instances ready
   socket        /home/me/.local/state/oxherd/run/control.sock
   state         /home/me/.local/state/oxherd
