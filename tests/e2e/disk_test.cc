@@ -26,7 +26,7 @@ class SmallDisk {
     folder_ = name;
     mounted_ = mount("none", name.c_str(), "tmpfs", 0, ("size=" + megabytes + "m").c_str()) == 0;
     if (!mounted_) {
-      MESSAGE("skipped: cannot mount a small tmpfs: " << std::strerror(errno));
+      MESSAGE("skipped: cannot mount a small tmpfs: " << std::string(std::strerror(errno)));
     }
   }
   SmallDisk(const SmallDisk&) = delete;

@@ -187,7 +187,7 @@ TEST_CASE("logs reads a file of fifty gigabytes from its end") {
   const Home home;
   home.Oxfile(R"(
 [processes.api]
-command = "@misbehave say up then on-term 0 then sleep"
+command = "@misbehave say up then sleep"
 min_uptime_ms = 50
 )");
   home.MustRun({"start"});
