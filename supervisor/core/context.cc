@@ -22,7 +22,7 @@ InstanceContext MakeInstanceContext(Context& context, Service& service, const In
 }
 
 // How far dependents may rely on the slot, after its instance took a step.
-void UpdateReached(Slot& slot, const Instance& instance) {
+void UpdateReached(Slot& slot, const Instance& instance, Which which) {
   const auto at_least = [&](Reached reached) { slot.reached = std::max(slot.reached, reached); };
   switch (instance.kind()) {
     case StateKind::kStarting:
@@ -35,7 +35,7 @@ void UpdateReached(Slot& slot, const Instance& instance) {
       if (!instance.failure.is_set()) at_least(Reached::kReady);
       break;
     case StateKind::kFailed:
-      slot.reached = Reached::kNothing;
+      if (which == Which::kCurrent) slot.reached = Reached::kNothing;
       break;
     case StateKind::kWaiting:
     case StateKind::kUnhealthy:
@@ -80,7 +80,7 @@ void AfterStep(Context& context, Service& service, SlotIndex index, Which which,
                bool settled, StateKind before) {
   Slot& slot = service.slots[index];
   Instance& instance = Get(slot, which);
-  UpdateReached(slot, instance);
+  UpdateReached(slot, instance, which);
   RememberReady(service, instance);
   if (before != StateKind::kUnhealthy && instance.kind() == StateKind::kUnhealthy) {
     HoldBackIfAllAreBad(service, context.now);

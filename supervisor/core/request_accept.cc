@@ -459,10 +459,10 @@ bool IsUp(const Service& service, const RequestItem& item) {
     const Slot& slot = service.slots[i];
     if (slot.wish == Wish::kStopped) continue;
     const StateKind kind = slot.current.kind();
-    const bool up =
-        kind == StateKind::kReady || kind == StateKind::kUnhealthy ||
-        kind == StateKind::kDraining ||
-        (kind == StateKind::kExited && slot.current.last_exit && slot.current.last_exit->success());
+    const bool up = kind == StateKind::kReady || kind == StateKind::kUnhealthy ||
+                    kind == StateKind::kDraining ||
+                    (kind == StateKind::kExited && !slot.replacement && slot.current.last_exit &&
+                     slot.current.last_exit->success());
     if (!up) return false;
   }
   return true;

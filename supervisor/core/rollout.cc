@@ -16,12 +16,6 @@ using Tell = action::Tell;
 using Phase = Rollout::Phase;
 using Progress = Rollout::Progress;
 
-std::size_t GoalCount(const Service& service) {
-  const Rollout& rollout = *service.rollout;
-  if (rollout.cause != Cause::kPerson) return service.slots.size();
-  return service.policy(rollout.goal()).instances;
-}
-
 void Begin(Context& context, Service& service, Generation target) {
   const Policy& policy = service.policy(target);
   const bool oneshot = policy.type == ServiceType::kOneshot;
@@ -193,6 +187,19 @@ void TakeTurns(Context& context, Service& service, std::size_t count) {
   }
 }
 
+// A rollout is given up under way: newcomers go, unless they have taken over already.
+void LeaveSlots(Context& context, Service& service) {
+  for (std::size_t i = 0; i < service.slots.size(); ++i) {
+    const auto slot = static_cast<SlotIndex>(i);
+    if (!service.slots[i].replacement) continue;
+    const bool has_taken_over = service.slots[i].replacement->is_ready() &&
+                                service.slots[i].current.kind() == StateKind::kStopping;
+    if (has_taken_over) continue;
+    KeepCurrent(context, service, slot);
+    RemoveNewcomer(context, service, slot, Which::kReplacement);
+  }
+}
+
 }  // namespace
 
 Generation AddGeneration(Service& service, SpecPtr spec) {
@@ -278,6 +285,7 @@ void AbortRollout(Context& context, Service& service, Verb by) {
   failure.kind = Failure::Kind::kAborted;
   failure.verb = by;
   if (service.rollout) {
+    LeaveSlots(context, service);
     const Rollout rollout = std::move(*service.rollout);
     service.rollout.reset();
     for (Hook& hook : service.hooks) {

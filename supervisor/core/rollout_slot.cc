@@ -112,6 +112,7 @@ void UpdateStartFirst(Context& context, Service& service, SlotIndex index) {
 // Back, but to a generation that never was Ready: the failed one is not tried again either.
 void GiveSlotUp(Context& context, Service& service, SlotIndex index) {
   Instance& current = service.slots[index].current;
+  service.slots[index].reached = Reached::kNothing;
   current.state = Failed{.retry_at = kNever};
   current.state_since = context.now;
   current.failure = service.rollout->failure;
@@ -138,7 +139,7 @@ void UpdateInPlace(Context& context, Service& service, SlotIndex index) {
   if (slot.current.kind() == StateKind::kStopped) {
     if (!IsWanted(context.state, service, slot)) {
       rollout.slots[index] = Progress::kDone;
-    } else if (rollout.phase == Phase::kBack && !service.Find(rollout.from)->was_ready) {
+    } else if (HasNoWayBack(service)) {
       return GiveSlotUp(context, service, index);
     } else {
       slot.current = Newcomer(context, service, GoalOf(service, slot));
@@ -156,8 +157,10 @@ void UpdateInPlace(Context& context, Service& service, SlotIndex index) {
     }
     return;
   }
-  const bool ended_well = slot.current.kind() == StateKind::kExited;
-  if (ended_well || HasSettled(context, service, slot.current)) {
+  const StateKind kind = slot.current.kind();
+  // Failed after its predecessor was told to stop: whether the rollout turns back is seen there.
+  const bool has_ended = kind == StateKind::kExited || kind == StateKind::kFailed;
+  if (has_ended || HasSettled(context, service, slot.current)) {
     rollout.slots[index] = Progress::kDone;
     context.Touch(service);
   }
@@ -173,7 +176,7 @@ Turned Mark(Context& context, Service& service, SlotIndex index, Progress progre
 
 // What the target has left in a slot whose old generation never was Ready: what is there stays, but
 // nothing of the target is started again.
-Turned HasNoWayBack(Context& context, Service& service, SlotIndex index) {
+Turned StayAsItIs(Context& context, Service& service, SlotIndex index) {
   const StateKind kind = service.slots[index].current.kind();
   if (kind == StateKind::kStopped || kind == StateKind::kBackoff) {
     GiveSlotUp(context, service, index);
@@ -183,6 +186,18 @@ Turned HasNoWayBack(Context& context, Service& service, SlotIndex index) {
 }
 
 }  // namespace
+
+bool HasNoWayBack(const Service& service) {
+  const Rollout& rollout = *service.rollout;
+  return rollout.phase == Phase::kBack && !service.Find(rollout.from)->was_ready;
+}
+
+std::size_t GoalCount(const Service& service) {
+  if (!service.rollout) return service.policy(service.generation).instances;
+  if (service.rollout->cause != Cause::kPerson) return service.slots.size();
+  if (HasNoWayBack(service)) return service.slots.size();  // what is Ready stays
+  return service.policy(service.rollout->goal()).instances;
+}
 
 Turned TurnSlot(Context& context, Service& service, SlotIndex index) {
   Rollout& rollout = *service.rollout;
@@ -206,10 +221,9 @@ Turned TurnSlot(Context& context, Service& service, SlotIndex index) {
     return Mark(context, service, index, Progress::kDone);
   }
   const StateKind kind = current.kind();
-  if (rollout.phase == Phase::kBack && !service.Find(rollout.from)->was_ready &&
-      kind != StateKind::kWaiting && !IsLeaving(current) &&
+  if (HasNoWayBack(service) && kind != StateKind::kWaiting && !IsLeaving(current) &&
       IsWanted(context.state, service, slot)) {
-    return HasNoWayBack(context, service, index);
+    return StayAsItIs(context, service, index);
   }
   if (kind == StateKind::kWaiting ||
       (kind == StateKind::kStopped && !IsWanted(context.state, service, slot))) {
@@ -268,6 +282,9 @@ void ReverseSlot(Context& context, Service& service, SlotIndex index) {
     case Progress::kDone:
     case Progress::kGivenUp:
       progress = Progress::kTodo;
+      if (slot.current.kind() != StateKind::kWaiting || slot.replacement) return;
+      slot.current.generation = rollout.from;  // it has only taken the spec
+      progress = Progress::kDone;
       return;
     case Progress::kInProgress:
       break;
@@ -334,11 +351,6 @@ bool IsRolloutsToStart(const Service& service, std::size_t index) {
          (progress == Progress::kTodo && rollout.phase == Phase::kBack);
 }
 
-std::size_t WantedCount(const Service& service) {
-  const bool deploys = service.rollout && service.rollout->cause == Cause::kPerson;
-  return service.policy(deploys ? service.rollout->goal() : service.generation).instances;
-}
-
 // What a slot starts that was empty for another reason: until its turn has come, as if there were
 // no rollout.
 Generation GenerationToStart(const Service& service, std::size_t index) {
@@ -365,7 +377,7 @@ void SettleSlots(Context& context, Service& service) {
       context.Touch(service);
     }
     if (slot.current.kind() != StateKind::kStopped || service.stop_order) continue;
-    const bool surplus = i >= WantedCount(service);
+    const bool surplus = i >= GoalCount(service);
     if (IsRolloutsToStart(service, i) || surplus || !IsWanted(context.state, service, slot)) {
       continue;
     }

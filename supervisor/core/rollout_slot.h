@@ -23,6 +23,12 @@ void UpdateSlot(Context& context, Service& service, SlotIndex slot);
 // goes on with the back-off that was cancelled for the new one.
 void KeepCurrent(Context& context, Service& service, SlotIndex slot);
 
+// The rollout goes back to a generation that never was Ready: it is not tried again either.
+[[nodiscard]] bool HasNoWayBack(const Service& service);
+
+// How many slots there are to be when the rollout, if there is one, is through.
+[[nodiscard]] std::size_t GoalCount(const Service& service);
+
 // The rollout has just turned back: what this slot has to do for it.
 void ReverseSlot(Context& context, Service& service, SlotIndex slot);
 
