@@ -132,6 +132,7 @@ Violation CheckOthersUntouched(const Moment& moment) {
     if (const auto* stop = std::get_if<action::Stop>(&action)) token = stop->token;
     if (const auto* kill = std::get_if<action::Kill>(&action)) token = kill->token;
     const TokenHistory* history = token.is_set() ? moment.ledger.Find(token) : nullptr;
+    if (history != nullptr && history->kind != ProcessKind::kInstance) history = nullptr;
     const bool its_turn =
         history != nullptr && moment.before.services[history->service].stops_in_turn;
     if (history != nullptr && !its_turn && !Names(*request, history->service)) {
@@ -151,7 +152,7 @@ Violation CheckOthersUntouched(const Moment& moment) {
   for (std::size_t i = 0; i < kMaxServices; ++i) {
     const ServiceView& before = moment.before.services[i];
     const ServiceView& after = moment.after.services[i];
-    if (Names(*request, i) || widens || !before.is_there) continue;
+    if (Names(*request, i) || widens || !before.is_there || before.hooks > 0) continue;
     if (!after.is_there || before.wanted != after.wanted || before.target != after.target) {
       return {Invariant::kOthersUntouched, "a command changed a service that it does not name"};
     }

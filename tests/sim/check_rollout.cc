@@ -94,7 +94,9 @@ Violation CheckRetired(const Moment& moment, const ServiceView& rolling, const I
   for (const InstanceView& other : moment.after.instances()) {
     if (other.service != was.service || other.slot != was.slot || other.token == was.token)
       continue;
-    if (!other.is_ready() || (deploys && other.generation != goal)) continue;
+    if (!other.is_ready() ||
+        (deploys && other.generation != goal && other.generation != rolling.goal()))
+      continue;
     const TokenHistory* ready = moment.ledger.Find(other.token);
     const bool told = now.kind == StateKind::kStopping || now.kind == StateKind::kKilling;
     if (told && was.kind == StateKind::kDraining && ready != nullptr && ready->ready_at != kNever &&

@@ -112,6 +112,7 @@ void Checker::AfterJoin(const State& state, const World& /*world*/, const Action
 
 void Checker::CheckAll(const Moment& moment) {
   ledger_.LearnSpecs(moment.state);
+  ledger_.LearnTurns(moment.state);
   RememberReached(moment);
   RememberWindow(moment);
   for (const Check check : kChecks) {

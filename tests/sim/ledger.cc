@@ -222,6 +222,20 @@ void Ledger::LearnStart(const event::Request& request) {
   }
 }
 
+void Ledger::LearnTurns(const State& state) {
+  for (const RequestRecord& record : state.requests) {
+    RequestHistory* history = Find(record.id);
+    if (history == nullptr || history->finished) continue;
+    for (std::size_t i = 0; i < record.items.size() && i < 32; ++i) {
+      const RequestItem& item = record.items[i];
+      const std::uint32_t bit = 1U << i;
+      if (item.outcome == Outcome::kQueued || (history->begun_items & bit) != 0) continue;
+      history->begun_items |= bit;
+      if (item.verb == Verb::kStart) Command(services[ServiceIndex(item.service)]);
+    }
+  }
+}
+
 void Ledger::LearnSpecs(const State& state) {
   for (const Service& service : state.services) {
     ServiceHistory& history = services[ServiceIndex(service.name)];

@@ -78,6 +78,7 @@ struct RequestHistory {
   Verb verb = Verb::kNone;
   std::uint8_t services = 0;
   Instant accepted;
+  std::uint32_t begun_items = 0;  // bit set: items whose turn has come
   std::uint32_t final_items = 0;  // bit set: items that had an outcome
   bool finished = false;
   Instant finished_at = kNever;
@@ -104,6 +105,8 @@ struct Ledger {
   void ForgetImage();
   // The specs that services keep.
   void LearnSpecs(const State& state);
+  // Starts that were queued and whose turn has come.
+  void LearnTurns(const State& state);
 
  private:
   void LearnRequest(const event::Request& request, Instant now);

@@ -94,7 +94,8 @@ void RememberReached(const Moment& moment) {
     }
     const InstanceView* was = moment.before.Find(one.service, one.slot, one.is_replacement);
     const bool anew = was == nullptr || was->kind != StateKind::kFailed;
-    if (one.kind == StateKind::kFailed && anew) slot.reached = Reached::kNothing;
+    if (one.kind == StateKind::kFailed && anew && !one.is_replacement)
+      slot.reached = Reached::kNothing;
     const bool well = one.kind == StateKind::kExited && one.ended_well;
     if (well || one.is_ready()) slot.reached = Reached::kReady;
   }
@@ -115,7 +116,10 @@ void RememberReached(const Moment& moment) {
     if (token == nullptr || !token->exited_well) continue;
     const Policy* policy = PolicyOf(moment, was.service, was.generation);
     if (policy == nullptr || policy->type != ServiceType::kOneshot) continue;
-    moment.ledger.services[was.service].At(was.generation).was_ready = true;
+    ServiceHistory& service = moment.ledger.services[was.service];
+    service.At(was.generation).was_ready = true;
+    const InstanceView* still = moment.after.Find(was.token);
+    if (still == nullptr) service.slots[was.slot % kMaxSlots].reached = Reached::kReady;
   }
 }
 
@@ -145,7 +149,8 @@ void RememberLeaving(const Moment& moment) {
     TokenHistory& history = moment.ledger.At(was.token);
     const bool by_itself = history.exited || was.is_leaving();
     if (by_itself) continue;
-    if (was.kind != StateKind::kStarting || moment.before.services[was.service].is_rolling) {
+    if (was.kind != StateKind::kStarting || moment.before.services[was.service].is_rolling ||
+        moment.after.services[was.service].is_rolling) {
       history.no_crash = true;
     }
   }
@@ -164,7 +169,8 @@ void RememberService(const Moment& moment, std::size_t index) {
   if (begins) history.ready_at_begin = before.ready;
   const bool ended = after.is_there && after.ended == moment.now && before.ended != after.ended;
   if ((ended && after.old_is_lost) || after.gave_up) history.is_mixed = true;
-  const bool back = after.is_rolling && after.phase == Rollout::Phase::kBack;
+  const bool back = after.is_rolling && after.phase == Rollout::Phase::kBack &&
+                    !(before.is_rolling && before.phase == Rollout::Phase::kBack);
   if (back && after.cause == Cause::kPerson && after.from != after.target) {
     history.At(after.target).failed = true;
   }
