@@ -4,7 +4,7 @@
 #include <sys/resource.h>
 
 #include <cerrno>
-#include <new>
+#include <memory>
 
 #include "os/child.h"
 
@@ -20,7 +20,7 @@ std::span<T> MakeArray(std::size_t count, int report) {
                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) os::FailChild(report, os::ChildStage::kPlan, errno);
   T* first = static_cast<T*>(memory);
-  for (std::size_t i = 0; i < count; ++i) new (first + i) T();
+  std::uninitialized_value_construct_n(first, count);
   return std::span(first, count);
 }
 

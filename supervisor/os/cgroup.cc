@@ -154,8 +154,13 @@ Result<Fd> MakeOwnCgroup(const std::string& name) {
 }
 
 void RemoveOwnCgroup(int root, const std::string& name) {
-  DIR* folder = ::fdopendir(::openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder == nullptr) return;
+  const int again = ::openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (again < 0) return;
+  DIR* folder = ::fdopendir(again);
+  if (folder == nullptr) {
+    ::close(again);
+    return;
+  }
   while (const dirent* entry = ::readdir(folder)) {  // NOLINT(concurrency-mt-unsafe): our own DIR
     if (entry->d_type != DT_DIR || entry->d_name[0] == '.') continue;
     if (::unlinkat(root, entry->d_name, AT_REMOVEDIR) == 0) continue;

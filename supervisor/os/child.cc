@@ -51,7 +51,7 @@ class Child {
   static void UnblockSignals() {
     sigset_t none{};
     ::sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
   }
 
   void NewSession() const {

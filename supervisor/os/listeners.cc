@@ -70,7 +70,7 @@ Result<Answer> Take(std::span<const char> bytes, std::uint16_t port,
 }
 
 Status Collect(int socket, std::uint16_t port, std::vector<std::uint64_t>& inodes) {
-  std::array<char, 16 * 1024> buffer{};
+  std::array<char, 16'384> buffer{};
   for (;;) {
     const ssize_t size = Try([&] { return ::recv(socket, buffer.data(), buffer.size(), 0); });
     if (size < 0) return ErrnoError("ask who listens");

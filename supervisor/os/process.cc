@@ -108,7 +108,9 @@ void ReleaseProgramPages() {
 SystemStatus BlockAllSignals() {
   sigset_t all{};
   ::sigfillset(&all);
-  if (Try([&] { return ::sigprocmask(SIG_SETMASK, &all, nullptr); }) < 0) return LastErrno();
+  // Unlike most calls it returns its errno.
+  const int number = ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
+  if (number != 0) return std::unexpected(Errno{number});
   struct sigaction standard{};
   standard.sa_handler = SIG_DFL;
   // SIGKILL and SIGSTOP cannot be set: errors mean nothing here.

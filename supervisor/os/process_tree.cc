@@ -16,7 +16,7 @@
 namespace oxherd::os {
 namespace {
 
-constexpr std::size_t kEntriesBytes = 32 * 1024;
+constexpr std::size_t kEntriesBytes = 32'768;
 // No family tree is deeper; a loop of pids that were given out anew ends here too.
 constexpr int kMostAncestors = 4096;
 
