@@ -143,6 +143,8 @@ void StartWhatIsDown(Context& context, Service& service, const RequestItem& item
     slot.wish = Wish::kRunning;
     const StateKind kind = slot.current.kind();
     if (kind == StateKind::kExited || kind == StateKind::kFailed) slot.reached = Reached::kNothing;
+    // What is stopped starts anew, in the generation and number that are wanted now.
+    if (kind == StateKind::kStopped) continue;
     StepInstance(context, service, static_cast<SlotIndex>(i), Which::kCurrent, on::Start{});
   }
   context.starts_may_go = true;

@@ -100,6 +100,13 @@ void GiveUpReplacing(Context& context, Service& service, SlotIndex slot) {
   context.Touch(service);
 }
 
+// Given up, or ended by itself and not well, and the policy does not start it again.
+bool HasFailedForGood(const Instance& instance) {
+  if (instance.kind() == StateKind::kFailed) return true;
+  const bool ended_well = instance.last_exit && instance.last_exit->success();
+  return instance.kind() == StateKind::kExited && !ended_well;
+}
+
 // A slot that was done and then crashed for good, while others are still to follow.
 const Instance* DoneSlotThatFailed(const Service& service) {
   const Rollout& rollout = *service.rollout;
@@ -107,7 +114,7 @@ const Instance* DoneSlotThatFailed(const Service& service) {
   for (std::size_t i = 0; i < service.slots.size() && i < rollout.slots.size(); ++i) {
     const Instance& current = service.slots[i].current;
     if (rollout.slots[i] == Progress::kDone && current.generation == rollout.target &&
-        current.kind() == StateKind::kFailed) {
+        HasFailedForGood(current)) {
       return &current;
     }
   }

@@ -230,7 +230,8 @@ Turned TurnSlot(Context& context, Service& service, SlotIndex index) {
     if (deploys) current.generation = goal;  // takes the new spec, starts nothing now
     return Mark(context, service, index, Progress::kDone);
   }
-  if (!deploys && (IsLeaving(current) || kind == StateKind::kStopped)) {
+  if (!deploys && (kind == StateKind::kStopping || kind == StateKind::kKilling ||
+                   kind == StateKind::kStopped)) {
     return Mark(context, service, index, Progress::kDone);  // it is being replaced as it is
   }
   if (IsUnkillable(current)) return Turned::kStuck;
@@ -290,7 +291,11 @@ void ReverseSlot(Context& context, Service& service, SlotIndex index) {
       break;
   }
   if (!slot.replacement) {
-    if (slot.current.generation == rollout.target) {
+    const StateKind kind = slot.current.kind();
+    const bool serves = kind == StateKind::kReady || kind == StateKind::kUnhealthy;
+    if (serves && !IsStopFirst(service)) {
+      progress = Progress::kTodo;  // it has taken over: back the way it went forward
+    } else if (slot.current.generation == rollout.target) {
       SendAway(context, service, index, Which::kCurrent);
     }
     return;
@@ -374,6 +379,7 @@ void SettleSlots(Context& context, Service& service) {
     if (slot.replacement && slot.current.kind() == StateKind::kStopped) {
       slot.current = std::move(*slot.replacement);
       slot.replacement.reset();
+      if (slot.current.kind() == StateKind::kFailed) slot.reached = Reached::kNothing;
       context.Touch(service);
     }
     if (slot.current.kind() != StateKind::kStopped || service.stop_order) continue;
