@@ -17,6 +17,7 @@ Behaviour Good(Random& random, const Spec& spec) {
   if (spec.policy.type == ServiceType::kOneshot) {
     good.exit_after = random.PickMillis(kSoon);
     good.exit_status = ExitStatus::Code(0);
+    good.is_to_end = true;
   }
   return good;
 }

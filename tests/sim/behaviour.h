@@ -25,6 +25,7 @@ struct Behaviour {
   Duration ready_after{};  // from exec: answers health checks, and prints the line for `ready_log`
   Duration exit_after = kForever;  // from exec: ends by itself
   ExitStatus exit_status = ExitStatus::Code(1);
+  bool is_to_end = false;          // a oneshot: without faults it does
   Duration sick_after = kForever;  // from exec: health turns bad …
   Duration sick_for{};             // … for so long
 

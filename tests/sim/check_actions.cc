@@ -145,6 +145,7 @@ Violation CheckOthersUntouched(const Moment& moment) {
       return one.service == service && one.slot == spawn->instance.slot &&
              (one.kind == StateKind::kWaiting || one.deadline <= moment.now);
     });
+    if (spawn->kind != ProcessKind::kInstance) continue;  // of what stops in its turn
     if (!Names(*request, service) && !waited) {
       return {Invariant::kOthersUntouched, "a command started a service that it does not name"};
     }

@@ -142,7 +142,8 @@ Violation CheckHowManyLive(const Scene& scene) {
     if (process.is_alive() && process.kind == ProcessKind::kInstance) ++alive[process.service];
   }
   for (std::size_t i = 0; i < kMaxServices; ++i) {
-    if (alive[i] <= 2) continue;  // cheap way out: more needs a reason
+    if (alive[i] <= 2 || scene.ledger.image_was_lost)
+      continue;  // cheap way out: more needs a reason
     std::size_t most = 0;
     std::size_t parallel = 1;
     for (const GenerationHistory& generation : scene.ledger.services[i].generations) {

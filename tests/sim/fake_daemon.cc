@@ -33,7 +33,6 @@ void FakeDaemon::Reset(const Scenario& scenario, Random random, Trace* trace) {
   use_image_ = true;
   image_.written = false;
   image_.records.clear();
-  image_.revisions.clear();
   disk_.wishes.clear();
   if (scenario.boot) {
     for (std::size_t i = 0; i < scenario.services; ++i) {
@@ -112,12 +111,17 @@ void FakeDaemon::SaveImage() {
 void FakeDaemon::SaveRecords() {
   image_.written = true;
   EncodeCommon(state_, image_.common);
-  image_.records.resize(state_.services.size());
-  image_.revisions.resize(state_.services.size(), UINT64_MAX);
-  for (std::size_t i = 0; i < state_.services.size(); ++i) {
-    if (image_.revisions[i] == state_.services[i].revision) continue;
-    image_.revisions[i] = state_.services[i].revision;
-    EncodeService(state_.services[i], image_.records[i]);
+  std::erase_if(image_.records,
+                [&](const Record& record) { return state_.Find(record.service) == nullptr; });
+  for (const Service& service : state_.services) {
+    auto record = std::ranges::find(image_.records, service.name, &Record::service);
+    if (record == image_.records.end()) {
+      image_.records.push_back({.service = service.name, .revision = UINT64_MAX, .bytes = {}});
+      record = image_.records.end() - 1;
+    }
+    if (record->revision == service.revision) continue;
+    record->revision = service.revision;
+    EncodeService(service, record->bytes);
   }
 }
 
@@ -129,8 +133,8 @@ State FakeDaemon::LoadImage() {
   }
   auto state = DecodeCommon(Bytes(image_.common));
   OXHERD_CHECK(state.has_value(), "a common record that cannot be read");
-  for (const std::string& record : image_.records) {
-    auto service = DecodeService(Bytes(record));
+  for (const Record& record : image_.records) {
+    auto service = DecodeService(Bytes(record.bytes));
     OXHERD_CHECK(service.has_value(), "a service's record that cannot be read");
     state->services.push_back(std::move(*service));
   }

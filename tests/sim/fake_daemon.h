@@ -63,12 +63,16 @@ class FakeDaemon {
     Instant at;
     Token token;
   };
+  struct Record {
+    std::string service;
+    std::uint64_t revision = 0;
+    std::string bytes;
+  };
   struct Image {
     bool written = false;
     std::string all;     // as one string, written only when the daemon dies …
     std::string common;  // … or record by record, after each event
-    std::vector<std::string> records;
-    std::vector<std::uint64_t> revisions;
+    std::vector<Record> records;
   };
   static constexpr std::uint32_t kNoCut = UINT32_MAX;
 

@@ -88,6 +88,14 @@ void Kernel::CalmDown(Instant now) {
     if (behaviour.ready_after == kForever) {
       behaviour.ready_after = {};  // had it been well, it would have been ready by now
     }
+    if (behaviour.is_to_end && behaviour.exit_after == kForever) {
+      behaviour.exit_after = Millis(50);
+      behaviour.exit_status = ExitStatus::Code(0);
+      if (process.life == Process::Life::kRunning && process.exit_at == kNever) {
+        process.exit_at = now + Millis(50);
+        process.status = behaviour.exit_status;
+      }
+    }
     const bool doomed = process.stop_signals != 0 || process.killed_at != kNever;
     if (process.killed_at != kNever) process.exit_at = std::min(process.exit_at, now);
     if (doomed && !behaviour.heeds_signal) continue;  // its kill_at will come
