@@ -17,7 +17,7 @@ std::string FolderOf(const std::string& path) { return path.substr(0, path.rfind
 LogView::LogView(std::vector<LogSource> sources, LogFilter filter, LineStyle style, Print print)
     : sources_(std::move(sources)),
       filter_(std::move(filter)),
-      style_(std::move(style)),
+      style_(style),
       print_(std::move(print)) {
   for (LogSource& source : sources_) {
     source.files.Open();
@@ -29,6 +29,7 @@ LogView::LogView(std::vector<LogSource> sources, LogFilter filter, LineStyle sty
 void LogView::FindLast(std::size_t first, std::size_t last, std::uint32_t lines,
                        std::vector<LogPosition>& begins) {
   std::vector<BackwardLines> ways;
+  ways.reserve(last - first);
   for (std::size_t i = first; i < last; ++i) {
     const bool searches = filter_.pattern || filter_.least || sources_[i].owner.is_shared;
     const bool bounded = searches && !filter_.since;
@@ -52,6 +53,7 @@ void LogView::FindLast(std::size_t first, std::size_t last, std::uint32_t lines,
 
 std::vector<LogPosition> LogView::Begins(std::optional<std::uint32_t> lines) {
   std::vector<LogPosition> begins;
+  begins.reserve(sources_.size());
   for (LogSource& source : sources_) {
     begins.push_back(lines || !filter_.since ? source.files.End()
                                              : PositionOf(source.files, *filter_.since));

@@ -4,7 +4,7 @@
 #include <functional>
 
 namespace boost::asio {
-class io_context;
+class io_context;  // NOLINT(readability-identifier-naming): Boost's name
 }
 
 namespace oxherd {

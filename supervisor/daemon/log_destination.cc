@@ -320,7 +320,7 @@ LogDestination::Moved LogDestination::DropLineEnd(OutputInlet& inlet, OutputScra
 }
 
 void LogDestination::TryToGoOn(const OutputTime& now) {
-  dropped_->retry_at = now.monotonic + kRetryDisk;
+  dropped_->retry_at = now.monotonic + (inlets_ > 0 ? kRetryDisk : kRetryUnusedDisk);
   CheckIdentity(now);
   if (!Open(now)) return;
   std::string note = AtLineStart() ? "" : "\n";

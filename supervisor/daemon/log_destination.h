@@ -99,6 +99,8 @@ class LogDestination {
 
   static constexpr Duration kLineGrace = Millis(20);
   static constexpr Duration kRetryDisk = Seconds(1);
+  // Where nothing comes any more and only the note is to be written.
+  static constexpr Duration kRetryUnusedDisk = Seconds(30);
 
  private:
   struct Dropped {

@@ -3,7 +3,8 @@
 // Bytes stay in the pipe until they are in the file (splice(2) at an explicit offset), so a death
 // of the daemon loses nothing: the next one attaches the same read ends, which the keeper holds,
 // and goes on at the file's end. Where lines are changed (LogSpec::date_format) it copies what is
-// in the pipe (tee(2)), writes, and only then takes it out. A pipe that cannot be emptied holds its
+// in the pipe (tee(2)), writes, and only then takes it out (a SIGKILL in between: at
+// most 64 KiB stand there twice). A pipe that cannot be emptied holds its
 // writer back; a full disk drops lines, counts them and says how many once there is room.
 //
 // All functions are for the loop's thread, return at once and never wait for a disk, but for

@@ -22,7 +22,7 @@
 #include "core/spec.h"
 
 namespace boost::asio {
-class io_context;
+class io_context;  // NOLINT(readability-identifier-naming): Boost's name
 }
 
 namespace oxherd {

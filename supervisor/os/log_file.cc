@@ -156,11 +156,11 @@ SystemResult<std::size_t> MoveToFile(const Fd& pipe, const Fd& file, std::uint64
 bool SpliceWakesWatchers() {
   utsname name{};
   if (uname(&name) != 0) return false;
-  const std::string_view release(name.release);
+  const std::string_view release(name.release);  // "6.1.0-18-amd64"
   unsigned major = 0;
   unsigned minor = 0;
-  const auto* end = release.data() + release.size();
-  const auto dot = std::from_chars(release.data(), end, major);
+  const char* const end = release.end();
+  const auto dot = std::from_chars(release.begin(), end, major);
   if (dot.ec != std::errc{} || dot.ptr == end) return false;
   (void)std::from_chars(dot.ptr + 1, end, minor);
   return major > 6 || (major == 6 && minor >= 6);

@@ -113,7 +113,7 @@ class LogIndexWriter {
   // resolution: one within kFinest of the last by the same source; and any while the index is
   // larger than kSlack plus the log itself.
   static constexpr Duration kFinest = Millis(1);
-  static constexpr std::uint64_t kSlack = 256 * 1024;
+  static constexpr std::uint64_t kSlack = std::uint64_t{256} * 1024;
   void Note(const LogBurst& burst);
 
  private:

@@ -159,7 +159,7 @@ TEST_CASE("one that floods its log does not hold up another") {
   for (int i = 0; i < 20; ++i) {
     const Instant printed = os::Now();
     quiet.Prints("here\n");
-    const auto expected = static_cast<std::size_t>(5 * (i + 1));
+    const auto expected = 5 * (static_cast<std::size_t>(i) + 1);
     Eventually([&] { return Contents(folder / "quiet.log").size() == expected; }, "a quiet line");
     CHECK(os::Now() - printed < Seconds(1));
   }

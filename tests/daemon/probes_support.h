@@ -121,7 +121,7 @@ inline void WaitForClose(int connection) {
 // otherwise.
 class Asker {
  public:
-  Asker() : probes_(std::make_unique<Probes>(loop_.context(), MakeSeams())) {
+  Asker() : probes_(std::make_unique<Probes>(loop.context(), MakeSeams())) {
     live.push_back({.token = Token(1),
                     .instance = {"api", 0},
                     .generation = Generation(8),
@@ -149,8 +149,8 @@ class Asker {
     const Instant deadline = os::Now() + Seconds(20);
     while (answers.empty()) {
       REQUIRE(os::Now() < deadline);
-      loop_.SetAlarm(deadline);
-      loop_.Wait();
+      loop.SetAlarm(deadline);
+      loop.Wait();
     }
     ProbeAnswer answer = std::move(answers.front());
     answers.erase(answers.begin());
@@ -175,7 +175,7 @@ class Asker {
   std::vector<ProbeQuestion> spawned;
   int looked_at_live = 0;
   int off_loop = 0;
-  Loop loop_;
+  Loop loop;
 
  private:
   Probes::Seams MakeSeams() {

@@ -219,7 +219,7 @@ TEST_CASE("a check command that takes too long is bad, and its tree is killed") 
   CHECK(answer.outcome == ProbeOutcome::kBad);
   CHECK(asker.killed == std::vector{Token(100)});
   asker.probes().OnCheckEnded(Token(100), ExitStatus::Signal(SIGKILL));  // comes late, says nothing
-  asker.loop_.Poll();
+  asker.loop.Poll();
   CHECK(asker.answers.empty());
 }
 
@@ -238,7 +238,7 @@ TEST_CASE("cancelling kills the check command that runs") {
   asker.probes().Cancel(Token(1));
   CHECK(asker.killed == std::vector{Token(100)});
   asker.probes().OnCheckEnded(Token(100), ExitStatus::Signal(SIGKILL));
-  asker.loop_.Poll();
+  asker.loop.Poll();
   CHECK(asker.answers.empty());
 }
 
@@ -307,7 +307,7 @@ TEST_CASE("a port that two generations share (SO_REUSEPORT) proves nothing for e
   const Listener listener(Listener::On::kIpv4, 0, true);
   const Process other([&] {
     close(listener.socket.get());
-    static const Listener own(Listener::On::kIpv4, listener.port, true);
+    static const Listener kOwn(Listener::On::kIpv4, listener.port, true);
   });
   Asker asker;
   asker.live.push_back({.token = Token(2),
