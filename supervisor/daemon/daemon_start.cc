@@ -123,6 +123,7 @@ Status Daemon::OpenParts() {
       .ask_core =
           [this](event::Request request) {
             inbox_.Put(Urgency::kControl, std::move(request));
+            spawner_->CheckLogPathsAgain();
             trim_memory_ = true;  // an Oxfile was read
           },
       .use_settings = [this](const SupervisorSettings& settings) { UseSettings(settings); },

@@ -22,6 +22,11 @@ control::Health Observations::HealthOf(Token token) const {
   return found == health_.end() ? control::Health{} : found->second;
 }
 
+const Observations::Foreign* Observations::ForeignOf(Token token) const {
+  const auto found = foreign_.find(token);
+  return found == foreign_.end() ? nullptr : &found->second;
+}
+
 const std::string* Observations::TroubleOf(Token token) const {
   const auto found = troubles_.find(token);
   return found == troubles_.end() ? nullptr : &found->second;
@@ -55,6 +60,7 @@ void Observations::Trim(const State& state) {
   }
   const auto is_over = [&](const auto& entry) { return !tokens.contains(entry.first); };
   std::erase_if(health_, is_over);
+  std::erase_if(foreign_, is_over);
   std::erase_if(troubles_, is_over);
   std::erase_if(happenings_, [&](const auto& entry) { return state.Find(entry.first) == nullptr; });
   std::erase_if(rows_, [&](const auto& entry) {

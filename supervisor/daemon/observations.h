@@ -31,6 +31,14 @@ class Observations {
   void NoteHealth(Token token, control::Health health) { health_[token] = std::move(health); }
   [[nodiscard]] control::Health HealthOf(Token token) const;
 
+  // ---- Its port was answered by another process, so it proved nothing. ----
+  struct Foreign {
+    std::uint16_t port = 0;
+    Generation other;  // of the same service, if one of ours answered
+  };
+  void NoteForeign(Token token, const Foreign& foreign) { foreign_[token] = foreign; }
+  [[nodiscard]] const Foreign* ForeignOf(Token token) const;
+
   // ---- Plans that could not be made: in words, where the core has only a stage and an errno. ----
   void NoteTrouble(Token token, std::string text) { troubles_[token] = std::move(text); }
   [[nodiscard]] const std::string* TroubleOf(Token token) const;
@@ -46,6 +54,7 @@ class Observations {
  private:
   std::map<std::string, std::deque<control::Happening>, std::less<>> happenings_;
   std::unordered_map<Token, control::Health> health_;
+  std::unordered_map<Token, Foreign> foreign_;
   std::unordered_map<Token, std::string> troubles_;
   std::map<InstanceId, std::uint32_t> rows_;
   std::uint32_t next_row_ = 0;

@@ -1,9 +1,13 @@
 #include "daemon/performer.h"
 
+#include <algorithm>
 #include <chrono>
+#include <concepts>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
+#include "config/endpoint.h"
 #include "control/describe.h"
 #include "daemon/views.h"
 
@@ -37,6 +41,18 @@ void ForEachLive(const State& state, Visit visit) {
   }
 }
 
+template <typename T>
+constexpr bool kIsForProcess = std::same_as<T, action::Spawn> || std::same_as<T, action::Stop> ||
+                               std::same_as<T, action::Kill>;
+
+// Its tree was empty in the same wake-up in which its end became known: there is nothing to kill.
+bool IsAcknowledged(const Actions& actions, Token token) {
+  return std::ranges::any_of(actions, [&](const Action& action) {
+    const auto* acknowledge = std::get_if<action::Acknowledge>(&action);
+    return acknowledge != nullptr && acknowledge->token == token;
+  });
+}
+
 // Not for the log: said while something is under way, in its progress.
 bool IsHappening(action::Tell::Kind kind) {
   return kind != action::Tell::Kind::kSpawning && kind != action::Tell::Kind::kStarted;
@@ -44,9 +60,23 @@ bool IsHappening(action::Tell::Kind kind) {
 
 }  // namespace
 
+// Processes first, in their order: nobody waits for a log line to be written.
 void Performer::Perform(const Actions& actions) {
   for (const Action& action : actions) {
-    std::visit([this](const auto& each) { Do(each); }, action);
+    if (const auto* kill = std::get_if<action::Kill>(&action)) {
+      if (!IsAcknowledged(actions, kill->token)) Do(*kill);
+    } else if (const auto* spawn = std::get_if<action::Spawn>(&action)) {
+      Do(*spawn);
+    } else if (const auto* stop = std::get_if<action::Stop>(&action)) {
+      Do(*stop);
+    }
+  }
+  for (const Action& action : actions) {
+    std::visit(
+        [this](const auto& each) {
+          if constexpr (!kIsForProcess<std::decay_t<decltype(each)>>) Do(each);
+        },
+        action);
   }
 }
 
@@ -165,7 +195,27 @@ void Performer::SpawnCheck(const ProbeQuestion& question) {
                                            : failure.text);
 }
 
+// Which port it was that another process answers.
+void Performer::NoteForeign(const ProbeAnswer& answer) {
+  ForEachLive(parts_.state, [&](const InstanceId& id, const Instance& instance) {
+    if (instance.token() != answer.token) return;
+    const Spec* const spec = SpecOf(parts_.state, id, instance.generation);
+    if (spec == nullptr) return;
+    const Result<std::string> target = ProbeTarget(
+        *spec,
+        {.spec = *spec, .slot = id.slot, .generation = instance.generation, .token = answer.token},
+        parts_.ground);
+    if (!target) return;
+    const Result<Endpoint> endpoint = spec->health_check.kind == HealthCheck::Kind::kHttp
+                                          ? ParseHttpEndpoint(*target)
+                                          : ParseTcpEndpoint(*target);
+    if (!endpoint) return;
+    parts_.observations.NoteForeign(answer.token, {.port = endpoint->port, .other = answer.other});
+  });
+}
+
 void Performer::OnProbed(const ProbeAnswer& answer) {
+  if (answer.outcome == ProbeOutcome::kForeign) NoteForeign(answer);
   control::Health health;
   health.kind = answer.outcome == ProbeOutcome::kGood ? control::Health::Kind::kGood
                                                       : control::Health::Kind::kBad;

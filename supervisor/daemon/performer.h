@@ -49,6 +49,8 @@ class Performer {
   bool TakeCheckReport(const keeper::Report& report);
 
  private:
+  void NoteForeign(const ProbeAnswer& answer);
+
   void Do(const action::Spawn& spawn);
   void Do(const action::Stop& stop);
   void Do(const action::Kill& kill);

@@ -89,8 +89,8 @@ Result<std::string> LogPath(const std::string& written, const SpawnOrder& order,
   if (written.empty()) {
     return os::DefaultLogPath(ground.logs_folder, {order.spec.name, order.slot}, stream);
   }
-  OXHERD_TRY_ASSIGN(std::string path, Expand(written, environment, order.slot));
-  if (path.empty() || path.front() != '/') path = order.spec.working_dir + "/" + path;
+  Result<std::string> path = Expand(written, environment, order.slot);
+  if (path && !path->starts_with('/')) path->insert(0, order.spec.working_dir + "/");
   return path;
 }
 

@@ -65,6 +65,20 @@ std::expected<void, PlanFailure> Spawner::MakePipes(const LogSpec& logs, keeper:
   return {};
 }
 
+// Not at every restart: walking down to the file costs more system calls than all the rest. One
+// that turns bad later is reported by the output log, and the instance is worth more than its
+// output.
+std::expected<void, PlanFailure> Spawner::CheckLogs(const LogSpec& logs) {
+  for (const std::string* path : {&logs.out_path, &logs.err_path}) {
+    if (checked_paths_.contains(*path)) continue;
+    if (Status usable = CheckLogPath(*path); !usable) {
+      return Fail(keeper::Stage::kPlan, usable.error().number, usable.error().message);
+    }
+    checked_paths_.insert(*path);
+  }
+  return {};
+}
+
 std::expected<void, PlanFailure> Spawner::Spawn(const SpawnOrder& order) {
   auto made = MakeSpawnPlan(order, parts_.ground);
   if (!made) return std::unexpected(std::move(made.error()));
@@ -72,11 +86,7 @@ std::expected<void, PlanFailure> Spawner::Spawn(const SpawnOrder& order) {
   plan.cgroup = CgroupFor(order);
   Pipes pipes;
   if (order.purpose != Purpose::kCheck) {
-    for (const std::string* path : {&made->logs.out_path, &made->logs.err_path}) {
-      if (Status usable = CheckLogPath(*path); !usable) {
-        return Fail(keeper::Stage::kPlan, usable.error().number, usable.error().message);
-      }
-    }
+    if (auto checked = CheckLogs(made->logs); !checked) return checked;
     if (auto piped = MakePipes(made->logs, plan, pipes); !piped) return piped;
   }
   const std::string bytes = keeper::EncodePlan(plan);

@@ -30,6 +30,9 @@ class Spawner {
   // Nothing: the keeper will report Started or SpawnFailed.
   [[nodiscard]] std::expected<void, PlanFailure> Spawn(const SpawnOrder& order);
 
+  // Log paths are looked at before the first start; after this, before the next one again.
+  void CheckLogPathsAgain() { checked_paths_.clear(); }
+
   // ---- The keeper's answers. ----
   void OnStarted(Token token);
   void OnSpawnFailed(Token token) { starting_.erase(token); }
@@ -53,12 +56,14 @@ class Spawner {
     std::vector<os::Fd> for_keeper;  // read ends
     Starting starting;
   };
+  [[nodiscard]] std::expected<void, PlanFailure> CheckLogs(const LogSpec& logs);
   [[nodiscard]] static std::expected<void, PlanFailure> MakePipes(const LogSpec& logs,
                                                                   keeper::Plan& plan, Pipes& pipes);
 
   Parts parts_;
   std::unordered_map<Token, Starting> starting_;
   std::unordered_set<Token> attached_;  // to the output log
+  std::unordered_set<std::string> checked_paths_;
 };
 
 }  // namespace oxherd

@@ -62,12 +62,17 @@ std::string ReasonFor(const Failure& failure, const Spec* spec, const Observatio
     const std::string* const text = observations.TroubleOf(failure.token);
     if (text != nullptr) return "cannot start: " + *text;
   }
-  return control::Describe(failure, {.spec = spec});
+  const auto* const foreign =
+      failure.kind == Failure::Kind::kNotReady ? observations.ForeignOf(failure.token) : nullptr;
+  if (foreign == nullptr) return control::Describe(failure, {.spec = spec});
+  Failure sharper = failure;
+  sharper.kind = Failure::Kind::kForeignPort;
+  sharper.other = foreign->other;
+  return control::Describe(sharper, {.spec = spec, .port = foreign->port});
 }
 
 std::string WithReason(std::string text, const Failure& failure, const Spec* spec,
                        const Observations& observations) {
-  if (failure.kind != Failure::Kind::kSpawn) return text;
   const std::string plain = control::Describe(failure, {.spec = spec});
   const std::size_t place = plain.empty() ? std::string::npos : text.find(plain);
   if (place == std::string::npos) return text;

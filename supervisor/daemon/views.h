@@ -67,7 +67,8 @@ class Views {
   Clocks clocks_;
 };
 
-// Why, with what only this daemon knows of a plan that could not be made.
+// Why, with what only this daemon has seen: a plan that could not be made, a port that another
+// process answers.
 [[nodiscard]] std::string ReasonFor(const Failure& failure, const Spec* spec,
                                     const Observations& observations);
 // `text` about that failure, with the better words for it.
