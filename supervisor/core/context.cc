@@ -119,7 +119,7 @@ Instance* Find(Slot& slot, Which which) {
 
 bool IsWanted(const State& state, const Service& service, const Slot& slot) {
   return !state.shutdown && service.wish == Wish::kRunning && slot.wish == Wish::kRunning &&
-         !service.deleting;
+         !service.deleting && !service.stop_order;
 }
 
 bool StepInstance(Context& context, Service& service, SlotIndex slot, Which which,

@@ -162,7 +162,8 @@ void StopRestartsOfTarget(Context& context, Service& service) {
       const Instance* instance = Find(service.slots[i], which);
       if (instance == nullptr || instance->generation != rollout.target) continue;
       const auto* waiting = std::get_if<Waiting>(&instance->state);
-      const bool restarts = waiting != nullptr && waiting->order == Order::kAtOnce;
+      const bool is_surplus = i >= GoalCount(service);
+      const bool restarts = waiting != nullptr && (waiting->order == Order::kAtOnce || is_surplus);
       if (!restarts && instance->kind() != StateKind::kBackoff) continue;
       StepInstance(context, service, static_cast<SlotIndex>(i), which, on::Stop{});
     }
@@ -368,14 +369,14 @@ void PreReloadEnded(Context& context, Service& service, const Hook& hook) {
 
 void AdvanceRollout(Context& context, Service& service) {
   if (!service.rollout || service.rollout->phase == Phase::kPreparing) return;
-  if (const Instance* failed = DoneSlotThatFailed(service)) {
-    const Failure failure = failed->failure;
-    return TurnBack(context, service, failure);
-  }
   service.rollout->settle_at = kNever;
   if (service.rollout->phase == Phase::kBack) StopRestartsOfTarget(context, service);
   for (std::size_t i = 0; i < service.slots.size(); ++i) {
     UpdateSlot(context, service, static_cast<SlotIndex>(i));
+  }
+  if (const Instance* failed = DoneSlotThatFailed(service)) {
+    const Failure failure = failed->failure;
+    return TurnBack(context, service, failure);
   }
   const Phase phase = service.rollout->phase;
   const std::size_t count = GoalCount(service);

@@ -31,13 +31,6 @@ Instance Newcomer(const Context& context, const Service& service, Generation gen
   return newcomer;
 }
 
-bool WaitsForDependencies(const Service& service) {
-  return std::ranges::any_of(service.slots, [](const Slot& slot) {
-    const auto* waiting = std::get_if<Waiting>(&slot.current.state);
-    return waiting != nullptr && waiting->order == Order::kAfterDependencies;
-  });
-}
-
 // Told to stop, for good: its end makes room.
 bool IsLeaving(const Instance& instance) {
   if (const auto* stopping = std::get_if<Stopping>(&instance.state)) {
@@ -47,6 +40,13 @@ bool IsLeaving(const Instance& instance) {
     return killing->after == After::kStopped;
   }
   return false;
+}
+
+// Some instance runs, and is to: what the service depends on was there when it was started.
+bool IsUpAlready(const Service& service) {
+  return std::ranges::any_of(service.slots, [](const Slot& slot) {
+    return slot.current.is_live() && !IsLeaving(slot.current);
+  });
 }
 
 bool IsUnkillable(const Instance& instance) {
@@ -204,7 +204,7 @@ Turned TurnSlot(Context& context, Service& service, SlotIndex index) {
   const Generation goal = rollout.goal();
   if (index >= service.slots.size()) {
     service.slots.push_back(Slot{.current = Newcomer(context, service, goal)});
-    if (WaitsForDependencies(service)) {  // like the others, for what was not there at its start
+    if (!IsUpAlready(service)) {  // then it waits like the others for what it depends on
       std::get<Waiting>(service.slots.back().current.state).order = Order::kAfterDependencies;
       return Mark(context, service, index, Progress::kDone);
     }
@@ -383,7 +383,9 @@ void SettleSlots(Context& context, Service& service) {
       context.Touch(service);
     }
     if (slot.current.kind() != StateKind::kStopped || service.stop_order) continue;
-    const bool surplus = i >= GoalCount(service);
+    const bool deploys = service.rollout && service.rollout->cause == Cause::kPerson;
+    const bool surplus =
+        i >= (deploys ? GoalCount(service) : service.policy(service.generation).instances);
     if (IsRolloutsToStart(service, i) || surplus || !IsWanted(context.state, service, slot)) {
       continue;
     }
