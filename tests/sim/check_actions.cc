@@ -133,8 +133,10 @@ Violation CheckOthersUntouched(const Moment& moment) {
     if (const auto* kill = std::get_if<action::Kill>(&action)) token = kill->token;
     const TokenHistory* history = token.is_set() ? moment.ledger.Find(token) : nullptr;
     if (history != nullptr && history->kind != ProcessKind::kInstance) history = nullptr;
+    const InstanceView* was = moment.before.Find(token);
     const bool its_turn =
-        history != nullptr && moment.before.services[history->service].stops_in_turn;
+        (history != nullptr && moment.before.services[history->service].stops_in_turn) ||
+        (was != nullptr && was->deadline <= moment.now);
     if (history != nullptr && !its_turn && !Names(*request, history->service)) {
       return {Invariant::kOthersUntouched, "a command stopped a service that it does not name"};
     }
@@ -153,7 +155,9 @@ Violation CheckOthersUntouched(const Moment& moment) {
   for (std::size_t i = 0; i < kMaxServices; ++i) {
     const ServiceView& before = moment.before.services[i];
     const ServiceView& after = moment.after.services[i];
-    if (Names(*request, i) || widens || !before.is_there || before.hooks > 0) continue;
+    if (Names(*request, i) || widens || !before.is_there || before.hooks > 0 ||
+        before.stops_in_turn)
+      continue;
     if (!after.is_there || before.wanted != after.wanted || before.target != after.target) {
       return {Invariant::kOthersUntouched, "a command changed a service that it does not name"};
     }

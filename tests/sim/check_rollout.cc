@@ -39,6 +39,17 @@ const ServiceView* StartFirst(const Moment& moment, std::size_t service) {
   return before.strategy == ReloadStrategy::kStartFirst ? &before : nullptr;
 }
 
+// On the way back, and an instance of the old generation has ended for good: its surplus goes all
+// the same.
+bool OldIsLost(const Moment& moment, std::size_t service) {
+  const ServiceView& before = moment.before.services[service];
+  if (before.phase != Rollout::Phase::kBack) return false;
+  return std::ranges::any_of(moment.after.instances(), [&](const InstanceView& one) {
+    return one.service == service && one.generation == before.from &&
+           (one.kind == StateKind::kFailed || one.kind == StateKind::kExited);
+  });
+}
+
 }  // namespace
 
 Violation CheckReadyNeverLowered(const Moment& moment) {
@@ -46,6 +57,7 @@ Violation CheckReadyNeverLowered(const Moment& moment) {
   for (std::size_t i = 0; i < kMaxServices; ++i) {
     const ServiceView* rolling = StartFirst(moment, i);
     if (rolling == nullptr) continue;
+    if (OldIsLost(moment, i)) continue;
     const Policy* from = PolicyOf(moment, i, rolling->from);
     const Policy* target = PolicyOf(moment, i, rolling->target);
     if (from == nullptr || target == nullptr) continue;
@@ -86,6 +98,7 @@ Violation CheckRetired(const Moment& moment, const ServiceView& rolling, const I
   const Policy* policy = PolicyOf(moment, was.service, goal);
   if (policy == nullptr) return {};
   if (deploys && was.slot >= policy->instances) {
+    if (moment.after.services[was.service].gave_up) return {};  // the reply says so
     if (!GoalIsUp(moment, was.service, goal, policy->instances)) {
       return {Invariant::kRetiredAfterReady, "surplus retired before the rest was replaced"};
     }
@@ -128,6 +141,7 @@ Violation CheckRetiredAfterReady(const Moment& moment) {
     const bool back = after.is_rolling && after.phase == Rollout::Phase::kBack;
     const bool newcomer =
         was.is_replacement || (now->is_replacement && was.generation == rolling->target);
+    if (newcomer && DamagedBy(moment) == was.token) continue;  // it turned bad
     if (newcomer &&
         (back || was.kind == StateKind::kUnhealthy || rolling->from == rolling->target)) {
       continue;
