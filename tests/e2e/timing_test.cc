@@ -123,7 +123,7 @@ milliseconds WritePlain(const Home& home) {
   const std::string script =
       "exec " + Misbehave() + " clock plain then lines 2000000 100 then clock plain > plain.out";
   const Invocation direct{{"/bin/sh", "-c", script}, home.folder().string(), {}, [] {}};
-  CHECK(Command(direct).Wait().exit_code == 0);
+  CHECK(Command(direct).Wait(seconds(60)).exit_code == 0);
   fs::remove(home.folder() / "plain.out");
   return Written(home, "plain");
 }
