@@ -22,7 +22,7 @@ constexpr std::array<std::string_view, 10> kNotInherited = {
 
 // What execve(2) takes as one string (MAX_ARG_STRLEN). Also the bound on variables that double each
 // other.
-constexpr std::size_t kMaxValue = 128 * 1024 - 1;
+constexpr std::size_t kMaxValue = std::size_t{128} * 1024 - 1;
 
 // Replaces every placeholder; `find` returns the value of a name, or null.
 template <typename Find>

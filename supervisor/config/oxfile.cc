@@ -43,7 +43,7 @@ std::string FolderOf(const std::string& path) {
   return (error ? std::filesystem::path("/") : absolute).lexically_normal().parent_path().string();
 }
 
-constexpr std::size_t kMaxDefaultsBytes = 64 * 1024;
+constexpr std::size_t kMaxDefaultsBytes = std::size_t{64} * 1024;
 
 // About what a value takes in memory. As deep as the document, which is bounded.
 std::size_t TextBytes(const Value& value) {

@@ -16,7 +16,7 @@
 namespace oxherd {
 
 // What a file may be; more is one clear error.
-constexpr std::size_t kMaxConfigBytes = 4 * 1024 * 1024;
+constexpr std::size_t kMaxConfigBytes = std::size_t{4} * 1024 * 1024;
 constexpr std::size_t kMaxServices = 5000;
 // More errors than these are counted, not shown.
 constexpr std::size_t kMaxConfigErrors = 100;

@@ -15,7 +15,7 @@ namespace {
 
 // PATH_MAX without the NUL, and what execve(2) takes as one argument.
 constexpr std::size_t kMaxPath = 4095;
-constexpr std::size_t kMaxText = 128 * 1024 - 1;
+constexpr std::size_t kMaxText = std::size_t{128} * 1024 - 1;
 
 std::string InUnit(Millis duration, TimeUnit unit) {
   const auto count = unit == TimeUnit::kMillis ? duration.count() : duration.count() / 1000;

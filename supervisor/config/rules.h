@@ -13,7 +13,7 @@
 namespace oxherd {
 
 // Of all services of a file together: what [defaults] and shared env files say is kept for each.
-constexpr std::size_t kMaxEnvironmentBytes = 64 * 1024 * 1024;
+constexpr std::size_t kMaxEnvironmentBytes = std::size_t{64} * 1024 * 1024;
 
 struct RuleContext {
   ErrorList& errors;

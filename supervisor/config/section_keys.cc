@@ -13,8 +13,8 @@ using R = const Reading&;
 constexpr DurationRange kInterval{TimeUnit::kSeconds, Millis(100), hours(24)};
 constexpr DurationRange kTimeout{TimeUnit::kSeconds, Millis(10), hours(1)};
 constexpr DurationRange kDelay{TimeUnit::kSeconds, Millis(0), hours(24)};
-constexpr std::uint64_t kMegabyte = 1024 * 1024;
-constexpr std::int64_t kMaxMegabytes = 1024 * 1024;    // 1 TiB
+constexpr std::uint64_t kMegabyte = std::uint64_t{1024} * 1024;
+constexpr std::int64_t kMaxMegabytes = std::int64_t{1024} * 1024;  // 1 TiB
 constexpr std::int64_t kMaxOpenFiles = 1'073'741'816;  // the kernel's largest fs.nr_open
 
 HealthCheck& HealthOf(R reading) { return reading.draft().spec.health_check; }

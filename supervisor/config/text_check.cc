@@ -60,11 +60,16 @@ class Outliner {
     if (c == '#') {
       while (at_ < text_.size() && text_[at_] != '\n') Advance();
     } else if (c == '"' || c == '\'') {
+      // toml++ sees no string in what begins in the middle of a word.
+      if (in_word_) Problem({});
       String(c);
+      in_word_ = true;
     } else if (c == '\n') {
       dots_ = 0;
+      in_word_ = false;
       Advance();
     } else {
+      in_word_ = !std::string_view(" \t\r=,.[{").contains(c);
       Bare(c);
       Advance();
     }
@@ -150,6 +155,7 @@ class Outliner {
   Position position_{1, 1};
   std::uint32_t depth_ = 0;  // of brackets
   std::uint32_t dots_ = 0;   // of one dotted key
+  bool in_word_ = false;     // the character before was part of a word or a string
   bool in_string_ = false;   // of several lines
   TomlOutline outline_;
 };

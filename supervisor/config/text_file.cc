@@ -53,7 +53,7 @@ Result<std::string> ReadTextFile(const std::string& path) {
 
   std::string text;
   while (text.size() <= kMaxConfigBytes) {
-    constexpr std::size_t kChunk = 64 * 1024;
+    constexpr std::size_t kChunk = std::size_t{64} * 1024;
     const std::size_t before = text.size();
     text.resize(before + kChunk);
     const ssize_t count = read(file.fd(), text.data() + before, kChunk);

@@ -138,6 +138,8 @@ TEST_CASE("what toml++ cannot bear is refused before it sees it") {
                                  "[[",
                                  "[[x",
                                  "\xFF",
+                                 "a = 7T\"x\xCA\x98\"",
+                                 "a = \"x\"'\xCA\x98'",
                                  "a = \"\xC0\x80\"",
                                  "a = \x01",
                                  "= 1",
