@@ -30,10 +30,12 @@ OutputTime OutputTime::Now() {
 }
 
 LogDestination::LogDestination(std::string path, Trouble trouble)
-    : path_(std::move(path)),
-      trouble_(std::move(trouble)),
-      boot_(os::BootMark()),
-      nudges_(!os::SpliceWakesWatchers()) {}
+    : path_(std::move(path)), trouble_(std::move(trouble)) {
+  static const std::uint32_t kBoot = os::BootMark();
+  static const bool kNudges = !os::SpliceWakesWatchers();
+  boot_ = kBoot;
+  nudges_ = kNudges;
+}
 
 // ---- The file. ----
 

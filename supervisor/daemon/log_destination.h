@@ -147,8 +147,8 @@ class LogDestination {
   Instant checked_at_{};
   Instant prune_at_ = kNever;
   int inlets_ = 0;
-  std::uint32_t boot_;
-  bool nudges_;
+  std::uint32_t boot_ = 0;
+  bool nudges_ = false;
   os::LogIndexWriter index_;
   bool index_is_opened_ = false;
   std::optional<Dropped> dropped_;

@@ -238,6 +238,7 @@ void OutputThread::Add(OutputSource& from, os::LogStream stream, os::Fd pipe,
   source->id = next_id_++;
   source->token = from.token;
   source->instance = from.instance.Text();
+  source->path = path;
   source->destination = DestinationFor(path, from.logs);
   source->destination->AddInlet();
   source->inlet.label = {.stream = stream,
@@ -340,11 +341,11 @@ void OutputThread::Remove(std::uint64_t id) {
       break;
     }
   }
-  const auto destination = std::move(source.destination);
+  // A second name of the file is looked up again when it is needed again.
+  const LogDestination& destination = *source.destination;
+  if (source.path != destination.path()) destinations_.erase(source.path);
+  if (!destination.is_used()) destinations_.erase(destination.path());
   sources_.erase(found);
-  if (!destination->is_used()) {
-    std::erase_if(destinations_, [&](const auto& entry) { return entry.second == destination; });
-  }
 }
 
 std::vector<std::uint64_t> OutputThread::SourcesOf(Token token) const {

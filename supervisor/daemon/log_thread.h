@@ -76,6 +76,7 @@ class OutputThread {
     Token token;
     std::string instance;  // "api/0"
     OutputInlet inlet;
+    std::string path;  // as it was attached
     std::shared_ptr<LogDestination> destination;
     std::optional<LineMatcher> matcher;
     std::string echo_begun;
