@@ -51,10 +51,15 @@ std::string LastWords(const Places& places, std::size_t before) {
 
 std::vector<std::string> DaemonEnvironment(const std::vector<EnvEntry>& caller) {
   std::vector<std::string> words;
-  for (const auto& [name, value] : BaseEnvironment(caller)) words.push_back(name + "=" + value);
+  const auto add = [&](const EnvEntry& entry) {
+    words.push_back(entry.first);
+    words.back() += '=';
+    words.back() += entry.second;
+  };
+  for (const EnvEntry& entry : BaseEnvironment(caller)) add(entry);
   // A switch for tests and odd machines; the keeper does not hand it on.
-  for (const auto& [name, value] : caller) {
-    if (name == "OXHERD_NO_CGROUP") words.push_back(name + "=" + value);
+  for (const EnvEntry& entry : caller) {
+    if (entry.first == "OXHERD_NO_CGROUP") add(entry);
   }
   return words;
 }

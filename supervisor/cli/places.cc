@@ -80,6 +80,7 @@ Places PlacesFor(uid_t uid, std::string_view home, std::string_view override_hom
 
 Result<Places> FindPlaces() {
   const uid_t uid = ::geteuid();
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
   const char* variable = std::getenv("OXHERD_HOME");
   const std::string_view override_home = variable == nullptr ? "" : variable;
   std::optional<std::string> home;

@@ -101,13 +101,16 @@ std::string ProgressLines::Story(const Line& line, std::size_t width) const {
   if (line.passing) parts.push_back(*line.passing);
   std::string story;
   for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
-    std::string text = part->text;
+    std::string longer;
     // The line's head names the newest generation; others are named where they speak.
     if (generations_ == Generations::kShown && part->generation != line.generation) {
-      text = "gen " + std::to_string(part->generation.number()) + " " + text;
+      longer = "gen " + std::to_string(part->generation.number()) + " ";
     }
-    std::string longer = story.empty() ? text : text + " · " + story;
-    if (width != 0 && !story.empty() && WidthOf(longer) + 2 > width) return Cut("… " + story, width);
+    longer += part->text;
+    if (!story.empty()) longer += " · ";
+    longer += story;
+    if (width != 0 && !story.empty() && WidthOf(longer) + 2 > width)
+      return Cut("… " + story, width);
     story = std::move(longer);
   }
   return Cut(story, width);

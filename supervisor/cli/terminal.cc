@@ -9,6 +9,7 @@
 #include <charconv>
 #include <cstdint>
 #include <cstdlib>
+#include <optional>
 
 namespace oxherd::cli {
 namespace {
@@ -92,10 +93,16 @@ void AppendEscaped(std::string& out, char32_t character) {
   out += kDigits[character & 15U];
 }
 
+// Nothing: not set.
+std::optional<std::string_view> Variable(const char* name) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
+  const char* text = std::getenv(name);
+  if (text == nullptr) return std::nullopt;
+  return text;
+}
+
 std::size_t NumberIn(const char* variable) {
-  const char* text = std::getenv(variable);
-  if (text == nullptr) return 0;
-  const std::string_view view(text);
+  const std::string_view view = Variable(variable).value_or("");
   std::uint16_t number = 0;
   const auto [end, failure] = std::from_chars(view.data(), view.data() + view.size(), number);
   return failure == std::errc{} && end == view.data() + view.size() ? number : 0;
@@ -106,11 +113,10 @@ std::size_t NumberIn(const char* variable) {
 Screen ScreenOf(int descriptor) {
   Screen screen;
   if (::isatty(descriptor) != 1) return screen;
-  const char* term = std::getenv("TERM");
-  const bool dumb = term == nullptr || std::string_view(term) == "dumb" || *term == '\0';
-  const char* no_colour = std::getenv("NO_COLOR");
+  const std::string_view term = Variable("TERM").value_or("");
+  const bool dumb = term.empty() || term == "dumb";
   screen.is_terminal = !dumb;
-  screen.colour = !dumb && (no_colour == nullptr || *no_colour == '\0');
+  screen.colour = !dumb && Variable("NO_COLOR").value_or("").empty();
   winsize size{};
   if (::ioctl(descriptor, TIOCGWINSZ, &size) == 0) {
     screen.width = size.ws_col;

@@ -226,9 +226,11 @@ std::string_view StageWord(std::uint8_t stage) {
 }
 
 std::string Describe(const Failure& failure, const About& about) {
-  const std::string cause = CauseText(failure, about);
-  if (!failure.old_lost) return cause;
-  return cause + "; the old generation no longer becomes ready, so the new one stays";
+  std::string text = CauseText(failure, about);
+  if (failure.old_lost) {
+    text += "; the old generation no longer becomes ready, so the new one stays";
+  }
+  return text;
 }
 std::string Describe(const action::Tell& tell, const About& about) {
   switch (tell.kind) {
@@ -241,7 +243,6 @@ std::string Describe(const action::Tell& tell, const About& about) {
     case TellKind::kExited:
       return tell.failure.is_set() ? Describe(tell.failure, about) : ExitWords(tell.failure.status);
     case TellKind::kSpawnFailed:
-      return Describe(tell.failure, about);
     case TellKind::kNotReady:
       return Describe(tell.failure, about);
     case TellKind::kUnhealthy:

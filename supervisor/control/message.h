@@ -25,12 +25,12 @@ namespace oxherd::control {
 
 constexpr int kWireVersion = 1;
 // Bytes of one line, its newline included. A longer one is refused.
-constexpr std::size_t kMaxRequestLine = 1024 * 1024;
-constexpr std::size_t kMaxReplyLine = 64 * 1024 * 1024;
+constexpr std::size_t kMaxRequestLine = 1024UL * 1024;
+constexpr std::size_t kMaxReplyLine = 64UL * 1024 * 1024;
 // What a request may bring.
 constexpr std::size_t kMaxNames = 10'000;
 constexpr std::size_t kMaxVariables = 1'000;
-constexpr std::size_t kMaxText = 128 * 1024;  // bytes of one name, path or value
+constexpr std::size_t kMaxText = 128UL * 1024;  // bytes of one name, path or value
 // Lines of output that a failed service's result brings, and bytes of each.
 constexpr std::size_t kLogTailLines = 20;
 constexpr std::size_t kLogTailLineBytes = 2'000;
