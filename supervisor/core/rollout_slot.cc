@@ -42,6 +42,12 @@ bool IsLeaving(const Instance& instance) {
   return false;
 }
 
+// Waits for its first start; a crash that is to be followed by a start at once waits too.
+bool HasYetToStart(const Instance& instance) {
+  const auto* waiting = std::get_if<Waiting>(&instance.state);
+  return waiting != nullptr && waiting->order == Order::kAfterDependencies;
+}
+
 // Some instance runs, and is to: what the service depends on was there when it was started.
 bool IsUpAlready(const Service& service) {
   return std::ranges::any_of(service.slots, [](const Slot& slot) {
@@ -178,7 +184,7 @@ Turned Mark(Context& context, Service& service, SlotIndex index, Progress progre
 // nothing of the target is started again.
 Turned StayAsItIs(Context& context, Service& service, SlotIndex index) {
   const StateKind kind = service.slots[index].current.kind();
-  if (kind == StateKind::kStopped || kind == StateKind::kBackoff) {
+  if (kind == StateKind::kStopped || kind == StateKind::kBackoff || kind == StateKind::kWaiting) {
     GiveSlotUp(context, service, index);
     return Turned::kOk;
   }
@@ -221,7 +227,7 @@ Turned TurnSlot(Context& context, Service& service, SlotIndex index) {
     return Mark(context, service, index, Progress::kDone);
   }
   const StateKind kind = current.kind();
-  if (HasNoWayBack(service) && kind != StateKind::kWaiting && !IsLeaving(current) &&
+  if (HasNoWayBack(service) && !HasYetToStart(current) && !IsLeaving(current) &&
       IsWanted(context.state, service, slot)) {
     return StayAsItIs(context, service, index);
   }
@@ -260,8 +266,9 @@ void UpdateSlot(Context& context, Service& service, SlotIndex index) {
   // Without a replacement a start-first slot is through, unless its new instance is the current one
   // and has still to become Ready.
   const bool proving = slot.current.kind() != StateKind::kReady || IsStopFirst(service);
-  const bool returned = rollout.phase == Phase::kBack && slot.current.generation == rollout.from &&
-                        !IsStopFirst(service) && slot.current.kind() != StateKind::kStopped;
+  const bool returned = rollout.phase == Phase::kBack &&
+                        slot.current.generation != rollout.target && !IsStopFirst(service) &&
+                        slot.current.kind() != StateKind::kStopped;
   if (returned || !proving) return UpdateStartFirst(context, service, index);
   UpdateInPlace(context, service, index);
 }
@@ -283,7 +290,7 @@ void ReverseSlot(Context& context, Service& service, SlotIndex index) {
     case Progress::kDone:
     case Progress::kGivenUp:
       progress = Progress::kTodo;
-      if (slot.current.kind() != StateKind::kWaiting || slot.replacement) return;
+      if (!HasYetToStart(slot.current) || slot.replacement) return;
       slot.current.generation = rollout.from;  // it has only taken the spec
       progress = Progress::kDone;
       return;
@@ -300,8 +307,7 @@ void ReverseSlot(Context& context, Service& service, SlotIndex index) {
     }
     return;
   }
-  if (IsLeaving(
-          slot.current)) {  // too late for this one: it is rolled back the way it went forward
+  if (IsLeaving(slot.current)) {  // too late for this one: back the way it went forward
     progress = Progress::kTodo;
     return;
   }
