@@ -155,9 +155,8 @@ Violation CheckOthersUntouched(const Moment& moment) {
   for (std::size_t i = 0; i < kMaxServices; ++i) {
     const ServiceView& before = moment.before.services[i];
     const ServiceView& after = moment.after.services[i];
-    if (Names(*request, i) || widens || !before.is_there || before.hooks > 0 ||
-        before.stops_in_turn)
-      continue;
+    const bool is_due = before.hooks > 0 || before.stops_in_turn || after.ended == moment.now;
+    if (Names(*request, i) || widens || !before.is_there || is_due) continue;
     if (!after.is_there || before.wanted != after.wanted || before.target != after.target) {
       return {Invariant::kOthersUntouched, "a command changed a service that it does not name"};
     }

@@ -46,7 +46,8 @@ bool OldIsLost(const Moment& moment, std::size_t service) {
   if (before.phase != Rollout::Phase::kBack) return false;
   return std::ranges::any_of(moment.after.instances(), [&](const InstanceView& one) {
     return one.service == service && one.generation == before.from &&
-           (one.kind == StateKind::kFailed || one.kind == StateKind::kExited);
+           (one.kind == StateKind::kFailed || one.kind == StateKind::kExited ||
+            one.kind == StateKind::kUnhealthy);
   });
 }
 
@@ -77,12 +78,14 @@ namespace {
 
 // All slots that the goal keeps have a Ready instance, or one that a crash took.
 bool GoalIsUp(const Moment& moment, std::size_t service, Generation goal, std::size_t count) {
+  const Policy* policy = PolicyOf(moment, service, goal);
+  const bool has_dependencies = policy != nullptr && !policy->depends_on.empty();
   for (std::size_t slot = 0; slot < count; ++slot) {
     const InstanceView* current = moment.after.Find(service, slot, false);
     const InstanceView* other = moment.after.Find(service, slot, true);
     const auto is_up = [&](const InstanceView* one) {
       return one != nullptr && one->generation == goal && one->kind != StateKind::kStarting &&
-             one->kind != StateKind::kWaiting;
+             (one->kind != StateKind::kWaiting || has_dependencies);
     };
     if (!is_up(current) && !is_up(other)) return false;
   }
@@ -203,6 +206,7 @@ Violation CheckFailedStaysFailed(const Moment& moment) {
 }
 
 Violation CheckRestartLimit(const Moment& moment) {
+  if (moment.ledger.image_was_lost) return {};  // and the counts with it
   for (const InstanceView& one : moment.after.instances()) {
     if (one.kind != StateKind::kBackoff || one.is_replacement) continue;
     const InstanceView* was = moment.before.Find(one.service, one.slot, false);
