@@ -10,9 +10,9 @@
 #include "config/date_format.h"
 #include "config/env_file.h"
 #include "config/keys.h"
-#include "config/line_pattern.h"
 #include "config/nearest.h"
 #include "config/placeholder.h"
+#include "config/ready_pattern.h"
 
 namespace oxherd {
 
@@ -203,7 +203,7 @@ void ReadRestartOnExit(const Reading& reading) {
 void ReadReadyLog(const Reading& reading) {
   auto pattern = ReadString(reading);
   if (!pattern) return;
-  if (auto compiled = LinePattern::Compile(*pattern); !compiled) {
+  if (auto compiled = ReadyPattern::Compile(*pattern); !compiled) {
     reading.Error(std::move(compiled).error().message);
     return;
   }

@@ -2,8 +2,8 @@
 
 #include "config/date_format.h"
 #include "config/endpoint.h"
-#include "config/line_pattern.h"
 #include "config/nearest.h"
+#include "config/ready_pattern.h"
 #include "doctest/doctest.h"
 
 namespace oxherd {
@@ -92,21 +92,21 @@ TEST_CASE("the nearest word is found if it is near enough to be meant") {
 }
 
 TEST_CASE("a ready line is found anywhere in a line of output") {
-  const auto pattern = LinePattern::Compile("listening on .*:[0-9]+$");
+  const auto pattern = ReadyPattern::Compile("listening on .*:[0-9]+$");
   REQUIRE(pattern.has_value());
   CHECK(pattern->Matches("server: listening on http://x:3000"));
   CHECK_FALSE(pattern->Matches("listening"));
-  CHECK_FALSE(LinePattern::Compile("(").has_value());
-  CHECK_FALSE(LinePattern::Compile("").has_value());
-  CHECK_FALSE(LinePattern::Compile("(a)\\1").has_value());
-  CHECK_FALSE(LinePattern::Compile(std::string(1001, 'a')).has_value());
+  CHECK_FALSE(ReadyPattern::Compile("(").has_value());
+  CHECK_FALSE(ReadyPattern::Compile("").has_value());
+  CHECK_FALSE(ReadyPattern::Compile("(a)\\1").has_value());
+  CHECK_FALSE(ReadyPattern::Compile(std::string(1001, 'a')).has_value());
 }
 
 TEST_CASE("no pattern and no line make matching slow or deep") {
-  const auto pattern = LinePattern::Compile("(a+)+b(x|y)*$");
+  const auto pattern = ReadyPattern::Compile("(a+)+b(x|y)*$");
   REQUIRE(pattern.has_value());
   CHECK_FALSE(pattern->Matches(std::string(1'000'000, 'a')));
-  const auto greedy = LinePattern::Compile("(.*)*(.*)*c");
+  const auto greedy = ReadyPattern::Compile("(.*)*(.*)*c");
   REQUIRE(greedy.has_value());
   CHECK_FALSE(greedy->Matches(std::string(1'000'000, 'a')));
 }

@@ -8,8 +8,8 @@
 #include "config/date_format.h"
 #include "config/endpoint.h"
 #include "config/environment.h"
-#include "config/line_pattern.h"
 #include "config/quantity.h"
+#include "config/ready_pattern.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   const std::string text(reinterpret_cast<const char*>(bytes), size);
@@ -28,7 +28,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     OXHERD_CHECK(oxherd::ParseDuration(oxherd::FormatDuration(*duration)) == duration,
                  "a duration that does not read back");
   }
-  if (const auto pattern = oxherd::LinePattern::Compile(text)) {
+  if (const auto pattern = oxherd::ReadyPattern::Compile(text)) {
     static_cast<void>(pattern->Matches(text));
   }
   return 0;

@@ -1,4 +1,4 @@
-#include "config/line_pattern.h"
+#include "config/ready_pattern.h"
 
 #include <fmt/format.h>
 
@@ -8,11 +8,11 @@
 
 namespace oxherd {
 
-struct LinePattern::Expression {
+struct ReadyPattern::Expression {
   std::regex regex;
 };
 
-Result<LinePattern> LinePattern::Compile(std::string_view pattern) {
+Result<ReadyPattern> ReadyPattern::Compile(std::string_view pattern) {
   if (pattern.empty()) return MakeError("an empty pattern matches every line; write some text");
   if (pattern.size() > kMaxPattern) {
     return MakeError(fmt::format("the pattern is longer than {} characters", kMaxPattern));
@@ -26,7 +26,7 @@ Result<LinePattern> LinePattern::Compile(std::string_view pattern) {
   try {
     // By itself first: "a)|(b" would close our bracket.
     static_cast<void>(std::regex(pattern.begin(), pattern.end(), kFlags));
-    return LinePattern(
+    return ReadyPattern(
         std::make_shared<const Expression>(Expression{std::regex(anywhere, kFlags)}));
   } catch (const std::exception& error) {
     return MakeError(
@@ -36,7 +36,7 @@ Result<LinePattern> LinePattern::Compile(std::string_view pattern) {
   }
 }
 
-bool LinePattern::Matches(std::string_view line) const {
+bool ReadyPattern::Matches(std::string_view line) const {
   line = line.substr(0, kMaxLine);
   try {
     return std::regex_search(line.begin(), line.end(), regex_->regex,

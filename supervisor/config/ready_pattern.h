@@ -1,4 +1,4 @@
-// A regular expression over lines of output (`ready_log`) that no line can make slow or deep.
+// The regular expression of `ready_log`, which no line of output can make slow or deep.
 #pragma once
 
 #include <cstddef>
@@ -10,7 +10,7 @@
 
 namespace oxherd {
 
-class LinePattern {
+class ReadyPattern {
  public:
   // Longer patterns are refused; of a line only so many bytes are looked at.
   static constexpr std::size_t kMaxPattern = 1000;
@@ -18,14 +18,14 @@ class LinePattern {
 
   // ECMAScript syntax as JavaScript's, without back references and look-ahead: matching takes time
   // proportional to the line.
-  [[nodiscard]] static Result<LinePattern> Compile(std::string_view pattern);
+  [[nodiscard]] static Result<ReadyPattern> Compile(std::string_view pattern);
 
   // Found anywhere in the line.
   [[nodiscard]] bool Matches(std::string_view line) const;
 
  private:
   struct Expression;
-  explicit LinePattern(std::shared_ptr<const Expression> regex) : regex_(std::move(regex)) {}
+  explicit ReadyPattern(std::shared_ptr<const Expression> regex) : regex_(std::move(regex)) {}
 
   std::shared_ptr<const Expression> regex_;
 };
