@@ -73,9 +73,17 @@ const Instance* FailedSlot(const Service& service, const RequestItem& item) {
   return found;
 }
 
-// A dependency that will not be met without somebody doing something.
+bool WaitsForDependencies(const Service& service) {
+  return std::ranges::any_of(service.slots, [](const Slot& slot) {
+    const auto* waiting = std::get_if<Waiting>(&slot.current.state);
+    return waiting != nullptr && waiting->order == Order::kAfterDependencies;
+  });
+}
+
+// A dependency that will not be met without somebody doing something. Looks `far` steps along the
+// dependencies: definitions of different times can form a cycle.
 const Dependency* LostDependency(const State& state, const Service& service,
-                                 const RequestRecord& record) {
+                                 const RequestRecord& record, std::size_t far) {
   for (const Dependency& need : service.waits_for) {
     if (IsMet(state, need)) continue;
     const Service* other = state.Find(need.service);
@@ -83,15 +91,10 @@ const Dependency* LostDependency(const State& state, const Service& service,
     const auto same = std::ranges::find(record.items, need.service, &RequestItem::service);
     if (same != record.items.end() && same->outcome == Outcome::kFailed) return &need;
     if (FailedSlot(*other, RequestItem{.service = other->name})) return &need;
+    const bool waits = far > 0 && WaitsForDependencies(*other);
+    if (waits && LostDependency(state, *other, record, far - 1) != nullptr) return &need;
   }
   return nullptr;
-}
-
-bool WaitsForDependencies(const Service& service) {
-  return std::ranges::any_of(service.slots, [](const Slot& slot) {
-    const auto* waiting = std::get_if<Waiting>(&slot.current.state);
-    return waiting != nullptr && waiting->order == Order::kAfterDependencies;
-  });
 }
 
 void EvaluateStart(const State& state, const RequestRecord& record, RequestItem& item,
@@ -110,7 +113,8 @@ void EvaluateStart(const State& state, const RequestRecord& record, RequestItem&
     return End(item, Outcome::kFailed, failed->failure);
   }
   if (!WaitsForDependencies(service)) return;
-  if (const Dependency* lost = LostDependency(state, service, record)) {
+  const std::size_t far = state.services.size();
+  if (const Dependency* lost = LostDependency(state, service, record, far)) {
     Failure failure = Because(Failure::Kind::kDependency, lost->service);
     const Service* other = state.Find(lost->service);
     const RequestItem whole{.service = lost->service};

@@ -141,6 +141,23 @@ TEST_SUITE("core: start and stop") {
     CHECK(play.Item(start, "worker").failure.service == "api");
   }
 
+  TEST_CASE("a start is answered also when what failed is two dependencies away") {
+    Play play;
+    auto middle = MakeSpec("middle");
+    middle->policy.depends_on = {{.service = "api", .kind = DependencyKind::kReady}};
+    auto worker = MakeSpec("worker");
+    worker->policy.depends_on = {{.service = "middle", .kind = DependencyKind::kReady}};
+    auto api = MakeSpec("api");
+    api->policy.restart = RestartPolicy::kNo;
+    play.Ask(Verb::kStart, {}, {api, middle, worker});
+    const RequestId restart = play.Ask(Verb::kRestart, {"worker"});
+    play.ConfirmSpawns();
+    play.End(play.token("api"), ExitStatus::Code(1));
+    REQUIRE(play.IsAnswered(restart));
+    CHECK(play.Item(restart).failure.kind == Failure::Kind::kDependency);
+    CHECK(play.Item(restart).failure.service == "middle");
+  }
+
   TEST_CASE("stopping several: those who depend go first") {
     Play play;
     auto worker = MakeSpec("worker");
