@@ -45,7 +45,7 @@ class ServiceRules {
     }
   }
 
-  std::string ExplainUnknown(const std::string& name) const {
+  [[nodiscard]] std::string ExplainUnknown(const std::string& name) const {
     std::vector<std::string_view> names;
     if (!context_.errors.full()) {
       for (const auto& [known, draft] : by_name_) names.push_back(known);
@@ -103,8 +103,8 @@ class ServiceRules {
     }
   }
 
-  const Draft* NextIn(const Draft& draft,
-                      const std::map<std::string_view, std::size_t>& open) const {
+  [[nodiscard]] const Draft* NextIn(const Draft& draft,
+                                    const std::map<std::string_view, std::size_t>& open) const {
     for (const DependencySetting& setting : draft.depends_on) {
       if (open.contains(setting.dependency.service)) {
         return by_name_.find(setting.dependency.service)->second;
