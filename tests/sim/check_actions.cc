@@ -135,7 +135,8 @@ Violation CheckOthersUntouched(const Moment& moment) {
     if (history != nullptr && history->kind != ProcessKind::kInstance) history = nullptr;
     const InstanceView* was = moment.before.Find(token);
     const bool its_turn =
-        (history != nullptr && moment.before.services[history->service].stops_in_turn) ||
+        (history != nullptr && (moment.before.services[history->service].stops_in_turn ||
+                                moment.before.services[history->service].is_rolling)) ||
         (was != nullptr && was->deadline <= moment.now);
     if (history != nullptr && !its_turn && !Names(*request, history->service)) {
       return {Invariant::kOthersUntouched, "a command stopped a service that it does not name"};

@@ -67,6 +67,9 @@ Violation CheckReadyNeverLowered(const Moment& moment) {
     const InstanceView* damaged =
         DamagedBy(moment).is_set() ? moment.before.Find(DamagedBy(moment)) : nullptr;
     if (damaged != nullptr && damaged->service == i && damaged->is_ready() && floor > 0) --floor;
+    for (const InstanceView& one : moment.after.instances()) {  // ended by itself, and well
+      if (one.service == i && one.kind == StateKind::kExited && floor > 0) --floor;
+    }
     if (moment.after.services[i].ready < floor) {
       return {Invariant::kReadyNeverLowered, "a rollout gave up a Ready instance"};
     }
@@ -188,7 +191,9 @@ Violation CheckFailedStaysFailed(const Moment& moment) {
     if (spawn == nullptr || spawn->kind != ProcessKind::kInstance) continue;
     const std::size_t index = ServiceIndex(spawn->instance.service);
     ServiceHistory& service = moment.ledger.services[index];
-    if (service.At(spawn->generation).failed && !service.is_mixed) {
+    const ServiceView& now = moment.after.services[index];
+    const bool mixed = service.is_mixed || (now.ended == moment.now && now.old_is_lost);
+    if (service.At(spawn->generation).failed && !mixed) {
       return {Invariant::kFailedStaysFailed, "a failed generation was tried again by itself"};
     }
     const ServiceView& view = moment.after.services[index];

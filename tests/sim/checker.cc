@@ -110,16 +110,25 @@ void Checker::AfterJoin(const State& state, const World& /*world*/, const Action
   CheckAll({*before_, *after_, state, nullptr, actions, kernel, ledger_, now});
 }
 
-void Checker::CheckAll(const Moment& moment) {
-  ledger_.LearnSpecs(moment.state);
-  ledger_.LearnTurns(moment.state);
+void Checker::CheckAll(const Moment& moment) { Note(CheckStep(moment)); }
+
+Violation CheckStep(const Moment& moment) {
+  moment.ledger.LearnSpecs(moment.state);
+  moment.ledger.LearnTurns(moment.state);
   RememberReached(moment);
   RememberWindow(moment);
   for (const Check check : kChecks) {
-    Note(check(moment));
-    if (violation_) return;
+    if (const Violation violation = check(moment)) return violation;
   }
-  oxherd::sim::Remember(moment);
+  Remember(moment);
+  return {};
+}
+
+Violation CheckScene(const Scene& scene) {
+  for (const auto check : {CheckKills, CheckProcesses, CheckHowManyLive, CheckGenerationsAlive}) {
+    if (const Violation violation = check(scene)) return violation;
+  }
+  return {};
 }
 
 // ---- 17: the same state and event give the same result, and the codec loses nothing. ----
@@ -163,14 +172,10 @@ Token Checker::DeadToken(std::uint64_t random) const {
 
 void Checker::Performed(const Action& /*action*/) {}
 
-void Checker::Look(const Kernel& kernel, const keeper::Book& book, const State* state,
-                   Instant now) {
+void Checker::Look(const Kernel& kernel, const State* state, Instant now) {
   if (state == nullptr) after_is_fresh_ = false;
-  const Scene scene{kernel, book, after_is_fresh_ ? after_ : nullptr, ledger_, *scenario_, now};
-  Note(CheckKills(scene));
-  Note(CheckProcesses(scene));
-  Note(CheckHowManyLive(scene));
-  Note(CheckGenerationsAlive(scene));
+  const Scene scene{kernel, after_is_fresh_ ? after_ : nullptr, ledger_, *scenario_, now};
+  Note(CheckScene(scene));
 }
 
 }  // namespace oxherd::sim

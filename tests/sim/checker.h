@@ -74,7 +74,6 @@ struct Moment {
 // What can be seen between steps.
 struct Scene {
   const Kernel& kernel;
-  const keeper::Book& book;
   const View* view;  // null while no daemon is up
   Ledger& ledger;
   const Scenario& scenario;
@@ -106,6 +105,10 @@ using Check = Violation (*)(const Moment&);
 [[nodiscard]] Violation CheckKills(const Scene& scene);
 [[nodiscard]] Violation CheckGenerationsAlive(const Scene& scene);
 
+// All of them: after a step (and the ledger takes note of it), and between steps.
+[[nodiscard]] Violation CheckStep(const Moment& moment);
+[[nodiscard]] Violation CheckScene(const Scene& scene);
+
 class Checker {
  public:
   void Reset(const Scenario& scenario);
@@ -135,7 +138,7 @@ class Checker {
   }
 
   // ---- Between steps. `state` is null while no daemon is up. ----
-  void Look(const Kernel& kernel, const keeper::Book& book, const State* state, Instant now);
+  void Look(const Kernel& kernel, const State* state, Instant now);
   // Whether everything is as people want it, and nothing is under way.
   [[nodiscard]] bool IsAsWanted(const State& state, const Kernel& kernel,
                                 const keeper::Book& book) const;
@@ -154,7 +157,6 @@ class Checker {
 
  private:
   void CheckAll(const Moment& moment);
-  void Remember(const Moment& moment);
   void Sample(const State& state, const Event& event, Instant now);
   void CompareSample(const State& state, const Actions& actions);
 

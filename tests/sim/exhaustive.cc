@@ -1,428 +1,378 @@
 #include "tests/sim/exhaustive.h"
 
 #include <algorithm>
-#include <csignal>
+#include <array>
 #include <cstdio>
-#include <functional>
-#include <map>
 #include <memory>
+#include <string>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "core/codec.h"
-#include "core/supervisor.h"
+#include "tests/sim/fingerprint.h"
+#include "tests/sim/trace.h"
 
 namespace oxherd::sim {
 namespace {
 
-constexpr Instant kStart{Seconds(1000)};
-constexpr RequestId kStartId{1};
-constexpr RequestId kReloadId{2};
-constexpr RequestId kStopId{3};
+constexpr std::size_t kDepth = 80;
 
-// A process as the kernel and the keeper know it.
-struct Life {
-  enum class Phase : std::uint8_t { kAsked, kRunning, kExited, kGone };
-  Phase phase = Phase::kAsked;
-  InstanceId instance;
-  Generation generation;
-  Instant spawned_at;
-  bool signalled = false;
-  bool killed = false;
-  Instant kill_at = kNever;
+constexpr auto kStartFirst = ReloadStrategy::kStartFirst;
+constexpr auto kStopFirst = ReloadStrategy::kStopFirst;
+constexpr std::array<SmallCase, 8> kSmallCases = {{
+    {.strategy = kStartFirst, .target_is_broken = false, .deaths = 0, .lates = 2},
+    {.strategy = kStartFirst, .target_is_broken = true, .deaths = 0, .lates = 2},
+    {.strategy = kStopFirst, .target_is_broken = false, .deaths = 0, .lates = 2},
+    {.strategy = kStopFirst, .target_is_broken = true, .deaths = 0, .lates = 2},
+    {.strategy = kStartFirst, .target_is_broken = false},
+    {.strategy = kStartFirst, .target_is_broken = true},
+    {.strategy = kStopFirst, .target_is_broken = false},
+    {.strategy = kStopFirst, .target_is_broken = true},
+}};
+
+struct Move {
+  enum class Kind : std::uint8_t {
+    kStarted,
+    kProof,
+    kCrash,
+    kExit,
+    kGone,
+    kKillFired,
+    kReload,
+    kStop,
+    kDue,
+    kLate,
+    kDeath,
+  };
+  Kind kind = Kind::kDue;
+  Token token;
 };
 
-struct World {
+// How a node was reached, backwards.
+struct Trail {
+  std::shared_ptr<const Trail> before;
+  Move move;
+};
+
+struct Node {
   State state;
-  Instant now = kStart;
-  std::map<Token, Life> lives;
-  bool crash_left = false;
-  bool reload_left = true;
-  bool stop_left = false;
-  bool death_left = false;
-  std::map<RequestId, int> replies;
-  std::size_t ready_before_reload = 0;
+  Kernel kernel;
+  Ledger ledger;
+  Instant now = kBeginning;
+  SmallCase left;  // what may still happen
+  std::vector<Token> kills_to_tell;
+  std::shared_ptr<const Trail> trail;
+  std::size_t depth = 0;
 };
 
-// What can happen next.
-struct Choice {
-  std::string name;
-  std::function<std::string(World&)> take;  // returns the violation, or nothing
-};
-
-SpecPtr MakeSpec(const SmallCase& small) {
+SpecPtr MakeSpec(const SmallCase& small, std::uint32_t version) {
   auto spec = std::make_shared<Spec>();
   spec->name = "a";
-  spec->command.argv = {"a"};
-  spec->policy.instances = 2;
-  spec->policy.reload_strategy = small.strategy;
-  spec->policy.reload_parallel = small.parallel;
-  spec->policy.max_restarts = 3;
-  spec->policy.failed_retry = Millis(0);  // else a crash loop has no end
+  spec->source_line = version;
+  Policy& policy = spec->policy;
+  policy.instances = 2;
+  policy.reload_strategy = small.strategy;
+  policy.ready_by = ReadyBy::kLog;
+  policy.ready_timeout = Millis(2000);
+  policy.min_uptime = Millis(500);
+  policy.stop_timeout = Millis(1000);
+  policy.max_restarts = 2;
+  policy.failed_retry = Millis(0);
   return spec;
-}
-
-// ---- performing actions, and what must hold of them
-
-std::string Perform(World& world, const action::Spawn& spawn) {
-  if (world.lives.contains(spawn.token)) return "a token is spawned twice (3)";
-  const Service& service = *world.state.Find(spawn.instance.service);
-  if (service.wish == Wish::kStopped) return "a spawn of what is not wanted (12)";
-  world.lives[spawn.token] = Life{.phase = Life::Phase::kAsked,
-                                  .instance = spawn.instance,
-                                  .generation = spawn.generation,
-                                  .spawned_at = world.now};
-  return "";
-}
-
-// Told to stop by a start-first reload: there is a Ready one beside it, unless it failed itself.
-std::string CheckRetired(const World& world, Token token) {
-  const Service& service = *world.state.Find("a");
-  if (service.wish == Wish::kStopped || !service.rollout) return "";
-  if (service.rollout->strategy == ReloadStrategy::kStopFirst) return "";
-  for (const Slot& slot : service.slots) {
-    if (slot.current.token() != token || slot.current.failure.is_set()) continue;
-    if (!slot.replacement || !slot.replacement->is_ready()) {
-      return "an old instance is retired for one that is not Ready (8)";
-    }
-  }
-  return "";
-}
-
-std::string Perform(World& world, const action::Stop& stop) {
-  const auto found = world.lives.find(stop.token);
-  if (found == world.lives.end() || found->second.phase == Life::Phase::kGone) {
-    return "a signal for what is gone (4)";
-  }
-  if (found->second.signalled) return "a stop signal is sent twice";
-  if (stop.kill_at != world.now + Seconds(10)) return "SIGKILL not at stop_timeout (6)";
-  found->second.signalled = true;
-  found->second.kill_at = stop.kill_at;
-  return CheckRetired(world, stop.token);
-}
-
-std::string Perform(World& world, const action::Kill& kill) {
-  const auto found = world.lives.find(kill.token);
-  if (found == world.lives.end() || found->second.phase == Life::Phase::kGone) {
-    return "SIGKILL for what is gone (4)";
-  }
-  found->second.killed = true;
-  return "";
-}
-
-std::string Perform(World& world, const action::Acknowledge& acknowledge) {
-  const auto found = world.lives.find(acknowledge.token);
-  if (found == world.lives.end()) return "an exit record is acknowledged twice (16)";
-  if (found->second.phase != Life::Phase::kGone) return "acknowledged before it is gone (16)";
-  world.lives.erase(found);
-  return "";
-}
-
-std::string Perform(World& world, const action::Reply& reply) {
-  return ++world.replies[reply.request] > 1 ? "a request is answered twice (14)" : "";
-}
-
-template <typename Other>
-std::string Perform(World& /*world*/, const Other& /*action*/) {
-  return "";
-}
-
-std::string CheckState(const World& world) {
-  if (NextDeadline(world.state) <= world.now) return "a deadline lies in the past (5)";
-  const Service& service = *world.state.Find("a");
-  std::size_t live = 0;
-  for (const auto& [token, life] : world.lives) {
-    if (life.phase == Life::Phase::kGone) continue;
-    ++live;
-    const auto owns = [&](const Slot& slot) {
-      return slot.current.token() == token ||
-             (slot.replacement && slot.replacement->token() == token);
-    };
-    if (std::ranges::count_if(service.slots, owns) != 1) return "a process without an instance (1)";
-  }
-  const std::size_t most = 2U + service.spec().policy.reload_parallel;
-  return live > most ? "more live processes than allowed (2)" : "";
-}
-
-std::string PerformAll(World& world, const Actions& actions) {
-  for (const Action& action : actions) {
-    std::string violation =
-        std::visit([&](const auto& alternative) { return Perform(world, alternative); }, action);
-    if (!violation.empty()) return violation;
-  }
-  return CheckState(world);
-}
-
-std::size_t CountReady(const State& state) {
-  std::size_t ready = 0;
-  for (const Slot& slot : state.Find("a")->slots) {
-    ready += slot.current.is_ready() || slot.current.kind() == StateKind::kDraining ? 1 : 0;
-    ready += slot.replacement && slot.replacement->is_ready() ? 1 : 0;
-  }
-  return ready;
-}
-
-std::string Happens(World& world, const Event& event) {
-  const bool known = world.state.Find("a") != nullptr;
-  const std::size_t before = known ? CountReady(world.state) : 0;
-  Actions actions;
-  Apply(world.state, event, world.now, actions);
-  std::string violation = PerformAll(world, actions);
-  if (!violation.empty() || !known) return violation;
-  const Service& service = *world.state.Find("a");
-  const bool undisturbed = world.crash_left && service.wish == Wish::kRunning &&
-                           service.spec().policy.reload_strategy == ReloadStrategy::kStartFirst;
-  const bool about_a_process = !std::holds_alternative<event::Exited>(event);
-  if (undisturbed && about_a_process && before >= 2 && CountReady(world.state) < 2) {
-    return "a reload lowers the number of Ready instances (7)";
-  }
-  return "";
-}
-
-// ---- what can happen next
-
-std::string Exits(World& world, Token token, ExitStatus status) {
-  world.lives[token].phase = Life::Phase::kExited;
-  return Happens(world, event::Exited{token, status});
-}
-
-// What the fate of one process can be.
-void OfferLife(const World& world, Token token, const Life& life, std::vector<Choice>& choices) {
-  const std::string name = life.instance.Text() + "#" + std::to_string(token.number());
-  switch (life.phase) {
-    case Life::Phase::kAsked:
-      choices.push_back({name + " started", [token](World& next) {
-                           next.lives[token].phase = Life::Phase::kRunning;
-                           const Pid pid(static_cast<std::int32_t>(1000 + token.number()));
-                           return Happens(next, event::Started{token, pid});
-                         }});
-      return;
-    case Life::Phase::kRunning:
-      if (life.signalled || life.killed) {
-        const int signal = life.killed ? SIGKILL : SIGTERM;
-        choices.push_back({name + " obeys", [token, signal](World& next) {
-                             return Exits(next, token, ExitStatus::Signal(signal));
-                           }});
-      } else if (world.crash_left) {
-        choices.push_back({name + " crashes", [token](World& next) {
-                             next.crash_left = false;
-                             return Exits(next, token, ExitStatus::Code(1));
-                           }});
-      }
-      return;
-    case Life::Phase::kExited:
-      choices.push_back({name + " gone", [token](World& next) {
-                           next.lives[token].phase = Life::Phase::kGone;
-                           return Happens(next, event::Gone{token});
-                         }});
-      return;
-    case Life::Phase::kGone:
-      return;
-  }
-}
-
-oxherd::World WhatTheKeeperKnows(const World& world) {
-  oxherd::World known;
-  for (const auto& [token, life] : world.lives) {
-    WorldRecord record;
-    record.token = token;
-    record.instance = life.instance;
-    record.generation = life.generation;
-    record.spawned_at = life.spawned_at;
-    if (life.phase != Life::Phase::kAsked) {
-      record.pid = Pid(static_cast<std::int32_t>(1000 + token.number()));
-    }
-    if (life.signalled) {
-      record.stop_sent = life.kill_at - Seconds(10);
-      record.kill_at = life.kill_at;
-    }
-    if (life.phase >= Life::Phase::kExited) record.exit = ExitStatus::Code(1);
-    record.gone = life.phase == Life::Phase::kGone;
-    known.push_back(record);
-  }
-  return known;
-}
-
-// The daemon dies; what its successor decides is performed.
-std::string DaemonDies(World& next) {
-  next.death_left = false;
-  Actions actions;
-  const oxherd::World known = WhatTheKeeperKnows(next);
-  Restore(next.state, known, next.now, actions);
-  return PerformAll(next, actions);
-}
-
-std::string Ask(World& next, RequestId id, Verb verb, std::vector<SpecPtr> specs) {
-  event::Request request;
-  request.id = id;
-  request.verb = verb;
-  request.names = {"a"};
-  request.specs = std::move(specs);
-  return Happens(next, request);
-}
-
-// What the kernel does at once is done before time passes; only a process that was asked to stop
-// may take its time.
-bool IsPrompt(const World& world) {
-  return std::ranges::all_of(world.lives, [](const auto& entry) {
-    const Life& life = entry.second;
-    return life.phase == Life::Phase::kGone ||
-           (life.phase == Life::Phase::kRunning && !life.killed);
-  });
-}
-
-std::string TimePasses(World& next) {
-  next.now = NextDeadline(next.state);
-  for (auto& [token, life] : next.lives) {
-    const bool lives = life.phase == Life::Phase::kAsked || life.phase == Life::Phase::kRunning;
-    if (lives && life.kill_at <= next.now) life.killed = true;  // the keeper's doing
-  }
-  return Happens(next, event::Due{});
-}
-
-std::vector<Choice> WhatCanHappen(const World& world, const SmallCase& small) {
-  std::vector<Choice> choices;
-  for (const auto& [token, life] : world.lives) OfferLife(world, token, life, choices);
-  if (world.reload_left) {
-    choices.push_back({"reload", [small](World& next) {
-                         next.reload_left = false;
-                         next.ready_before_reload = CountReady(next.state);
-                         return Ask(next, kReloadId, Verb::kReload, {MakeSpec(small)});
-                       }});
-  }
-  if (world.stop_left) {
-    choices.push_back({"stop", [](World& next) {
-                         next.stop_left = false;
-                         return Ask(next, kStopId, Verb::kStop, {});
-                       }});
-  }
-  if (world.death_left) choices.push_back({"the daemon dies", DaemonDies});
-  if (IsPrompt(world) && NextDeadline(world.state) != kNever)
-    choices.push_back({"time passes", TimePasses});
-  return choices;
-}
-
-// Nothing can happen any more: it has to be as it is wanted.
-std::string CheckEnd(const World& world) {
-  const Service& service = *world.state.Find("a");
-  if (!world.state.requests.empty()) return "a request never ends (liveness)";
-  if (!world.reload_left && world.replies.count(kReloadId) == 0) return "no reply (14)";
-  if (service.wish == Wish::kStopped) {
-    return world.lives.empty() ? std::string() : "stopped, and something runs (liveness)";
-  }
-  if (service.slots.size() != 2 || service.rollout) return "the reload never ends (liveness)";
-  // A reload from a generation that was not Ready yet has no way back when it fails.
-  const bool no_way_back =
-      service.last_reload && !service.last_reload->succeeded && world.ready_before_reload == 0;
-  for (const Slot& slot : service.slots) {
-    if (no_way_back && slot.current.kind() == StateKind::kFailed) continue;
-    if (!slot.current.is_ready() || slot.replacement) return "not at full strength (liveness)";
-    if (slot.current.generation != service.generation && !no_way_back)
-      return "generations are mixed (9)";
-  }
-  return "";
-}
-
-// ---- the search
-
-std::uint64_t Hash(const World& world) {
-  State state = world.state;
-  for (Service& service : state.services) service.revision = 0;  // counts the way, not the place
-  std::string bytes = Encode(state);
-  for (const auto& [token, life] : world.lives) {
-    bytes += std::to_string(token.number());
-    bytes += static_cast<char>('0' + static_cast<int>(life.phase) * 4 + (life.signalled ? 2 : 0) +
-                               (life.killed ? 1 : 0));
-  }
-  bytes += std::to_string(Nanoseconds(world.now));
-  bytes += static_cast<char>('0' + world.ready_before_reload);
-  for (const bool left : {world.crash_left, world.reload_left, world.stop_left, world.death_left}) {
-    bytes += left ? '1' : '0';
-  }
-  return std::hash<std::string>{}(bytes);
 }
 
 class Searcher {
  public:
-  explicit Searcher(const SmallCase& small) : small_(small) {}
+  Searcher(const SmallCase& small, std::size_t depth) : small_(small), depth_(depth) {
+    scenario_.services = 1;
+    scenario_.versions[0] = {{MakeSpec(small, 0)}, {MakeSpec(small, 1)}};
+  }
 
-  void Go(const World& world) {
-    if (!result_.violation.empty() || !seen_.insert(Hash(world)).second) return;
-    ++result_.states;
-    const std::vector<Choice> choices = WhatCanHappen(world, small_);
-    if (choices.empty()) {
-      ++result_.ends;
-      return Note(CheckEnd(world));
+  Found Run() {
+    stack_.push_back(First());
+    while (!stack_.empty() && !found_.violation) {
+      const Node node = std::move(stack_.back());
+      stack_.pop_back();
+      Expand(node);
     }
-    for (const Choice& choice : choices) {
-      World next = world;
-      ++result_.steps;
-      way_.push_back(choice.name);
-      Note(choice.take(next));
-      if (result_.violation.empty()) Go(next);
-      way_.pop_back();
+    if (found_.violation) found_.path = Replay();
+    return std::move(found_);
+  }
+
+ private:
+  Node First() {
+    Node first;
+    first.left = small_;
+    event::Boot boot;
+    boot.wishes.push_back({.spec = scenario_.versions[0][0].spec, .generation = Generation(1)});
+    Take(first, boot);
+    return first;
+  }
+
+  // The way to the violation once more, with words.
+  std::string Replay() {
+    std::vector<Move> moves;
+    for (const Trail* one = trail_.get(); one != nullptr; one = one->before.get()) {
+      moves.push_back(one->move);
+    }
+    std::ranges::reverse(moves);
+    const Violation violation = std::exchange(found_.violation, Violation{});
+    telling_ = true;
+    Node node = First();
+    for (const Move& move : moves) {
+      found_.violation = {};
+      Do(node, move);
+    }
+    found_.violation = violation;
+    return std::move(path_);
+  }
+
+  void Expand(const Node& node) {
+    const std::vector<Move> moves = MovesOf(node);
+    if (moves.empty()) return End(node);
+    if (node.depth >= depth_) return;
+    for (const Move& move : moves) {
+      Node next = node;
+      next.trail = std::make_shared<Trail>(Trail{node.trail, move});
+      trail_ = next.trail;
+      ++next.depth;
+      Do(next, move);
+      if (found_.violation) return;
+      if (!seen_.insert(HashOf(next)).second) continue;
+      ++found_.states;
+      stack_.push_back(std::move(next));
     }
   }
 
-  SearchResult Take() { return std::move(result_); }
+  std::vector<Move> MovesOf(const Node& node) const {
+    std::vector<Move> moves;
+    using Kind = Move::Kind;
+    for (const Process& process : node.kernel.processes()) {
+      if (process.life == Process::Life::kForked) moves.push_back({Kind::kStarted, process.token});
+      if (process.life == Process::Life::kMainGone) moves.push_back({Kind::kGone, process.token});
+      if (process.life != Process::Life::kRunning) continue;
+      const bool told = process.stop_signals > 0 || process.killed_at != kNever;
+      if (told) moves.push_back({Kind::kExit, process.token});
+      if (!told && node.left.crashes > 0) moves.push_back({Kind::kCrash, process.token});
+      const bool broken = small_.target_is_broken && process.generation.number() > 1;
+      const TokenHistory* token = node.ledger.Find(process.token);
+      if (!broken && !told && token != nullptr && !token->line_matched) {
+        moves.push_back({Kind::kProof, process.token});
+      }
+    }
+    for (const Token token : node.kills_to_tell) moves.push_back({Kind::kKillFired, token});
+    const bool is_late =
+        std::ranges::any_of(moves, [](const Move& move) { return move.kind != Kind::kCrash; });
+    if (node.left.reloads > 0) moves.push_back({Kind::kReload, {}});
+    if (node.left.stops > 0) moves.push_back({Kind::kStop, {}});
+    if (node.left.deaths > 0) moves.push_back({Kind::kDeath, {}});
+    // Outcomes that are forgotten after a minute are of no interest here.
+    const bool is_due = NextDeadline(node.state) < node.now + std::chrono::seconds(30);
+    if (is_due && (!is_late || node.left.lates > 0)) {
+      moves.push_back({is_late ? Kind::kLate : Kind::kDue, {}});
+    }
+    return moves;
+  }
 
- private:
-  void Note(std::string violation) {
-    if (violation.empty() || !result_.violation.empty()) return;
-    result_.violation = std::move(violation);
-    for (const std::string& step : way_) result_.story += "  " + step + "\n";
+  void Do(Node& node, const Move& move) {
+    Process* process = node.kernel.Find(move.token);
+    switch (move.kind) {
+      case Move::Kind::kStarted:
+        process->life = Process::Life::kRunning;
+        process->started_at = node.now;
+        return Take(node, event::Started{move.token, Pid(7)});
+      case Move::Kind::kProof:
+        return Take(node, event::LogMatched{move.token});
+      case Move::Kind::kCrash:
+        --node.left.crashes;
+        return Exit(node, *process, ExitStatus::Code(1));
+      case Move::Kind::kExit:
+        return Exit(node, *process, ExitStatus::Code(0));
+      case Move::Kind::kGone:
+        node.kernel.Forget(move.token);
+        return Take(node, event::Gone{move.token});
+      case Move::Kind::kKillFired:
+        std::erase(node.kills_to_tell, move.token);
+        return Take(node, event::KillFired{move.token});
+      case Move::Kind::kReload:
+        --node.left.reloads;
+        return Ask(node, Verb::kReload);
+      case Move::Kind::kStop:
+        --node.left.stops;
+        return Ask(node, Verb::kStop);
+      case Move::Kind::kLate:
+        --node.left.lates;
+        [[fallthrough]];
+      case Move::Kind::kDue:
+        node.now = std::max(node.now, NextDeadline(node.state));
+        FireKills(node);
+        return Take(node, event::Due{});
+      case Move::Kind::kDeath:
+        --node.left.deaths;
+        return Join(node);
+    }
+  }
+
+  void Exit(Node& node, Process& process, ExitStatus status) {
+    process.life = Process::Life::kMainGone;
+    process.main_gone_at = node.now;
+    std::erase(node.kills_to_tell, process.token);
+    Take(node, event::Exited{process.token, status});
+  }
+
+  void Ask(Node& node, Verb verb) {
+    event::Request request;
+    request.id = RequestId(static_cast<std::uint64_t>(verb) + 1);
+    request.verb = verb;
+    request.names = {"a"};
+    if (verb == Verb::kReload) request.specs = {scenario_.versions[0][1].spec};
+    Take(node, request);
+  }
+
+  void FireKills(Node& node) {
+    for (const Process& one : node.kernel.processes()) {
+      if (one.kill_at > node.now || one.killed_at != kNever || !one.is_alive()) continue;
+      node.kernel.Find(one.token)->killed_at = node.now;
+      node.kills_to_tell.push_back(one.token);
+    }
+  }
+
+  void Take(Node& node, const Event& event) {
+    if (found_.violation) return;
+    Look(node.state, before_);
+    node.ledger.Learn(event, node.now);
+    if (telling_) path_ += Describe(event) + "\n";
+    actions_.clear();
+    Apply(node.state, event, node.now, actions_);
+    Settle(node, &event);
+  }
+
+  // The daemon dies and the next one joins what was saved with what is there.
+  void Join(Node& node) {
+    if (telling_) path_ += "the daemon dies\n";
+    World world;
+    for (const Process& one : node.kernel.processes()) {
+      WorldRecord record;
+      record.token = one.token;
+      record.instance = {"a", one.slot};
+      record.generation = one.generation;
+      if (one.life != Process::Life::kForked) record.pid = Pid(7);
+      record.spawned_at = one.exec_at;
+      if (one.stop_signals > 0) record.stop_sent = node.now;
+      record.kill_at = one.kill_at;
+      record.kill_fired = one.killed_at != kNever;
+      if (one.life == Process::Life::kMainGone) record.exit = ExitStatus::Code(1);
+      world.push_back(record);
+    }
+    const std::string bytes = Encode(node.state);
+    auto decoded = Decode(std::as_bytes(std::span(bytes)));
+    if (!decoded || !(*decoded == node.state)) {
+      found_.violation = {Invariant::kSameResult, "decode(encode(state)) is not the state"};
+      return;
+    }
+    node.state = std::move(*decoded);
+    node.kills_to_tell.clear();
+    Look(node.state, before_);
+    node.ledger.Learn(world, node.now);
+    actions_.clear();
+    Restore(node.state, world, node.now, actions_);
+    Settle(node, nullptr);
+  }
+
+  void Settle(Node& node, const Event* event) {
+    Look(node.state, after_);
+    Violation violation = CheckStep(
+        {before_, after_, node.state, event, actions_, node.kernel, node.ledger, node.now});
+    for (const Action& action : actions_) Perform(node, action);
+    if (!violation) {
+      violation = CheckScene({node.kernel, &after_, node.ledger, scenario_, node.now});
+    }
+    if (violation) found_.violation = violation;
+  }
+
+  void Perform(Node& node, const Action& action) {
+    if (telling_ && !Describe(action).empty()) path_ += "    -> " + Describe(action) + "\n";
+    if (const auto* spawn = std::get_if<action::Spawn>(&action)) {
+      Process process;
+      process.token = spawn->token;
+      process.slot = spawn->instance.slot;
+      process.generation = spawn->generation;
+      process.kind = spawn->kind;
+      process.version = spawn->generation.number() > 1 ? 1 : 0;
+      node.kernel.Fork(process, node.now);
+    } else if (const auto* stop = std::get_if<action::Stop>(&action)) {
+      if (Process* process = node.kernel.Find(stop->token)) {
+        if (process->stop_signals == 0) ++process->stop_signals;
+        process->kill_at = std::min(process->kill_at, stop->kill_at);
+      }
+    } else if (const auto* kill = std::get_if<action::Kill>(&action)) {
+      if (Process* process = node.kernel.Find(kill->token)) process->killed_at = node.now;
+    }
+  }
+
+  // Nothing more can happen: everybody has an answer, and what runs is what is wanted.
+  void End(const Node& node) {
+    ++found_.ends;
+    const auto fail = [&](const char* what) {
+      found_.violation = {Invariant::kLiveness, what};
+      trail_ = node.trail;
+    };
+    for (const RequestRecord& record : node.state.requests) {
+      if (!record.finished) fail("a request that is never answered");
+    }
+    const Service& service = node.state.services.front();
+    const bool left_over = service.wish == Wish::kStopped && !node.kernel.processes().empty();
+    if (service.rollout || left_over) fail("nothing more happens, and it is not as wanted");
+  }
+
+  static std::uint64_t HashOf(const Node& node) {
+    Fingerprint print(node.now, node.state.next_token);
+    print(node.state.services, node.state.requests);
+    for (const Process& one : node.kernel.processes()) {
+      print(one.token, one.slot, one.generation, one.life, one.stop_signals,
+            one.killed_at != kNever, one.kill_at,
+            node.ledger.tokens[one.token.number()].line_matched);
+    }
+    for (const Token token : node.kills_to_tell) print(token);
+    print(node.left.reloads, node.left.crashes, node.left.stops, node.left.deaths, node.left.lates);
+    return print.value();
   }
 
   SmallCase small_;
-  SearchResult result_;
+  std::size_t depth_;
+  Scenario scenario_;
+  std::vector<Node> stack_;
   std::unordered_set<std::uint64_t> seen_;
-  std::vector<std::string> way_;
+  Found found_;
+  std::shared_ptr<const Trail> trail_;  // of the node that is being looked at
+  bool telling_ = false;
+  std::string path_;
+  View before_;
+  View after_;
+  Actions actions_;
 };
 
 }  // namespace
 
-SearchResult Search(const SmallCase& small) {
-  World world;
-  world.crash_left = small.crash;
-  world.stop_left = small.stop;
-  world.death_left = small.daemon_death;
-  event::Request start;
-  start.id = kStartId;
-  start.verb = Verb::kStart;
-  start.specs = {MakeSpec(small)};
-  Searcher searcher(small);
-  const std::string violation = Happens(world, start);
-  if (violation.empty()) searcher.Go(world);
-  SearchResult result = searcher.Take();
-  if (!violation.empty()) result.violation = violation;
-  return result;
-}
+Found Search(const SmallCase& small, std::size_t depth) { return Searcher(small, depth).Run(); }
 
 int RunExhaustive() {
-  int failed = 0;
-  for (const ReloadStrategy strategy : {ReloadStrategy::kStartFirst, ReloadStrategy::kStopFirst}) {
-    for (const std::uint16_t parallel : {std::uint16_t{1}, std::uint16_t{2}}) {
-      for (const bool daemon_death : {false, true}) {
-        const SmallCase small{.crash = true,
-                              .stop = !daemon_death,
-                              .daemon_death = daemon_death,
-                              .strategy = strategy,
-                              .parallel = parallel};
-        const SearchResult result = Search(small);
-        std::printf("%s, %d at a time, a crash, %s: %llu states, %llu steps, %llu ends%s%s\n%s",
-                    strategy == ReloadStrategy::kStartFirst ? "start-first" : "stop-first",
-                    static_cast<int>(parallel), daemon_death ? "a daemon's death" : "a stop",
-                    static_cast<unsigned long long>(result.states),
-                    static_cast<unsigned long long>(result.steps),
-                    static_cast<unsigned long long>(result.ends),
-                    result.violation.empty() ? "" : ": ", result.violation.c_str(),
-                    result.story.c_str());
-        if (!result.violation.empty()) failed = 1;
-      }
-    }
+  int result = 0;
+  for (const SmallCase& small : kSmallCases) {
+    const Found found = Search(small, kDepth);
+    std::printf("%s, %s definition, %d death of the daemon, %d late: %llu states, %llu ends\n",
+                small.strategy == ReloadStrategy::kStartFirst ? "start-first" : "stop-first",
+                small.target_is_broken ? "broken" : "good", small.deaths, small.lates,
+                static_cast<unsigned long long>(found.states),
+                static_cast<unsigned long long>(found.ends));
+    std::fflush(stdout);
+    if (!found.violation) continue;
+    std::printf("%sinvariant %d: %s\n", found.path.c_str(),
+                static_cast<int>(found.violation.invariant), found.violation.what);
+    result = 1;
   }
-  return failed;
+  return result;
 }
 
 }  // namespace oxherd::sim

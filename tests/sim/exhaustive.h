@@ -1,39 +1,38 @@
 // The exhaustive search: every order of what can happen in small cases.
 //
-// One service of two instances, one reload, and one each of: a process that dies by itself, a stop,
-// a daemon that dies (its last actions performed or lost). At every point each thing that can
-// happen next is tried; states that were seen before are not gone into again. What the seeds of the
-// simulator find by chance is here found or excluded for certain, for so small a world.
+// Two instances, one reload, one crash, one stop, or one death of the daemon, in every order, one
+// deadline that passes although something else could still have come first, with the checks of the
+// simulator after every step. States that were seen before are not gone into again.
 #pragma once
 
 #include <cstdint>
 #include <string>
 
-#include "core/spec.h"
+#include "tests/sim/checker.h"
 
 namespace oxherd::sim {
 
-// What may happen besides the reload, once each, and how the service is reloaded.
 struct SmallCase {
-  bool crash = true;
-  bool stop = true;
-  bool daemon_death = false;
   ReloadStrategy strategy = ReloadStrategy::kStartFirst;
-  std::uint16_t parallel = 1;
+  bool target_is_broken = false;  // the new definition never becomes ready
+  std::uint8_t reloads = 1;
+  std::uint8_t crashes = 1;
+  std::uint8_t stops = 1;
+  std::uint8_t deaths = 1;  // of the daemon
+  std::uint8_t lates = 1;   // deadlines that pass while something else could happen
 };
 
-struct SearchResult {
+struct Found {
+  Violation violation;
+  std::string path;  // the steps that lead to it
   std::uint64_t states = 0;
-  std::uint64_t steps = 0;
-  std::uint64_t ends = 0;  // different states in which nothing can happen any more
-  std::string violation;   // empty if there is none
-  std::string story;       // how to get there
+  std::uint64_t ends = 0;  // states in which nothing more can happen
 };
 
-// Searches one case whole. Takes seconds, and memory for its states' hashes.
-[[nodiscard]] SearchResult Search(const SmallCase& small);
+// Goes at most `depth` steps deep.
+[[nodiscard]] Found Search(const SmallCase& small, std::size_t depth);
 
-// Searches every case and prints what it saw; 0 if nothing was violated, else 1.
+// Searches all cases and prints what it saw; 0 if nothing was violated, else 1.
 int RunExhaustive();
 
 }  // namespace oxherd::sim

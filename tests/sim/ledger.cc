@@ -127,7 +127,7 @@ void Ledger::Learn(const Event& event, Instant now) {
   } else if (const auto* failed = std::get_if<event::SpawnFailed>(&event)) {
     TokenHistory& token = At(failed->token);
     token.failed = true;
-    token.no_crash = failed->number == ETXTBSY || failed->number == ENOENT ||
+    token.no_crash = token.no_crash || failed->number == ETXTBSY || failed->number == ENOENT ||
                      failed->number == EACCES || failed->number == ENOEXEC;
     End(token, now);
   } else if (const auto* exited = std::get_if<event::Exited>(&event)) {

@@ -221,8 +221,7 @@ void Simulation::CalmDown() {
 }
 
 void Simulation::Look() {
-  checker_.Look(keeper_.kernel(), keeper_.book(), daemon_.is_up() ? &daemon_.state() : nullptr,
-                now_);
+  checker_.Look(keeper_.kernel(), daemon_.is_up() ? &daemon_.state() : nullptr, now_);
 }
 
 void Simulation::Fail(Invariant invariant, const char* what) { checker_.Fail(invariant, what); }
