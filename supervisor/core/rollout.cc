@@ -47,8 +47,10 @@ void Finish(Context& context, Service& service, Outcome outcome) {
   context.Touch(service);
   if (rollout.cause == Cause::kPerson) {
     Failure failure = rollout.failure;
-    const bool all_new = std::ranges::all_of(
-        service.slots, [&](const Slot& slot) { return slot.current.generation == rollout.target; });
+    const bool all_new = std::ranges::all_of(service.slots, [&](const Slot& slot) {
+      const Instance& stays = slot.replacement ? *slot.replacement : slot.current;
+      return stays.generation == rollout.target;
+    });
     if (outcome == Outcome::kReloaded || (outcome == Outcome::kRolledBack && all_new)) {
       service.generation = rollout.target;
     }
