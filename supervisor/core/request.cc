@@ -64,7 +64,9 @@ const Instance* FailedSlot(const Service& service, const RequestItem& item) {
   const Instance* found = nullptr;
   ForEachInstance(service, item, [&](const Instance& instance) {
     const StateKind kind = instance.kind();
-    const bool ended_well = instance.last_exit && instance.last_exit->success();
+    // A 0 before it was ready is a failed start all the same.
+    const bool was_up = !instance.failure.is_set() || instance.failure.was_ready;
+    const bool ended_well = was_up && instance.last_exit && instance.last_exit->success();
     const bool given_up = kind == StateKind::kFailed || (kind == StateKind::kExited && !ended_well);
     const auto* killing = std::get_if<Killing>(&instance.state);
     const bool stuck = killing != nullptr && killing->unkillable;
