@@ -156,7 +156,11 @@ Violation CheckOthersUntouched(const Moment& moment) {
   for (std::size_t i = 0; i < kMaxServices; ++i) {
     const ServiceView& before = moment.before.services[i];
     const ServiceView& after = moment.after.services[i];
-    const bool is_due = before.hooks > 0 || before.stops_in_turn || after.ended == moment.now;
+    const bool has_deadline = std::ranges::any_of(
+        moment.before.instances(),
+        [&](const InstanceView& one) { return one.service == i && one.deadline <= moment.now; });
+    const bool is_due =
+        has_deadline || before.hooks > 0 || before.stops_in_turn || after.ended == moment.now;
     if (Names(*request, i) || widens || !before.is_there || is_due) continue;
     if (!after.is_there || before.wanted != after.wanted || before.target != after.target) {
       return {Invariant::kOthersUntouched, "a command changed a service that it does not name"};
@@ -191,7 +195,8 @@ Violation CheckNewSpecByRequest(const Moment& moment) {
     const bool known = spawn.generation == service.generation ||
                        (service.is_rolling &&
                         (spawn.generation == service.target || spawn.generation == service.from));
-    if (!known && !moment.ledger.services[index].is_mixed) {
+    const bool mixes = service.ended == moment.now && service.old_is_lost;
+    if (!known && !mixes && !moment.ledger.services[index].is_mixed) {
       return {Invariant::kNewSpecByRequest, "a spawn of a generation that nobody wants now"};
     }
     if (service.is_rolling && service.cause != Cause::kPerson && service.from != service.target) {

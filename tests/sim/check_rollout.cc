@@ -67,8 +67,9 @@ Violation CheckReadyNeverLowered(const Moment& moment) {
     const InstanceView* damaged =
         DamagedBy(moment).is_set() ? moment.before.Find(DamagedBy(moment)) : nullptr;
     if (damaged != nullptr && damaged->service == i && damaged->is_ready() && floor > 0) --floor;
-    for (const InstanceView& one : moment.after.instances()) {  // ended by itself, and well
-      if (one.service == i && one.kind == StateKind::kExited && floor > 0) --floor;
+    for (const InstanceView& one : moment.after.instances()) {  // no longer Ready by itself
+      const bool by_itself = one.kind == StateKind::kExited || one.kind == StateKind::kUnhealthy;
+      if (one.service == i && by_itself && floor > 0) --floor;
     }
     if (moment.after.services[i].ready < floor) {
       return {Invariant::kReadyNeverLowered, "a rollout gave up a Ready instance"};
@@ -118,7 +119,7 @@ Violation CheckRetired(const Moment& moment, const ServiceView& rolling, const I
       continue;
     const TokenHistory* ready = moment.ledger.Find(other.token);
     const bool told = now.kind == StateKind::kStopping || now.kind == StateKind::kKilling;
-    if (told && was.kind == StateKind::kDraining && ready != nullptr && ready->ready_at != kNever &&
+    if (told && ready != nullptr && ready->ready_at != kNever &&
         moment.now < ready->ready_at + policy->min_uptime) {
       return {Invariant::kRetiredAfterReady,
               "told to stop before the new one was Ready long enough"};
@@ -220,6 +221,13 @@ Violation CheckRestartLimit(const Moment& moment) {
     const SlotHistory& slot = moment.ledger.services[one.service].slots[one.slot % kMaxSlots];
     const TokenHistory* last = moment.ledger.Find(slot.last);
     const bool counts = last != nullptr && !last->no_crash && slot.generation == one.generation;
+    const Policy* policy = PolicyOf(moment, one.service, one.generation);
+    if (counts && policy != nullptr && slot.restarts > 0) {
+      const Duration doubled = Millis(100) * (1LL << std::min<int>(slot.restarts - 1, 10));
+      if (one.deadline - moment.now < std::min<Duration>(doubled, policy->restart_delay_max)) {
+        return {Invariant::kRestartLimit, "a back-off that does not grow"};
+      }
+    }
     if (counts && slot.restarts > 0 && one.deadline - moment.now < slot.last_delay) {
       return {Invariant::kRestartLimit, "a back-off shorter than the one before"};
     }

@@ -17,7 +17,8 @@ bool IsAtRest(const Service& service, const Slot& slot, bool is_mixed) {
   const Policy& policy = service.policy(instance.generation);
   switch (instance.kind()) {
     case StateKind::kReady:
-      return newest;
+      // A question that is on its way is answered, sooner or later.
+      return newest && !std::get<Ready>(instance.state).probing.asking;
     case StateKind::kExited:
       return policy.type == ServiceType::kOneshot || policy.restart != RestartPolicy::kAlways;
     case StateKind::kFailed:

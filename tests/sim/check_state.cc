@@ -62,6 +62,20 @@ Violation CheckDeadlines(const Moment& moment) {
       return {Invariant::kDeadlines, "a deadline in the past after timers were run"};
     }
   }
+  for (const HookView& hook : moment.after.hooks()) {
+    if (!hook.killed || moment.event == nullptr) continue;
+    const auto was_killed = [&](const HookView& one) {
+      return one.token == hook.token && one.killed;
+    };
+    const auto is_its_end = [&](const Action& action) {
+      const auto* kill = std::get_if<action::Kill>(&action);
+      return kill != nullptr && kill->token == hook.token;
+    };
+    if (std::ranges::none_of(moment.before.hooks(), was_killed) &&
+        std::ranges::none_of(moment.actions, is_its_end)) {
+      return {Invariant::kDeadlines, "a hook's time is over, and it is not killed"};
+    }
+  }
   if (due && NextDeadline(moment.state) <= moment.now) {
     return {Invariant::kLiveness, "a timer was armed for now again"};
   }

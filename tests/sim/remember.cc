@@ -160,7 +160,7 @@ void RememberService(const Moment& moment, std::size_t index) {
   ServiceHistory& history = moment.ledger.services[index];
   const ServiceView& before = moment.before.services[index];
   const ServiceView& after = moment.after.services[index];
-  if (before.is_there && !after.is_there) {
+  if (!after.is_there) {
     history = ServiceHistory{};
     return;
   }

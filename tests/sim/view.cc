@@ -84,6 +84,7 @@ const InstanceView* View::Find(std::size_t service, std::size_t slot, bool is_re
 
 void Look(const State& state, View& view) {
   view.count = 0;
+  view.hook_count = 0;
   view.next_token = state.next_token;
   view.shutting_down = state.shutdown.has_value();
   for (ServiceView& seen : view.services) seen.is_there = false;
@@ -99,6 +100,10 @@ void Look(const State& state, View& view) {
     seen.revision = service.revision;
     seen.slots = static_cast<std::uint16_t>(service.slots.size());
     seen.hooks = static_cast<std::uint16_t>(service.hooks.size());
+    for (const Hook& hook : service.hooks) {
+      OXHERD_CHECK(view.hook_count < view.hook_table.size(), "more hooks than there can be");
+      view.hook_table[view.hook_count++] = {.token = hook.token, .killed = hook.killed};
+    }
     LookAtRollout(service, seen);
     for (std::size_t slot = 0; slot < service.slots.size(); ++slot) {
       const Slot& both = service.slots[slot];

@@ -32,6 +32,11 @@ struct InstanceView {
   [[nodiscard]] bool is_ready() const { return kind == StateKind::kReady; }
 };
 
+struct HookView {
+  Token token;
+  bool killed = false;
+};
+
 struct ServiceView {
   bool is_there = false;
   bool wanted = false;
@@ -63,11 +68,16 @@ struct View {
   std::array<ServiceView, kMaxServices> services;
   std::array<InstanceView, 64> table;
   std::size_t count = 0;
+  std::array<HookView, 32> hook_table;
+  std::size_t hook_count = 0;
   Token next_token;
   bool shutting_down = false;
 
   [[nodiscard]] std::span<const InstanceView> instances() const {
     return std::span(table).first(count);
+  }
+  [[nodiscard]] std::span<const HookView> hooks() const {
+    return std::span(hook_table).first(hook_count);
   }
   [[nodiscard]] const InstanceView* Find(Token token) const;
   [[nodiscard]] const InstanceView* Find(std::size_t service, std::size_t slot,
