@@ -115,11 +115,11 @@ void ForwardLines::Pop() {
   head_is_set_ = false;
 }
 
-void ForwardLines::Refresh() {
+bool ForwardLines::Refresh() {
   if (source_.files.is_open() && source_.files.At(0)->index().count() == 0) {
     source_.files.At(0)->ReopenIndex();
   }
-  (void)source_.files.Refresh(position_);
+  return source_.files.Refresh(position_) != LogFiles::Change::kNone;
 }
 
 LogPosition PositionOf(LogFiles& files, WallTime since) {

@@ -64,8 +64,9 @@ class ForwardLines {
   // The next line; null: there is none now.
   [[nodiscard]] const os::LogLine* Head();
   void Pop();
-  // Looks for what was written, rotated or made shorter since. Before that Head() is null.
-  void Refresh();
+  // Looks whether the file was rotated or made shorter since; true if there may be more now. Before
+  // that Head() is null.
+  [[nodiscard]] bool Refresh();
   [[nodiscard]] const LogSource& source() const { return source_; }
 
  private:

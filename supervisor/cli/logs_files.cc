@@ -1,24 +1,37 @@
 #include "cli/logs_files.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 
 namespace oxherd::cli {
 
-std::string LogFiles::NameOf(std::size_t age) const {
-  return age == 0 ? path_ : path_ + "." + std::to_string(age);
-}
-
 void LogFiles::Open() {
   files_.clear();
+  next_number_ = 1;
   if (auto reader = os::LogReader::Open(path_)) files_.push_back(std::move(*reader));
 }
 
+// A rotation may be under way: then one number is missing, and files move up while we look for
+// them. Going upwards none is missed, but one may be met twice; what was met in between is newer
+// than it, and is found when we look again.
+void LogFiles::Append(os::LogReader reader) {
+  const auto known = std::ranges::find_if(
+      files_, [&](const os::LogReader& other) { return other.facts().SameFile(reader.facts()); });
+  if (known == files_.end()) {
+    files_.push_back(std::move(reader));
+  } else {
+    files_.erase(known + 1, files_.end());
+  }
+}
+
 os::LogReader* LogFiles::At(std::size_t age) {
-  while (!files_.empty() && files_.size() <= age && files_.size() < kMaxFiles) {
-    auto older = os::LogReader::Open(NameOf(files_.size()));
-    if (!older) return nullptr;
-    files_.push_back(std::move(*older));
+  for (int missing = 0; !files_.empty() && files_.size() <= age && missing < 2;) {
+    if (next_number_ > kMaxFiles) return nullptr;
+    auto older = os::LogReader::Open(path_ + "." + std::to_string(next_number_));
+    ++next_number_;
+    missing = older ? 0 : missing + 1;
+    if (older) Append(std::move(*older));
   }
   return age < files_.size() ? &files_[age] : nullptr;
 }
@@ -39,20 +52,20 @@ LogFiles::Change LogFiles::Refresh(LogPosition& position) {
     files_.front().ReopenIndex();
     return Change::kShortened;
   }
-  // Which number has the file that we are in got?
-  os::LogReader* current = At(position.age);
-  const os::FileFacts ours = current != nullptr ? current->facts() : files_.front().facts();
-  const std::uint64_t offset = position.offset;
+  // We keep the file that we are in, whatever has become of its name.
+  os::LogReader ours = std::move(files_[std::min(position.age, files_.size() - 1)]);
   Open();
-  for (std::size_t age = 0; age < kMaxFiles; ++age) {
-    const os::LogReader* reader = At(age);
-    if (reader == nullptr) break;
-    if (!reader->facts().SameFile(ours)) continue;
-    position = {age, offset};
-    return Change::kRotated;
+  std::size_t age = 0;
+  while (At(age) != nullptr && !files_[age].facts().SameFile(ours.facts())) ++age;
+  if (age == files_.size()) {
+    // It is called something else, or nothing, by now: only the newest one is surely newer.
+    age = std::min<std::size_t>(age, 1);
+    files_.erase(files_.begin() + static_cast<std::ptrdiff_t>(age), files_.end());
+    files_.push_back(std::move(ours));
+  } else {
+    files_[age] = std::move(ours);
   }
-  files_.resize(std::min<std::size_t>(files_.size(), 1));
-  position = {};
+  position.age = age;
   return Change::kRotated;
 }
 

@@ -39,14 +39,15 @@ class LogFiles {
 
   enum class Change : std::uint8_t { kNone, kRotated, kShortened };
   // Compares with what is on the disk now. After a rotation positions change: `position` is put at
-  // the same place, or, where that file is gone, at the beginning of the newest one.
+  // the same place again; a file that was removed meanwhile is still read to its end.
   Change Refresh(LogPosition& position);
 
  private:
-  [[nodiscard]] std::string NameOf(std::size_t age) const;
+  void Append(os::LogReader reader);
 
   std::string path_;
   std::vector<os::LogReader> files_;  // by age
+  std::size_t next_number_ = 1;       // of the rotated file that is looked for next
 };
 
 }  // namespace oxherd::cli

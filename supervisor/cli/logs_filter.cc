@@ -4,10 +4,13 @@
 #include <array>
 #include <cctype>
 #include <charconv>
+#include <cstddef>
 #include <utility>
 
 namespace oxherd::cli {
 namespace {
+
+constexpr std::size_t kMaxSearched = std::size_t{16} * 1024;
 
 struct Named {
   std::string_view name;
@@ -80,34 +83,21 @@ std::optional<LogLevel> LevelOf(std::string_view line) {
   return std::nullopt;
 }
 
-Result<LinePattern> LinePattern::Make(const std::string& expression) {
-  LinePattern pattern;
-  if (expression.find_first_of("^$\\.*+?()[]{}|") == std::string::npos) {
-    pattern.literal_ = expression;
-    return pattern;
+Result<LinePattern> LinePattern::Make(const std::string& pattern) {
+  LinePattern made;
+  if (pattern.find_first_of("^$\\.*+?()[]{}|") == std::string::npos) {
+    made.literal_ = pattern;
+    return made;
   }
-  std::string why;
-  // First in the form that takes polynomial time; back-references have none.
-  for (const auto flags : {std::regex::ECMAScript | std::regex_constants::__polynomial,
-                           std::regex::ECMAScript | std::regex::nosubs}) {
-    try {
-      pattern.expression_.emplace(expression, flags);
-      return pattern;
-    } catch (const std::regex_error& error) {
-      why = error.what();
-    }
-  }
-  return MakeError("--grep: \"" + expression + "\" is not a regular expression: " + why);
+  auto compiled = ReadyPattern::Compile(pattern);
+  if (!compiled) return std::unexpected(std::move(compiled).error().In("--grep"));
+  made.expression_ = std::move(*compiled);
+  return made;
 }
 
 bool LinePattern::Matches(std::string_view line) const {
-  line = line.substr(0, kMaxSearched);
-  if (!expression_) return line.find(literal_) != std::string_view::npos;
-  try {
-    return std::regex_search(line.begin(), line.end(), *expression_);
-  } catch (const std::regex_error&) {
-    return false;  // too complex for this line
-  }
+  if (expression_) return expression_->Matches(line);
+  return line.substr(0, kMaxSearched).find(literal_) != std::string_view::npos;
 }
 
 bool LogFilter::Takes(const os::LogLine& line, os::LogStream stream) const {

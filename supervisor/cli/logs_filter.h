@@ -3,13 +3,13 @@
 
 #include <cstdint>
 #include <optional>
-#include <regex>
 #include <string>
 #include <string_view>
 
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/time.h"
+#include "config/ready_pattern.h"
 #include "os/log_reader.h"
 
 namespace oxherd::cli {
@@ -24,18 +24,17 @@ enum class LogLevel : std::uint8_t { kTrace, kDebug, kInfo, kWarn, kError, kFata
 // the first word in capitals or brackets that is a level. Nothing: it does not say.
 [[nodiscard]] std::optional<LogLevel> LevelOf(std::string_view line);
 
-// What is looked for in a line; the rest of it is not looked at.
-constexpr std::size_t kMaxSearched = std::size_t{16} * 1024;
-
 class LinePattern {
  public:
-  // An ECMAScript expression; the error says what is wrong with it.
-  [[nodiscard]] static Result<LinePattern> Make(const std::string& expression);
+  // Plain text, or an expression as `ready_log` takes it (config/ready_pattern.h). The error says
+  // what is wrong with it.
+  [[nodiscard]] static Result<LinePattern> Make(const std::string& pattern);
+  // Of a long line only the beginning is looked at: 16 KiB, for an expression 4 KiB.
   [[nodiscard]] bool Matches(std::string_view line) const;
 
  private:
   std::string literal_;  // without special characters: a plain search
-  std::optional<std::regex> expression_;
+  std::optional<ReadyPattern> expression_;
 };
 
 struct LogFilter {

@@ -119,11 +119,12 @@ Status LogView::Follow(int reader_gone) {
   std::size_t there = static_cast<std::size_t>(
       std::ranges::count_if(folders, [](const auto& f) { return os::FactsOf(f).has_value(); }));
   for (;;) {
-    // What was written before the watch was set up, and each time after it woke up.
-    for (ForwardLines& lines : lines_) {
-      if (lines.Head() == nullptr) lines.Refresh();
+    // Until nothing is new: a rotation may come with the last line of the old file.
+    for (bool changed = true; changed;) {
+      if (!PrintAll()) return {};
+      changed = false;
+      for (ForwardLines& lines : lines_) changed = lines.Refresh() || changed;
     }
-    if (!PrintAll()) return {};
     if (watch.Wait(reader_gone, kNever) == os::FolderWatch::Woken::kOther) return {};
     if (there == folders.size()) continue;
     const auto now = static_cast<std::size_t>(

@@ -37,26 +37,15 @@ std::size_t LineStamper::Stamp(std::string_view bytes, WallTime now, std::size_t
   return taken;
 }
 
-Result<LineMatcher> LineMatcher::Make(const std::string& expression) {
-  // Polynomial time: an expression such as (a+)+$ must not hold up everybody's output.
-  for (const auto flags : {std::regex::ECMAScript | std::regex_constants::__polynomial,
-                           std::regex::ECMAScript | std::regex::nosubs}) {
-    try {
-      return LineMatcher(std::regex(expression, flags));
-    } catch (const std::regex_error&) {
-      continue;  // back-references have no polynomial form
-    }
-  }
-  return MakeError("ready_log: \"" + expression + "\" is not a regular expression");
+Result<LineMatcher> LineMatcher::Make(const std::string& pattern) {
+  auto compiled = ReadyPattern::Compile(pattern);
+  if (!compiled) return std::unexpected(std::move(compiled).error().In("ready_log"));
+  return LineMatcher(std::move(*compiled));
 }
 
 bool LineMatcher::Matches(std::string_view line) const {
   if (line.ends_with('\r')) line.remove_suffix(1);
-  try {
-    return std::regex_search(line.begin(), line.end(), expression_);
-  } catch (const std::regex_error&) {
-    return false;  // too complex for this line
-  }
+  return pattern_.Matches(line);
 }
 
 bool LineMatcher::Feed(std::string_view bytes) {

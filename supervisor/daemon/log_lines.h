@@ -4,13 +4,13 @@
 
 #include <cstddef>
 #include <ctime>
-#include <optional>
-#include <regex>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/error.h"
 #include "base/time.h"
+#include "config/ready_pattern.h"
 
 namespace oxherd {
 
@@ -36,23 +36,23 @@ class LineStamper {
   bool at_line_start_ = true;
 };
 
-// Looks for a line that matches a regular expression.
+// Looks for a line that matches a pattern.
 class LineMatcher {
  public:
   // Of a line that is longer only the beginning is looked at.
-  static constexpr std::size_t kMaxLine = 1024;
+  static constexpr std::size_t kMaxLine = ReadyPattern::kMaxLine;
 
-  // An expression that cannot be compiled is an error; config/ has refused it long before.
-  [[nodiscard]] static Result<LineMatcher> Make(const std::string& expression);
+  // A pattern that cannot be compiled is an error; config/ has refused it long before.
+  [[nodiscard]] static Result<LineMatcher> Make(const std::string& pattern);
 
   // True if a line that ends within `bytes` matches.
   [[nodiscard]] bool Feed(std::string_view bytes);
 
  private:
-  explicit LineMatcher(std::regex expression) : expression_(std::move(expression)) {}
+  explicit LineMatcher(ReadyPattern pattern) : pattern_(std::move(pattern)) {}
   [[nodiscard]] bool Matches(std::string_view line) const;
 
-  std::regex expression_;
+  ReadyPattern pattern_;
   std::string begun_;  // of the line that has not ended yet
 };
 

@@ -39,8 +39,8 @@ struct OutputSource {
   LogSpec logs;
   os::Fd out;  // read ends; ours: a duplicate of what the keeper holds. O_NONBLOCK is set on them
   os::Fd err;
-  // Readiness by a line of output: an ECMAScript expression (std::regex), as config/
-  // accepted it. Empty: nothing is looked for, at no cost.
+  // Readiness by a line of output: a ReadyPattern (config/ready_pattern.h). Empty: nothing is
+  // looked for, at no cost.
   std::string ready_log;
 };
 
