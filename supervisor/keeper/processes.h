@@ -124,7 +124,8 @@ class Processes {
   void EmptyAllExited(Instant now);
   void JudgeTrees(Instant now);
   void KillMember(const os::Member& member);
-  void ReportStrays();
+  void JudgeUnknown();
+  void ReportStray(Pid pid);
 
   Book& book_;
   os::Poller& poller_;

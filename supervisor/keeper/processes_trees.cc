@@ -57,6 +57,22 @@ void Processes::EmptyAllExited(Instant now) {
   }
 }
 
+// Those that were left to us and whose tree cannot be told: a process that is about to end no
+// longer shows its environment, and is nobody's stray.
+void Processes::JudgeUnknown() {
+  for (const os::Member& member : trees_.members()) {
+    if (member.stat.parent != self_ || member.tree != os::kNoTree || member.stat.state == 'Z') {
+      continue;
+    }
+    if (std::ranges::find(children_, member.stat.pid, &Child::pid) != children_.end()) continue;
+    if (os::IsEnding(member.stat)) {
+      must_look_ = must_scan_ = true;  // its death wakes us up
+    } else {
+      ReportStray(member.stat.pid);
+    }
+  }
+}
+
 void Processes::JudgeTrees(Instant now) {
   for (const os::Member& member : trees_.members()) {
     const bool has_ended = member.stat.state == 'Z' || member.stat.state == 'X';
@@ -64,11 +80,12 @@ void Processes::JudgeTrees(Instant now) {
     ++roots_[member.tree].alive;
     KillMember(member);
   }
+  JudgeUnknown();
+  if (must_scan_) return;  // one of them may still be somebody's last process
   for (const Root& root : roots_) {
     const bool is_gone = kept_[root.place].main_is_reaped && root.alive == 0;
     if (is_gone && !HasCgroup(root)) OnTreeEmpty(root.place, now);
   }
-  ReportStrays();
 }
 
 void Processes::KillMember(const os::Member& member) {
@@ -82,18 +99,12 @@ void Processes::KillMember(const os::Member& member) {
   static_cast<void>(killed.has_value());
 }
 
-void Processes::ReportStrays() {
-  for (const os::Member& member : trees_.members()) {
-    const bool is_ours = member.stat.parent == self_ && member.tree == os::kNoTree;
-    const bool is_known =
-        std::ranges::find(children_, member.stat.pid, &Child::pid) != children_.end();
-    if (!is_ours || is_known) continue;
-    const auto told =
-        std::span(strays_told_).first(std::min(strays_told_count_, strays_told_.size()));
-    if (std::ranges::find(told, member.stat.pid) != told.end()) continue;
-    strays_told_[strays_told_count_++ % strays_told_.size()] = member.stat.pid;
-    book_.OnStray(member.stat.pid);
-  }
+void Processes::ReportStray(Pid pid) {
+  const auto told =
+      std::span(strays_told_).first(std::min(strays_told_count_, strays_told_.size()));
+  if (std::ranges::find(told, pid) != told.end()) return;
+  strays_told_[strays_told_count_++ % strays_told_.size()] = pid;
+  book_.OnStray(pid);
 }
 
 }  // namespace oxherd::keeper

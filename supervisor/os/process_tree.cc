@@ -61,6 +61,15 @@ std::optional<ProcessStat> ReadStat(int proc, Pid pid) {
   return ParseStat(std::string_view(text.data(), static_cast<std::size_t>(size)));
 }
 
+bool SkipNumbers(std::string_view& text, int count) {
+  std::int64_t ignored = 0;
+  std::uint64_t large = 0;
+  for (int field = 0; field < count; ++field) {
+    if (!TakeNumber(text, ignored) && !TakeNumber(text, large)) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 std::optional<ProcessStat> ParseStat(std::string_view text) {
@@ -77,13 +86,12 @@ std::optional<ProcessStat> ParseStat(std::string_view text) {
   if (!TakePid(text, stat.parent) || !TakePid(text, group) || !TakePid(text, stat.session)) {
     return std::nullopt;
   }
-  constexpr int kFieldsBetween = 15;  // from tty_nr to itrealvalue; starttime is the 22nd of all
-  std::int64_t ignored = 0;
-  std::uint64_t large = 0;
-  for (int field = 0; field < kFieldsBetween; ++field) {
-    if (!TakeNumber(text, ignored) && !TakeNumber(text, large)) return std::nullopt;
-  }
-  if (!TakeNumber(text, stat.start_ticks)) return std::nullopt;
+  constexpr std::uint64_t kExiting = 4;  // PF_EXITING in the kernel's sched.h
+  std::uint64_t flags = 0;
+  if (!SkipNumbers(text, 2) || !TakeNumber(text, flags)) return std::nullopt;  // tty_nr, tpgid
+  stat.is_exiting = (flags & kExiting) != 0;
+  // From minflt to itrealvalue; starttime is the 22nd of all.
+  if (!SkipNumbers(text, 12) || !TakeNumber(text, stat.start_ticks)) return std::nullopt;
   return stat;
 }
 
@@ -171,6 +179,14 @@ std::uint32_t ProcessTrees::Climb(std::size_t start, Pid keeper,
     at = IndexOf(stat.parent);
   }
   return kNoTree;
+}
+
+bool IsEnding(const ProcessStat& process) {
+  const Fd proc(Try([] { return ::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+  if (!proc) return false;
+  const std::optional<ProcessStat> now = ReadStat(proc.get(), process.pid);
+  if (!now || now->start_ticks != process.start_ticks) return true;
+  return now->is_exiting || now->state == 'Z' || now->state == 'X';
 }
 
 SystemStatus KillExactly(const ProcessStat& process) {

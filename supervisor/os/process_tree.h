@@ -22,7 +22,8 @@ struct ProcessStat {
   Pid pid;
   Pid parent;
   Pid session;
-  char state = '?';  // 'Z': ended, not reaped
+  char state = '?';         // 'Z': ended, not reaped
+  bool is_exiting = false;  // inside exit(2): PF_EXITING of the kernel flags
   std::uint64_t start_ticks = 0;
 
   friend bool operator==(const ProcessStat&, const ProcessStat&) = default;
@@ -69,6 +70,10 @@ class ProcessTrees {
   std::vector<Member> members_;
   std::vector<char> entries_;
 };
+
+// Whether this process is at its end, or beyond it: reaped, a zombie, or inside exit(2), where its
+// environment can no longer be read. Reads /proc again.
+[[nodiscard]] bool IsEnding(const ProcessStat& process);
 
 // SIGKILL to exactly this process and no later owner of its number. ESRCH: gone.
 [[nodiscard]] SystemStatus KillExactly(const ProcessStat& process);

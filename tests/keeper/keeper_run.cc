@@ -183,7 +183,11 @@ Heard KeeperRun::Next() {
   return std::move(*heard);
 }
 
-void KeeperRun::ExpectSilence(Duration length) { CHECK_FALSE(Receive(length).has_value()); }
+void KeeperRun::ExpectSilence(Duration length) {
+  const std::optional<Heard> heard = Receive(length);
+  const std::size_t kind = heard ? heard->report.index() : 0;
+  CHECK_MESSAGE(!heard.has_value(), "the keeper sent a report of kind ", kind);
+}
 
 Plan KeeperRun::PlanFor(Token token, const std::vector<std::string>& words) const {
   Plan plan;

@@ -117,6 +117,24 @@ TEST_CASE("the tree is empty by itself: Gone follows the last process, nobody be
   }
 }
 
+TEST_CASE("a process that is about to end is nobody's stray") {
+  KeeperRun run(Cgroups::kOff);
+  run.AskForWorld();
+  for (std::uint64_t round = 1; round <= 20; ++round) {
+    // The parents of thirty orphans end while their main process does.
+    const os::Fd output =
+        run.Spawn(Token(round), {"children", "30", "session", "orphan", "then", "exit", "0"});
+    run.Await<Exited>();
+    run.Send(Kill{Token(round)});
+    for (bool gone = false; !gone;) {
+      const Heard heard = run.Next();
+      CHECK_FALSE(std::holds_alternative<Stray>(heard.report));
+      gone = std::holds_alternative<Gone>(heard.report);
+    }
+    run.Send(Ack{Token(round)});
+  }
+}
+
 TEST_CASE(
     "a program that daemonises has exited; what it left is known and killed at the deadline") {
   for (const Cgroups cgroups : {Cgroups::kOn, Cgroups::kOff}) {
