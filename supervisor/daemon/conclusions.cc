@@ -1,5 +1,6 @@
 // The end of a conversation: what became of each service, with the last lines of what failed.
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "control/wire.h"
@@ -84,6 +85,17 @@ const Spec* SpecOfFailure(const Service& service, const RequestItem& item) {
   return kept == nullptr ? nullptr : kept->spec.get();
 }
 
+// The old generation serves, but what it would be started from again is what the new one brought.
+std::optional<std::string> SharedFolderNote(const Service& service, const RequestItem& item) {
+  if (item.outcome != Outcome::kRolledBack || item.tried == service.generation) return std::nullopt;
+  const KeptSpec* const tried = service.Find(item.tried);
+  const KeptSpec* const kept = service.Find(service.generation);
+  if (tried == nullptr || kept == nullptr) return std::nullopt;
+  const std::string& folder = kept->spec->working_dir;
+  if (folder != tried->spec->working_dir) return std::nullopt;
+  return "both generations run from " + folder + ": a crash would start what is there now";
+}
+
 }  // namespace
 
 void Conversations::OnReply(RequestId request) {
@@ -153,6 +165,9 @@ ServiceResult Conversations::ResultFor(const RequestItem& item, const Open& open
   } else if (item.differs) {
     result.notes.push_back(item.service + " runs with another definition: oxherd reload " +
                            item.service);
+  }
+  if (service != nullptr) {
+    if (auto note = SharedFolderNote(*service, item)) result.notes.push_back(std::move(*note));
   }
   if (item.was_stopped) {
     result.notes.push_back(item.service + " was stopped and stays so: oxherd start " +

@@ -5,19 +5,55 @@
 #include <utility>
 
 namespace oxherd {
+namespace {
+
+constexpr std::string_view kMillis = "%3N";
+constexpr std::string_view kMillisPlace = "\x01\x01\x01";
+
+}  // namespace
+
+LineStamper::LineStamper(const std::string& format) {
+  // strftime(3) knows no parts of a second: the milliseconds keep their place as bytes that it
+  // gives for nothing else.
+  for (std::size_t at = 0; at < format.size();) {
+    if (format.compare(at, kMillis.size(), kMillis) == 0) {
+      format_ += kMillisPlace;
+      at += kMillis.size();
+    } else {
+      const std::size_t length = format[at] == '%' ? 2 : 1;  // "%%3N" is none
+      format_.append(format, at, length);
+      at += length;
+    }
+  }
+}
+
+void LineStamper::MakePrefix(std::time_t second) {
+  std::tm local{};
+  std::array<char, 128> text{};
+  const std::size_t size = localtime_r(&second, &local) == nullptr
+                               ? 0
+                               : std::strftime(text.data(), text.size(), format_.c_str(), &local);
+  prefix_.assign(text.data(), size);
+  prefix_ += ": ";
+  millis_at_.clear();
+  for (auto at = prefix_.find(kMillisPlace); at != std::string::npos;
+       at = prefix_.find(kMillisPlace, at + kMillisPlace.size())) {
+    millis_at_.push_back(at);
+  }
+}
 
 const std::string& LineStamper::Prefix(WallTime now) {
-  const auto second =
-      static_cast<std::time_t>(std::chrono::duration_cast<Seconds>(now.time_since_epoch()).count());
-  if (prefix_.empty() || second != prefix_second_) {
-    std::tm local{};
-    std::array<char, 128> text{};
-    const std::size_t size = localtime_r(&second, &local) == nullptr
-                                 ? 0
-                                 : std::strftime(text.data(), text.size(), format_.c_str(), &local);
-    prefix_.assign(text.data(), size);
-    prefix_ += ": ";
-    prefix_second_ = second;
+  const auto millis = std::chrono::floor<Millis>(now.time_since_epoch());
+  const auto second = std::chrono::floor<Seconds>(millis);
+  if (prefix_.empty() || second.count() != prefix_second_) {
+    prefix_second_ = second.count();
+    MakePrefix(prefix_second_);
+  }
+  const auto rest = static_cast<unsigned>((millis - second).count());
+  for (const std::size_t at : millis_at_) {
+    prefix_[at] = static_cast<char>('0' + rest / 100);
+    prefix_[at + 1] = static_cast<char>('0' + rest / 10 % 10);
+    prefix_[at + 2] = static_cast<char>('0' + rest % 10);
   }
   return prefix_;
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/time.h"
@@ -17,8 +18,9 @@ namespace oxherd {
 // Puts "TIME: " in front of each line (LogSpec::date_format).
 class LineStamper {
  public:
-  // `format` as for strftime(3); local time. What it makes is cut at 128 bytes.
-  explicit LineStamper(std::string format) : format_(std::move(format)) {}
+  // `format` as for strftime(3), and "%3N" for milliseconds; local time. What it makes is cut at
+  // 128 bytes.
+  explicit LineStamper(const std::string& format);
 
   // Appends the changed lines to `out` and returns how many of `bytes` that took: all, unless `out`
   // reached `limit` (at least one is taken).
@@ -29,9 +31,11 @@ class LineStamper {
 
  private:
   const std::string& Prefix(WallTime now);
+  void MakePrefix(std::time_t second);
 
   std::string format_;
   std::string prefix_;
+  std::vector<std::size_t> millis_at_;  // their places in the prefix
   std::time_t prefix_second_ = 0;
   bool at_line_start_ = true;
 };

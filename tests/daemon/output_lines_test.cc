@@ -48,6 +48,15 @@ TEST_CASE("ready_log is found in lines that are changed, and in /dev/null") {
   CHECK(log.Next<output_event::ReadyLine>().token == Token(1));
 }
 
+TEST_CASE("the time in front of a line has milliseconds where the format asks for them") {
+  LineStamper stamper("%S.%3N %%3N %3N");
+  std::string out;
+  stamper.Stamp("a\n", WallTime(Millis(1'000'000'007'042)), 4096, out);
+  stamper.Stamp("b\n", WallTime(Millis(1'000'000'007'999)), 4096, out);
+  stamper.Stamp("c\n", WallTime(Millis(1'000'000'008'001)), 4096, out);
+  CHECK(out == "47.042 %3N 042: a\n47.999 %3N 999: b\n48.001 %3N 001: c\n");
+}
+
 TEST_CASE("once it has left Starting nothing is looked for any more") {
   const Folder folder;
   const Program program;

@@ -78,6 +78,7 @@ TEST_CASE("a broken new version leaves the old one running, and the reply shows 
   CHECK_SAYS(reloaded.all(), "before it was ready");
   CHECK_SAYS(reloaded.all(), "Cannot find module ./routes");
   CHECK_SAYS(reloaded.all(), "rolled back: generation 1 kept serving");
+  CHECK_SAYS(reloaded.all(), "a crash would start what is there now");
   for (const Instance& old : before) {
     CHECK(home.Pid(old.name) == old.pid);
     CHECK(home.Get(old.name).state == "ready");
