@@ -221,6 +221,8 @@ Generation AddGeneration(Service& service, SpecPtr spec) {
 void TrimSpecs(Service& service, const State& state) {
   const auto in_use = [&](Generation generation) {
     if (generation == service.generation) return true;
+    // What failed last is still asked for: why, where its output is, what it was started from.
+    if (service.last_reload && generation == service.last_reload->target) return true;
     if (service.rollout &&
         (generation == service.rollout->from || generation == service.rollout->target)) {
       return true;
