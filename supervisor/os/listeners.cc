@@ -1,84 +1,21 @@
 #include "os/listeners.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
-#include <linux/sock_diag.h>
-#include <netinet/in.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstring>
 #include <string>
 #include <string_view>
 
 #include "os/process_tree.h"
+#include "os/tcp_dump.h"
 
 namespace oxherd::os {
 namespace {
-
-struct DumpRequest {
-  nlmsghdr header;
-  inet_diag_req_v2 query;
-};
-
-Status Ask(int socket, std::uint8_t family) {
-  DumpRequest request{};
-  request.header.nlmsg_len = sizeof request;
-  request.header.nlmsg_type = SOCK_DIAG_BY_FAMILY;
-  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-  request.query.sdiag_family = family;
-  request.query.sdiag_protocol = IPPROTO_TCP;
-  request.query.idiag_states = 1U << TCP_LISTEN;
-  if (Try([&] { return ::send(socket, &request, sizeof request, 0); }) < 0) {
-    return ErrnoError("ask who listens");
-  }
-  return {};
-}
-
-enum class Answer { kMore, kDone };
-
-// Takes one datagram of the answer apart. NLMSG_OK and its kin are macros with old casts.
-Result<Answer> Take(std::span<const char> bytes, std::uint16_t port,
-                    std::vector<std::uint64_t>& inodes) {
-  while (bytes.size() >= sizeof(nlmsghdr)) {
-    nlmsghdr header{};
-    std::memcpy(&header, bytes.data(), sizeof header);
-    if (header.nlmsg_len < sizeof header || header.nlmsg_len > bytes.size()) break;
-    const std::span<const char> body =
-        bytes.subspan(sizeof header, header.nlmsg_len - sizeof header);
-    if (header.nlmsg_type == NLMSG_DONE) return Answer::kDone;
-    if (header.nlmsg_type == NLMSG_ERROR) {
-      nlmsgerr failure{};
-      std::memcpy(&failure, body.data(), std::min(body.size(), sizeof failure));
-      return ErrnoError("ask who listens", -failure.error);
-    }
-    if (body.size() >= sizeof(inet_diag_msg)) {
-      inet_diag_msg socket{};
-      std::memcpy(&socket, body.data(), sizeof socket);
-      if (ntohs(socket.id.idiag_sport) == port) inodes.push_back(socket.idiag_inode);
-    }
-    const std::size_t aligned = (std::size_t{header.nlmsg_len} + 3) & ~std::size_t{3};
-    bytes = bytes.subspan(std::min(aligned, bytes.size()));
-  }
-  return Answer::kMore;
-}
-
-Status Collect(int socket, std::uint16_t port, std::vector<std::uint64_t>& inodes) {
-  std::array<char, 16'384> buffer{};
-  for (;;) {
-    const ssize_t size = Try([&] { return ::recv(socket, buffer.data(), buffer.size(), 0); });
-    if (size < 0) return ErrnoError("ask who listens");
-    const auto answer = Take(std::span(buffer).first(static_cast<std::size_t>(size)), port, inodes);
-    if (!answer) return std::unexpected(answer.error());
-    if (*answer == Answer::kDone || size == 0) return {};
-  }
-}
 
 // "socket:[INODE]" -> INODE; 0 for any other file.
 std::uint64_t SocketInode(std::string_view link) {
@@ -112,17 +49,24 @@ Ownership ProcessOwns(Pid pid, std::span<const std::uint64_t> inodes) {
   return found;
 }
 
+// The kernel's name for the program: at most 15 bytes.
+std::string NameOf(Pid pid) {
+  const Fd file(Try([&] {
+    const std::string path = "/proc/" + std::to_string(pid.number()) + "/comm";
+    return ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  }));
+  std::array<char, 64> text{};
+  const ssize_t size = Try([&] { return ::read(file.get(), text.data(), text.size()); });
+  if (size <= 1) return "a process";
+  return {text.data(), static_cast<std::size_t>(size) - 1};
+}
+
 }  // namespace
 
 Result<std::vector<std::uint64_t>> ListeningInodes(std::uint16_t port) {
-  const Fd socket(
-      Try([] { return ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG); }));
-  if (!socket) return ErrnoError("ask who listens");
+  OXHERD_TRY_ASSIGN(const std::vector<TcpSocket> sockets, DumpTcp(1U << TCP_LISTEN, port));
   std::vector<std::uint64_t> inodes;
-  for (const int family : {AF_INET, AF_INET6}) {
-    OXHERD_TRY(Ask(socket.get(), static_cast<std::uint8_t>(family)));
-    OXHERD_TRY(Collect(socket.get(), port, inodes));
-  }
+  for (const TcpSocket& socket : sockets) inodes.push_back(socket.inode);
   return inodes;
 }
 
@@ -142,6 +86,22 @@ Result<Ownership> TreeOwnsSocket(Pid main, std::span<const std::uint64_t> inodes
     if (one == Ownership::kCannotTell) answer = one;
   }
   return answer;
+}
+
+std::optional<SocketOwner> OwnerOf(std::span<const std::uint64_t> inodes) {
+  DIR* folder = ::opendir("/proc");
+  if (folder == nullptr) return std::nullopt;
+  std::optional<SocketOwner> owner;
+  while (const dirent* entry = ::readdir(folder)) {  // NOLINT(concurrency-mt-unsafe): our own DIR
+    const std::string_view name = entry->d_name;
+    std::int32_t number = 0;
+    std::from_chars(name.data(), name.data() + name.size(), number);
+    if (number <= 0 || ProcessOwns(Pid(number), inodes) != Ownership::kOwns) continue;
+    owner = SocketOwner{.pid = Pid(number), .name = NameOf(Pid(number))};
+    break;
+  }
+  ::closedir(folder);
+  return owner;
 }
 
 }  // namespace oxherd::os

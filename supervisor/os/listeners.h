@@ -5,7 +5,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/error.h"
@@ -25,5 +27,13 @@ enum class Ownership {
 // Whether one of the sockets is open in the process, in one of its session, or in a descendant of
 // either. Reads /proc once: about 15 µs for each process on the machine.
 [[nodiscard]] Result<Ownership> TreeOwnsSocket(Pid main, std::span<const std::uint64_t> inodes);
+
+struct SocketOwner {
+  Pid pid;
+  std::string name;  // "nginx", as in /proc/PID/comm
+};
+// A process that has one of the sockets open; nothing if none may be looked at. For messages: reads
+// the open files of every process on the machine.
+[[nodiscard]] std::optional<SocketOwner> OwnerOf(std::span<const std::uint64_t> inodes);
 
 }  // namespace oxherd::os

@@ -50,6 +50,23 @@ Result<Fd> ListenLocally(int directory, const std::string& name) {
   return listener;
 }
 
+Result<Fd> BindLocally(const std::string& directory, const std::string& name) {
+  const Fd folder(Try([&] { return ::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC); }));
+  if (!folder) return ErrnoError(directory);
+  OXHERD_TRY_ASSIGN(sockaddr_un address, AddressIn(folder.get(), name));
+  // Where it fits, the plain path: it is what getsockname(2) tells whoever gets the socket.
+  const std::string path = (directory == "/" ? "" : directory) + "/" + name;
+  if (path.size() < sizeof address.sun_path) {
+    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  }
+  Fd socket(Try([] { return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0); }));
+  if (!socket) return ErrnoError("make a socket");
+  if (Try([&] { return ::bind(socket.get(), Plain(address), sizeof address); }) < 0) {
+    return ErrnoError("make the socket " + directory + "/" + name);
+  }
+  return socket;
+}
+
 Result<Fd> ConnectLocally(const std::string& directory, const std::string& name) {
   const Fd folder(Try([&] { return ::open(directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC); }));
   if (!folder) return ErrnoError(directory);

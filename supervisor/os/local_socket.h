@@ -14,6 +14,10 @@ namespace oxherd::os {
 // already is replaced in one step, so call it only as the holder of the lock. Source: unix(7).
 [[nodiscard]] Result<Fd> ListenLocally(int directory, const std::string& name);
 
+// A socket that is bound, does not listen and blocks, at `name` in the directory, where nothing may
+// be; its mode is as the umask says.
+[[nodiscard]] Result<Fd> BindLocally(const std::string& directory, const std::string& name);
+
 // A connected socket that blocks. ENOENT and ECONNREFUSED: nobody listens.
 [[nodiscard]] Result<Fd> ConnectLocally(const std::string& directory, const std::string& name);
 
