@@ -38,6 +38,9 @@ using Pid = Id<struct PidTag, std::int32_t>;
 // The position of an instance in its service: api/0 has slot 0.
 using SlotIndex = std::uint16_t;
 
+// A listening socket of a service, at each of its addresses: 0 … width-1. An instance holds one.
+using SocketNumber = std::uint16_t;
+
 // One numbered copy of a service: "api/0".
 struct InstanceId {
   std::string service;

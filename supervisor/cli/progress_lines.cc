@@ -37,6 +37,8 @@ Style StyleOf(const std::optional<TellKind>& kind, bool failed) {
     case TellKind::kUndrained:
     case TellKind::kLeftovers:
     case TellKind::kReplacing:
+    case TellKind::kStopsFirst:
+    case TellKind::kReopened:
       return {Weight::kSettled, Paint::kBusy};
     case TellKind::kExited:
       return failed ? Style{Weight::kSettled, Paint::kBad} : Style{Weight::kPassing};

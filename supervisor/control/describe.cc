@@ -139,12 +139,21 @@ std::string_view VerbWord(Verb verb) {
       return "the daemon's shutdown";
     case Verb::kReplace:
       return "a replacement";
+    case Verb::kDrain:
+      return "a drain";
+    case Verb::kResume:
+      return "a resume";
     case Verb::kWait:
     case Verb::kBoot:
     case Verb::kNone:
       break;
   }
   return "another command";
+}
+
+// "tcp:[::]:3000" as it is written in an Oxfile.
+std::string AddressText(const std::string& address) {
+  return address.starts_with("tcp:") ? address.substr(4) : address;
 }
 
 std::string CauseText(const Failure& failure, const About& about) {
@@ -177,6 +186,18 @@ std::string CauseText(const Failure& failure, const About& about) {
     case Failure::Kind::kTimeout:
       return failure.millis == 0 ? "ran out of time"
                                  : "was not so within " + LimitText(failure.millis);
+    case Failure::Kind::kListen:
+      return fmt::format("cannot listen at {}: {}", AddressText(failure.address), failure.text);
+    case Failure::Kind::kBindFamily:
+      return fmt::format("binds {} ({}); write listen = [\"{}\"]", failure.text,
+                         failure.text.starts_with('[') ? "IPv6" : "IPv4", failure.text);
+    case Failure::Kind::kBindWidth:
+      return fmt::format("binds {}, listen opens {}; write listen = [\"{}\"]", failure.text,
+                         AddressText(failure.address), failure.text);
+    case Failure::Kind::kNotInTraffic:
+      return "is not in traffic: it has no listen, or is not ready";
+    case Failure::Kind::kLastInTraffic:
+      return "is the only one in traffic; --force takes it out all the same";
   }
   return "";
 }
@@ -287,6 +308,13 @@ std::string Describe(const action::Tell& tell, const About& about) {
       return "found running";
     case TellKind::kLeftovers:
       return "its main process is gone, the processes it left behind are killed";
+    case TellKind::kStopsFirst:
+      return tell.number == 1 ? "holds its port itself: stopped first, this once; from now on "
+                                "reloads have no gap"
+                              : "gives its sockets back: stopped first, this once";
+    case TellKind::kReopened:
+      return fmt::format("binds {}: {} is opened for IPv4 alone", tell.failure.text,
+                         AddressText(tell.failure.address));
   }
   return "";
 }

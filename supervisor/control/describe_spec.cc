@@ -28,6 +28,10 @@ std::string EvidenceText(const Spec& spec) {
     case ReadyBy::kUptime:
       return fmt::format("alive for {}, no health check",
                          LimitText(spec.policy.min_uptime.count()));
+    case ReadyBy::kListen:
+      return "accepts connections";
+    case ReadyBy::kNotify:
+      return "it says so";
     case ReadyBy::kExit:
       return "";
   }
@@ -45,6 +49,10 @@ std::string ReadyByText(const Spec& spec) {
       return fmt::format("a line of its output matches \"{}\"", spec.ready_log);
     case ReadyBy::kUptime:
       return fmt::format("alive for {}", LimitText(spec.policy.min_uptime.count()));
+    case ReadyBy::kListen:
+      return "accepts a connection to its own socket";
+    case ReadyBy::kNotify:
+      return "it notifies: READY=1, or process.send('ready')";
     case ReadyBy::kExit:
       return "exits 0";
   }

@@ -25,6 +25,7 @@ Severity SeverityOf(const action::Tell& tell) {
     case TellKind::kRollingBack:
     case TellKind::kRolledBack:
     case TellKind::kLeftovers:
+    case TellKind::kStopsFirst:
       return Severity::kWarn;
     case TellKind::kSpawning:
     case TellKind::kWaitingFor:
@@ -42,6 +43,7 @@ Severity SeverityOf(const action::Tell& tell) {
     case TellKind::kReloadDone:
     case TellKind::kReplacing:
     case TellKind::kAdopted:
+    case TellKind::kReopened:
       return Severity::kInfo;
   }
   return Severity::kInfo;
@@ -105,6 +107,8 @@ std::string Words(const action::Tell& tell, const About& about) {
     case TellKind::kWaitingFor:
     case TellKind::kAdopted:
     case TellKind::kLeftovers:
+    case TellKind::kStopsFirst:
+    case TellKind::kReopened:
       break;
   }
   return Describe(tell, about);
@@ -112,7 +116,8 @@ std::string Words(const action::Tell& tell, const About& about) {
 
 bool IsAboutService(TellKind kind) {
   return kind == TellKind::kReloadBegun || kind == TellKind::kReloadDone ||
-         kind == TellKind::kRollingBack || kind == TellKind::kRolledBack;
+         kind == TellKind::kRollingBack || kind == TellKind::kRolledBack ||
+         kind == TellKind::kStopsFirst || kind == TellKind::kReopened;
 }
 
 }  // namespace

@@ -58,6 +58,8 @@ constexpr std::array kKinds = {
     Named{TellKind::kWaitingFor, "waiting_for"},
     Named{TellKind::kAdopted, "adopted"},
     Named{TellKind::kLeftovers, "leftovers"},
+    Named{TellKind::kStopsFirst, "stops_first"},
+    Named{TellKind::kReopened, "reopened"},
 };
 
 // kQueued and kRunning are no outcomes to report.

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -37,6 +39,7 @@ struct Spawn {  // to the keeper
   InstanceId instance;
   Generation generation;
   ProcessKind kind = ProcessKind::kInstance;
+  std::optional<SocketNumber> socket{};  // with `listen`: its socket of every pool of its spec
 };
 struct Stop {  // to the keeper: the signal now, SIGKILL to the whole tree at `kill_at`
   Token token;
@@ -54,12 +57,46 @@ struct Probe {  // to the probes: ask this instance once, with the spec's timeou
   Token token;
   InstanceId instance;
   Generation generation;
-  Token check;  // for a command check: the token of its process
+  Token check;                           // for a command check: the token of its process
+  std::optional<SocketNumber> socket{};  // with `listen`: asked through this socket
 };
 struct Reply {  // to the client, if it is there: the request's outcome is in the state
   RequestId request;
 };
 struct SaveWishes {};  // what is wanted has changed: write state.json
+
+// ---- traffic. A pool is the sockets of one service at one address, numbered 0 … width-1. In the
+// order of the actions, a pool is opened and listens again before the Spawn that is given it.
+struct OpenPool {  // to the pools, which answer PoolOpened; what is open already stays as it is
+  std::string service;
+  std::string address;
+  std::uint16_t width = 0;  // sockets in all: never less than are open
+};
+struct ClosePool {  // shutdown(2), then close: no client waits where nobody will come
+  std::string service;
+  std::string address;
+};
+struct Steer {  // to the kernel: from now on new connections go to these
+  std::string service;
+  std::string address;
+  std::vector<std::uint16_t> places;  // indexes in the kernel's order, sorted; never empty
+  std::vector<SocketNumber> order;    // which socket is at each place; a probe goes by it
+};
+struct WatchDrain {  // to the drain watch: answer Drained when nothing of it is under way any more
+  Token token;
+  std::string service;
+  SocketNumber socket = 0;
+  Millis drain{0};  // not before
+};
+struct Sweep {  // reset what waits in this socket's queues: nobody will serve it
+  std::string service;
+  SocketNumber socket = 0;
+};
+struct Relisten {  // the shut socket listens again, as the last of its pool
+  std::string service;
+  std::string address;
+  SocketNumber socket = 0;
+};
 
 // Something happened that people want to read: a log line, a progress line, an event.
 struct Tell {
@@ -91,6 +128,8 @@ struct Tell {
     kWaitingFor,   // failure.service: the dependency
     kAdopted,      // found running after the daemon was started anew
     kLeftovers,    // a tree whose main process ended is being killed
+    kStopsFirst,   // this once, as `listen` was added (number 1) or taken away (number 0)
+    kReopened,     // failure.address is opened for IPv4 alone, as failure.text is what it binds
   };
   Kind kind;
   InstanceId instance;
@@ -104,7 +143,9 @@ struct Tell {
 }  // namespace action
 
 using Action = std::variant<action::Spawn, action::Stop, action::Kill, action::Acknowledge,
-                            action::Probe, action::Reply, action::SaveWishes, action::Tell>;
+                            action::Probe, action::Reply, action::SaveWishes, action::Tell,
+                            action::OpenPool, action::ClosePool, action::Steer, action::WatchDrain,
+                            action::Sweep, action::Relisten>;
 using Actions = std::vector<Action>;
 
 }  // namespace oxherd

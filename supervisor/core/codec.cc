@@ -79,9 +79,9 @@ constexpr T kLast = T{};
 template <>
 constexpr auto kLast<ExitStatus::Kind> = ExitStatus::Kind::kUnknown;
 template <>
-constexpr auto kLast<Failure::Kind> = Failure::Kind::kTimeout;
+constexpr auto kLast<Failure::Kind> = Failure::Kind::kLastInTraffic;
 template <>
-constexpr auto kLast<Verb> = Verb::kReplace;
+constexpr auto kLast<Verb> = Verb::kResume;
 template <>
 constexpr auto kLast<DependencyKind> = DependencyKind::kStarted;
 template <>
@@ -95,7 +95,7 @@ constexpr auto kLast<ReloadStrategy> = ReloadStrategy::kStopFirst;
 template <>
 constexpr auto kLast<KillMode> = KillMode::kMixed;
 template <>
-constexpr auto kLast<ReadyBy> = ReadyBy::kExit;
+constexpr auto kLast<ReadyBy> = ReadyBy::kNotify;
 template <>
 constexpr auto kLast<Order> = Order::kAtOnce;
 template <>

@@ -18,7 +18,7 @@ concept Like = std::same_as<std::remove_const_t<Self>, T>;
 void Fields(auto& archive, Like<ExitStatus> auto& x) { archive(x.kind, x.number, x.out_of_memory); }
 void Fields(auto& archive, Like<Failure> auto& x) {
   archive(x.kind, x.status, x.was_ready, x.old_lost, x.verb, x.stage, x.slot, x.number, x.millis,
-          x.other, x.token, x.service);
+          x.other, x.token, x.service, x.address, x.text);
 }
 
 // ---- specs
@@ -33,13 +33,15 @@ void Fields(auto& archive, Like<LogSpec> auto& x) {
 }
 void Fields(auto& archive, Like<EnvEntry> auto& x) { archive(x.first, x.second); }
 void Fields(auto& archive, Like<Limits> auto& x) { archive(x.max_open_files); }
+void Fields(auto& archive, Like<ListenAddress> auto& x) { archive(x.address, x.any_family); }
 void Fields(auto& archive, Like<Policy> auto& x) {
   archive(x.type, x.instances, x.restart, x.reload_strategy, x.kill_mode, x.ready_by, x.autostart,
           x.reload_parallel, x.stop_signal, x.ready_timeout, x.min_uptime, x.start_delay,
           x.restart_delay, x.restart_delay_max, x.max_restarts, x.restart_window, x.failed_retry,
           x.stop_timeout, x.hook_timeout, x.pre_reload_timeout, x.has_pre_reload, x.has_pre_stop,
           x.has_post_stop, x.has_health, x.health_interval, x.health_initial_delay,
-          x.health_timeout, x.healthy_threshold, x.unhealthy_threshold, x.depends_on);
+          x.health_timeout, x.healthy_threshold, x.unhealthy_threshold, x.depends_on, x.listen,
+          x.drain, x.drain_max);
 }
 void Fields(auto& archive, Like<Spec> auto& x) {
   archive(x.name, x.policy, x.command, x.working_dir, x.program, x.env, x.port_base, x.ready_log,
@@ -58,7 +60,9 @@ void Fields(auto& archive, Like<Ready> auto& x) { archive(x.process, x.since, x.
 void Fields(auto& archive, Like<Unhealthy> auto& x) {
   archive(x.process, x.ready_since, x.since, x.next_try, x.tries, x.probing);
 }
-void Fields(auto& archive, Like<Draining> auto& x) { archive(x.process, x.ready_since, x.until); }
+void Fields(auto& archive, Like<Draining> auto& x) {
+  archive(x.process, x.ready_since, x.until, x.not_before, x.drained, x.watched);
+}
 void Fields(auto& archive, Like<Stopping> auto& x) {
   archive(x.process, x.phase, x.until, x.after, x.hook);
 }
@@ -71,12 +75,12 @@ void Fields(auto& archive, Like<Failed> auto& x) { archive(x.retry_at); }
 void Fields(auto& /*archive*/, Like<Stopped> auto& /*x*/) {}
 void Fields(auto& archive, Like<Instance> auto& x) {
   archive(x.generation, x.state, x.crashes, x.text_busy, x.restarts, x.was_ready, x.state_since,
-          x.first_crash, x.failure, x.last_exit);
+          x.first_crash, x.failure, x.last_exit, x.socket, x.taken_out);
 }
 
 // ---- services
 void Fields(auto& archive, Like<Slot> auto& x) {
-  archive(x.current, x.replacement, x.wish, x.reached);
+  archive(x.current, x.replacement, x.wish, x.reached, x.socket);
 }
 void Fields(auto& archive, Like<Rollout> auto& x) {
   archive(x.cause, x.phase, x.from, x.target, x.strategy, x.slots, x.failure, x.hook, x.settle_at,
@@ -90,10 +94,16 @@ void Fields(auto& archive, Like<KeptSpec> auto& x) { archive(x.generation, x.spe
 void Fields(auto& archive, Like<LastReload> auto& x) {
   archive(x.target, x.succeeded, x.ended, x.failure);
 }
+void Fields(auto& archive, Like<Pool> auto& x) {
+  archive(x.address, x.width, x.asked, x.awaited, x.shared, x.was_ready, x.order, x.places,
+          x.stale);
+}
+void Fields(auto& archive, Like<SocketQueue> auto& x) { archive(x.sweep_at, x.quiet_at); }
+void Fields(auto& archive, Like<Traffic> auto& x) { archive(x.pools, x.queues, x.ipv4_only); }
 void Fields(auto& archive, Like<StopOrder> auto& x) { archive(x.after); }
 void Fields(auto& archive, Like<Service> auto& x) {
   archive(x.name, x.wish, x.deleting, x.generation, x.last_generation, x.specs, x.slots, x.rollout,
-          x.next, x.waits_for, x.stop_order, x.last_reload, x.hooks, x.revision);
+          x.next, x.waits_for, x.stop_order, x.last_reload, x.hooks, x.revision, x.traffic);
 }
 
 // ---- the rest

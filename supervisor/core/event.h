@@ -51,6 +51,37 @@ struct Probed {
 struct LogMatched {  // a line of its output matches `ready_log`
   Token token;
 };
+struct Notified {  // it spoke to its notify socket, or over Node's channel
+  Token token;
+  enum class Kind : std::uint8_t { kReady, kStopping, kStatus } kind = Kind::kReady;
+};
+
+// ---- traffic
+struct PoolOpened {  // the answer to OpenPool
+  std::string service;
+  std::string address;
+  std::uint16_t width = 0;  // sockets that are open now, in the order of their numbers
+  bool shared = false;      // one socket for all: it cannot be steered
+  std::string error;        // not empty: nothing was opened, and why
+};
+struct Drained {  // the answer to WatchDrain
+  Token token;
+};
+struct SocketShut {  // a program has shut it down: it left the kernel's order
+  std::string service;
+  std::string address;
+  SocketNumber socket = 0;
+};
+struct AddressRefused {  // the process asked for an address that its pool does not give it
+  Token token;
+  std::string address;  // of the pool
+  enum class Why : std::uint8_t {
+    kFamily,  // it wants IPv4, the pool is IPv6
+    kWidth,   // it wants a narrower address
+  } why = Why::kFamily;
+  std::string wanted;  // as it is written in `listen`: "0.0.0.0:3000"
+};
+
 struct Due {};  // time has passed: deadlines up to `now` are handled
 
 // A person's command. `specs` are the services that the Oxfile defines now, frozen; only the
@@ -62,7 +93,7 @@ struct Request {
   std::vector<std::string> names;
   std::vector<SpecPtr> specs;
   std::uint16_t parallel = 1;   // reload: services at a time
-  bool forced = false;          // stop, shutdown: SIGKILL now
+  bool forced = false;          // stop, shutdown: SIGKILL now; drain: even the last one
   bool keep_instances = false;  // shutdown: leave them running (daemon stop --keep)
   // wait: until all are kReady (Ready), kHealthy (Ready and not Unhealthy) or kDone (oneshots done)
   enum class Until : std::uint8_t { kReady, kHealthy, kDone };
@@ -88,8 +119,10 @@ struct Boot {
 
 }  // namespace event
 
-using Event = std::variant<event::Started, event::SpawnFailed, event::Exited, event::Gone,
-                           event::KillFired, event::Probed, event::LogMatched, event::Due,
-                           event::Request, event::Replace, event::Boot>;
+using Event =
+    std::variant<event::Started, event::SpawnFailed, event::Exited, event::Gone, event::KillFired,
+                 event::Probed, event::LogMatched, event::Due, event::Request, event::Replace,
+                 event::Boot, event::Notified, event::PoolOpened, event::Drained, event::SocketShut,
+                 event::AddressRefused>;
 
 }  // namespace oxherd

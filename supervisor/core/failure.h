@@ -23,23 +23,30 @@ enum class Verb : std::uint8_t {
   kShutdown,
   kBoot,
   kReplace,  // by a limit, cron or watch: never a person
+  kDrain,    // one instance out of traffic
+  kResume,   // and back
 };
 
 struct Failure {
   enum class Kind : std::uint8_t {
     kNone,
-    kExited,       // `status`; before it was ready if `millis` counts from the spawn (was_ready)
-    kNotReady,     // no proof within `millis`
-    kSpawn,        // never ran: `stage` and `number` (errno)
-    kUnhealthy,    // turned bad while it was to prove itself
-    kForeignPort,  // its port is answered by another process: generation `other`, if ours
-    kDependency,   // `service` failed or was stopped
-    kHook,         // pre_reload_cmd failed: `status`, or its time-out if `millis` is set
-    kAborted,      // by `verb`
-    kSuperseded,   // by a later reload, generation `other`
-    kUnkillable,   // SIGKILL was sent and the process is still there
-    kUnknown,      // no such service
-    kTimeout,      // a wait's own deadline
+    kExited,         // `status`; before it was ready if `millis` counts from the spawn (was_ready)
+    kNotReady,       // no proof within `millis`
+    kSpawn,          // never ran: `stage` and `number` (errno)
+    kUnhealthy,      // turned bad while it was to prove itself
+    kForeignPort,    // its port is answered by another process: generation `other`, if ours
+    kDependency,     // `service` failed or was stopped
+    kHook,           // pre_reload_cmd failed: `status`, or its time-out if `millis` is set
+    kAborted,        // by `verb`
+    kSuperseded,     // by a later reload, generation `other`
+    kUnkillable,     // SIGKILL was sent and the process is still there
+    kUnknown,        // no such service
+    kTimeout,        // a wait's own deadline
+    kListen,         // `address` cannot be opened: `text`
+    kBindFamily,     // it binds `text`, of another family than `address`, which listen opens
+    kBindWidth,      // it binds `text`, narrower than `address`, which listen opens
+    kNotInTraffic,   // nothing to drain or resume: no listen, or not ready
+    kLastInTraffic,  // the only one in traffic is not taken out without --force
   };
   Kind kind = Kind::kNone;
   ExitStatus status;
@@ -53,6 +60,8 @@ struct Failure {
   Generation other;
   Token token;  // whose last lines explain it
   std::string service;
+  std::string address;
+  std::string text;
 
   [[nodiscard]] bool is_set() const { return kind != Kind::kNone; }
   friend bool operator==(const Failure&, const Failure&) = default;

@@ -81,7 +81,10 @@ struct Unhealthy {
 struct Draining {
   Process process;
   Instant ready_since;
-  Instant until;  // then the stop signal
+  Instant until;        // then the stop signal, drained or not
+  Instant not_before;   // drained earlier, it waits for this
+  bool drained = true;  // with traffic: nothing of it is under way any more
+  bool watched = true;  // with traffic: WatchDrain was said
   friend bool operator==(const Draining&, const Draining&) = default;
 };
 struct Stopping {
@@ -151,6 +154,8 @@ struct Instance {
   Instant first_crash{};        // of the row; for showing
   Failure failure{};            // the last one, for showing and for replies
   std::optional<ExitStatus> last_exit{};
+  std::optional<SocketNumber> socket{};  // with `listen`: through crashes, until it has left
+  bool taken_out = false;                // of traffic, by a person
 
   [[nodiscard]] StateKind kind() const { return static_cast<StateKind>(state.index()); }
   // The process this instance has now, or null. None in Stopping::Phase::kPostStop: it is gone.

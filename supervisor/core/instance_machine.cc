@@ -110,7 +110,10 @@ InstanceState Machine::EnterDraining(const Process& process, Instant ready_since
     return BeginStop(process, on::Stop::How::kInTime, After::kStopped);
   }
   Say(Tell::Kind::kDraining, process.token, MillisBetween(now(), not_before));
-  return Draining{.process = process, .ready_since = ready_since, .until = not_before};
+  return Draining{.process = process,
+                  .ready_since = ready_since,
+                  .until = not_before,
+                  .not_before = not_before};
 }
 
 InstanceState Machine::KillNow(const Process& process, After after, bool asked_to_stop) {

@@ -167,6 +167,8 @@ void EvaluateItem(const State& state, const RequestRecord& record, RequestItem& 
     case Verb::kShutdown:
     case Verb::kBoot:
     case Verb::kReplace:
+    case Verb::kDrain:
+    case Verb::kResume:
       return;
   }
 }

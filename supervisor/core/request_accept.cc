@@ -426,6 +426,8 @@ void AcceptVerb(Context& context, const event::Request& request, RequestRecord& 
     case Verb::kNone:
     case Verb::kBoot:
     case Verb::kReplace:
+    case Verb::kDrain:
+    case Verb::kResume:
       return;
   }
 }

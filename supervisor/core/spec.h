@@ -18,6 +18,7 @@ namespace oxherd {
 
 // The bounds that config/ enforces; core/ relies on them.
 constexpr std::uint16_t kMaxInstances = 1000;
+constexpr std::uint16_t kMaxListenInstances = 256;  // of a service with `listen`
 constexpr std::size_t kMaxServiceName = 64;
 constexpr Millis kMaxStopTimeout = std::chrono::hours(24);
 
@@ -44,6 +45,8 @@ enum class ReadyBy : std::uint8_t {
   kHealth,  // `healthy_threshold` successes in a row from that instance
   kLog,     // a line of its output matches `ready_log`
   kExit,    // oneshots: exited 0
+  kListen,  // a connection to the socket of that instance was accepted
+  kNotify,  // it says so: sd_notify(3) READY=1, or a Node program's process.send('ready')
 };
 
 enum class DependencyKind : std::uint8_t {
@@ -77,6 +80,13 @@ struct HealthCheck {
   std::uint16_t healthy_threshold = 1;
   std::uint16_t unhealthy_threshold = 3;
   friend bool operator==(const HealthCheck&, const HealthCheck&) = default;
+};
+
+// One address whose sockets the supervisor opens and hands to the instances.
+struct ListenAddress {
+  std::string address;      // "tcp:0.0.0.0:3000", "tcp:[::]:3000", "unix:/run/api.sock"
+  bool any_family = false;  // a bare port: "tcp:[::]:PORT", or "tcp:0.0.0.0:PORT" if need be
+  friend bool operator==(const ListenAddress&, const ListenAddress&) = default;
 };
 
 // Where output goes and how the files are kept small. Bytes and counts; 0 = no limit.
@@ -131,6 +141,11 @@ struct Policy {
   std::uint16_t healthy_threshold = 1;
   std::uint16_t unhealthy_threshold = 3;
   std::vector<Dependency> depends_on;
+  std::vector<ListenAddress> listen;
+  Millis drain{0};         // a retired instance is given at least this long
+  Millis drain_max{5000};  // and this long at most
+
+  [[nodiscard]] bool has_listen() const { return !listen.empty(); }
   friend bool operator==(const Policy&, const Policy&) = default;
 };
 

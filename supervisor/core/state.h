@@ -35,6 +35,7 @@ struct Slot {
   std::optional<Instance> replacement{};  // while it is being replaced
   Wish wish = Wish::kRunning;             // kStopped: a person stopped this instance alone
   Reached reached = Reached::kNothing;
+  std::optional<SocketNumber> socket{};  // of its current instance, or of the last one it had
   friend bool operator==(const Slot&, const Slot&) = default;
 };
 
@@ -76,6 +77,34 @@ struct KeptSpec {
   }
 };
 
+// The sockets of one service at one address.
+struct Pool {
+  std::string address;                // as it is opened
+  std::uint16_t width = 0;            // sockets that are open; 0: none yet
+  std::uint16_t asked = 0;            // the width that was asked for last
+  bool awaited = false;               // the answer to that is on its way
+  bool shared = false;                // one socket for all: neither steered nor swept
+  bool was_ready = false;             // some instance has been Ready on it
+  std::vector<SocketNumber> order;    // the kernel's; a socket that was shut is missing
+  std::vector<std::uint16_t> places;  // where new connections go
+  bool stale = false;                 // the order has changed: it has to be steered anew
+  friend bool operator==(const Pool&, const Pool&) = default;
+};
+
+// What becomes of the queue of one socket, at every address.
+struct SocketQueue {
+  Instant sweep_at = kNever;  // the next time that what waits in it is reset
+  Instant quiet_at{};         // what was on its way to it when it was last steered to has arrived
+  friend bool operator==(const SocketQueue&, const SocketQueue&) = default;
+};
+
+struct Traffic {
+  std::vector<Pool> pools;
+  std::vector<SocketQueue> queues;     // by socket number
+  std::vector<std::string> ipv4_only;  // bare ports whose programs want no IPv6, as in the spec
+  friend bool operator==(const Traffic&, const Traffic&) = default;
+};
+
 // How the last rollout by a person ended, for `status`.
 struct LastReload {
   Generation target;
@@ -105,7 +134,8 @@ struct Service {
   std::optional<StopOrder> stop_order;
   std::optional<LastReload> last_reload;
   std::vector<Hook> hooks;
-  std::uint64_t revision = 0;  // counts changes; the image writes what has a new one
+  std::optional<Traffic> traffic;  // nothing: no `listen`, now or before
+  std::uint64_t revision = 0;      // counts changes; the image writes what has a new one
 
   [[nodiscard]] const KeptSpec* Find(Generation wanted) const;
   [[nodiscard]] const Spec& spec(Generation wanted) const;  // Check: it is kept

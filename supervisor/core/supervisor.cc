@@ -84,6 +84,18 @@ void On(Context& context, const Place& place, const event::LogMatched& /*event*/
   if (policy.ready_by == ReadyBy::kLog) StepAt(context, place, on::Proof{});
 }
 
+void On(Context& context, const Place& place, const event::Notified& event) {
+  if (place.hook != nullptr || event.kind != event::Notified::Kind::kReady) return;
+  const Instance& instance = *Find(place.service->slots[place.slot], place.which);
+  const Policy& policy = place.service->policy(instance.generation);
+  if (policy.ready_by == ReadyBy::kNotify) StepAt(context, place, on::Proof{});
+}
+
+void On(Context& /*context*/, const Place& /*place*/, const event::Drained& /*event*/) {}
+void On(Context& /*context*/, const Place& /*place*/, const event::AddressRefused& /*event*/) {}
+void On(Context& /*context*/, const event::PoolOpened& /*event*/) {}
+void On(Context& /*context*/, const event::SocketShut& /*event*/) {}
+
 void On(Context& context, const event::Request& event) { AcceptRequest(context, event); }
 
 void On(Context& context, const event::Replace& event) {

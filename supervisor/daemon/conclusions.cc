@@ -31,6 +31,8 @@ Outcome OutcomeToSay(const RequestItem& item) {
     case Verb::kWait:
     case Verb::kBoot:
     case Verb::kReplace:
+    case Verb::kDrain:
+    case Verb::kResume:
       break;
   }
   return Outcome::kStarted;
@@ -57,6 +59,10 @@ std::string FailedInstance(const RequestItem& item) {
     case Kind::kSpawn:
     case Kind::kUnhealthy:
     case Kind::kForeignPort:
+    case Kind::kBindFamily:
+    case Kind::kBindWidth:
+    case Kind::kNotInTraffic:
+    case Kind::kLastInTraffic:
       return InstanceId{item.service, item.failure.slot}.Text();
     case Kind::kNone:
     case Kind::kDependency:
@@ -66,6 +72,7 @@ std::string FailedInstance(const RequestItem& item) {
     case Kind::kUnkillable:
     case Kind::kUnknown:
     case Kind::kTimeout:
+    case Kind::kListen:
       break;
   }
   return "";

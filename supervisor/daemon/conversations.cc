@@ -39,6 +39,8 @@ Asked CommandOf(Verb verb) {
     case Verb::kNone:
     case Verb::kBoot:
     case Verb::kReplace:
+    case Verb::kDrain:
+    case Verb::kResume:
       break;
   }
   return Asked::kPing;
@@ -48,7 +50,7 @@ Asked CommandOf(Verb verb) {
 bool IsAboutService(action::Tell::Kind kind) {
   using Kind = action::Tell::Kind;
   return kind == Kind::kReloadBegun || kind == Kind::kReloadDone || kind == Kind::kRollingBack ||
-         kind == Kind::kRolledBack;
+         kind == Kind::kRolledBack || kind == Kind::kStopsFirst || kind == Kind::kReopened;
 }
 
 bool Concerns(const RequestRecord& record, const std::string& service) {

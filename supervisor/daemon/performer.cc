@@ -152,6 +152,14 @@ void Performer::Do(const action::Reply& reply) { parts_.conversations.OnReply(re
 
 void Performer::Do(const action::SaveWishes& /*save*/) { parts_.save_wishes(); }
 
+// No service has sockets until config/ reads `listen`.
+void Performer::Do(const action::OpenPool& /*open*/) {}
+void Performer::Do(const action::ClosePool& /*close*/) {}
+void Performer::Do(const action::Steer& /*steer*/) {}
+void Performer::Do(const action::WatchDrain& /*watch*/) {}
+void Performer::Do(const action::Sweep& /*sweep*/) {}
+void Performer::Do(const action::Relisten& /*relisten*/) {}
+
 void Performer::Do(const action::Tell& tell) {
   using Kind = action::Tell::Kind;
   if (tell.kind == Kind::kReady) parts_.output.StopMatching(tell.token);

@@ -58,6 +58,12 @@ class Performer {
   void Do(const action::Probe& probe);
   void Do(const action::Reply& reply);
   void Do(const action::SaveWishes& save);
+  void Do(const action::OpenPool& open);
+  void Do(const action::ClosePool& close);
+  void Do(const action::Steer& steer);
+  void Do(const action::WatchDrain& watch);
+  void Do(const action::Sweep& sweep);
+  void Do(const action::Relisten& relisten);
   void Do(const action::Tell& tell);
 
   Parts parts_;

@@ -46,7 +46,10 @@ void ComparePolicies(Comparison& keys, const Policy& a, const Policy& b) {
       .Compare("failed_retry_secs", a.failed_retry, b.failed_retry)
       .Compare("hook_timeout_ms", a.hook_timeout, b.hook_timeout)
       .Compare("hook_timeout_ms", a.pre_reload_timeout, b.pre_reload_timeout)
-      .Compare("depends_on", a.depends_on, b.depends_on);
+      .Compare("depends_on", a.depends_on, b.depends_on)
+      .Compare("listen", a.listen, b.listen)
+      .Compare("drain_ms", a.drain, b.drain)
+      .Compare("drain_max_ms", a.drain_max, b.drain_max);
 }
 
 void CompareHealth(Comparison& keys, const HealthCheck& a, const HealthCheck& b) {

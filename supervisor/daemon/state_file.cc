@@ -24,7 +24,7 @@ constexpr int Last(ServiceType) { return static_cast<int>(ServiceType::kOneshot)
 constexpr int Last(RestartPolicy) { return static_cast<int>(RestartPolicy::kNo); }
 constexpr int Last(ReloadStrategy) { return static_cast<int>(ReloadStrategy::kStopFirst); }
 constexpr int Last(KillMode) { return static_cast<int>(KillMode::kMixed); }
-constexpr int Last(ReadyBy) { return static_cast<int>(ReadyBy::kExit); }
+constexpr int Last(ReadyBy) { return static_cast<int>(ReadyBy::kNotify); }
 constexpr int Last(DependencyKind) { return static_cast<int>(DependencyKind::kStarted); }
 constexpr int Last(HealthCheck::Kind) { return static_cast<int>(HealthCheck::Kind::kCommand); }
 
@@ -84,6 +84,12 @@ void Fields(Archive& in, Limits& value) {
 }
 
 template <typename Archive>
+void Fields(Archive& in, ListenAddress& value) {
+  in("address", value.address);
+  in("any_family", value.any_family);
+}
+
+template <typename Archive>
 void Fields(Archive& in, Policy& value) {
   in("type", value.type);
   in("instances", value.instances);
@@ -115,6 +121,9 @@ void Fields(Archive& in, Policy& value) {
   in("healthy_threshold", value.healthy_threshold);
   in("unhealthy_threshold", value.unhealthy_threshold);
   in("depends_on", value.depends_on);
+  in("listen", value.listen);
+  in("drain_ms", value.drain);
+  in("drain_max_ms", value.drain_max);
 }
 
 template <typename Archive>

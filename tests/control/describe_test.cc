@@ -109,7 +109,7 @@ TEST_CASE("a way back that was lost is said with the cause") {
 
 TEST_CASE("every kind of failure has its own words") {
   std::vector<std::string> seen;
-  for (int i = 1; i <= static_cast<int>(Failure::Kind::kTimeout); ++i) {
+  for (int i = 1; i <= static_cast<int>(Failure::Kind::kLastInTraffic); ++i) {
     Failure failure;
     failure.kind = static_cast<Failure::Kind>(i);
     const std::string words = Describe(failure);
@@ -123,7 +123,7 @@ TEST_CASE("every kind of failure has its own words") {
 }
 
 TEST_CASE("every kind of news has words, for people and for the log") {
-  for (int i = 0; i <= static_cast<int>(TellKind::kLeftovers); ++i) {
+  for (int i = 0; i <= static_cast<int>(TellKind::kReopened); ++i) {
     const action::Tell tell =
         Tell(static_cast<TellKind>(i), 1000, 9, Exit(ExitStatus::Code(1), 84, false));
     CAPTURE(i);

@@ -27,7 +27,7 @@ std::vector<InstanceState> EveryState() {
                 .next_try = kNow,
                 .tries = 0,
                 .probing = {}},
-      Draining{.process = kProcess, .ready_since = kNow - 1s, .until = kNow},
+      Draining{.process = kProcess, .ready_since = kNow - 1s, .until = kNow, .not_before = kNow},
       Stopping{.process = {.token = Token(5), .pid = {}, .spawned_at = kNow - 2s},
                .phase = Stopping::Phase::kSignal,
                .until = kNow,

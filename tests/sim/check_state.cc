@@ -45,6 +45,8 @@ bool IsProven(const Moment& moment, const Policy& policy, const TokenHistory& to
       return token.good >= policy.healthy_threshold;
     case ReadyBy::kLog:
       return token.line_matched;
+    case ReadyBy::kListen:
+    case ReadyBy::kNotify:
     case ReadyBy::kExit:
       break;
   }

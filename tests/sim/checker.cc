@@ -49,6 +49,26 @@ struct Digest {
   std::uint64_t operator()(const action::Tell& a) const {
     return Mix(a.token.number(), a.millis) + static_cast<std::uint64_t>(a.kind);
   }
+  std::uint64_t operator()(const action::OpenPool& a) const {
+    return Mix(Text(a.address), a.width);
+  }
+  std::uint64_t operator()(const action::ClosePool& a) const { return Text(a.address); }
+  std::uint64_t operator()(const action::Steer& a) const {
+    std::uint64_t digest = Text(a.address);
+    for (const std::uint16_t place : a.places) digest = Mix(digest, place);
+    for (const SocketNumber socket : a.order) digest = Mix(digest, socket);
+    return digest;
+  }
+  std::uint64_t operator()(const action::WatchDrain& a) const {
+    return Mix(a.token.number(), a.socket);
+  }
+  std::uint64_t operator()(const action::Sweep& a) const { return Mix(Text(a.service), a.socket); }
+  std::uint64_t operator()(const action::Relisten& a) const {
+    return Mix(Text(a.address), a.socket);
+  }
+
+ private:
+  static std::uint64_t Text(const std::string& text) { return std::hash<std::string>{}(text); }
 };
 
 bool Same(const Actions& a, const Actions& b) {

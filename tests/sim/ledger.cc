@@ -72,6 +72,8 @@ void Command(ServiceHistory& service, const event::Request& request, bool whole)
     case Verb::kShutdown:
     case Verb::kBoot:
     case Verb::kReplace:
+    case Verb::kDrain:
+    case Verb::kResume:
       return;
   }
 }

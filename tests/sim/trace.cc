@@ -33,9 +33,11 @@ std::string_view Name(Rollout::Phase phase) {
   return kNames[static_cast<std::size_t>(phase)];
 }
 std::string_view Name(Failure::Kind kind) {
-  constexpr std::array<std::string_view, 14> kNames = {
-      "",     "exited",  "not ready",  "spawn failed", "unhealthy", "foreign port", "dependency",
-      "hook", "aborted", "superseded", "unkillable",   "unknown",   "timeout",      "other"};
+  constexpr std::array<std::string_view, 19> kNames = {
+      "",           "exited", "not ready",   "spawn failed", "unhealthy",      "foreign port",
+      "dependency", "hook",   "aborted",     "superseded",   "unkillable",     "unknown",
+      "timeout",    "listen", "bind family", "bind width",   "not in traffic", "last in traffic",
+      "other"};
   return kNames[std::min<std::size_t>(static_cast<std::size_t>(kind), kNames.size() - 1)];
 }
 std::string_view Name(Outcome outcome) {
@@ -75,6 +77,21 @@ struct DescribeEvent {
   std::string operator()(const event::Replace& e) const {
     return "replace " + e.service + (e.slot ? "/" + Number(*e.slot) : "");
   }
+  std::string operator()(const event::Notified& e) const {
+    return "notified " + Of(e.token) + (e.kind == event::Notified::Kind::kReady ? " ready" : "");
+  }
+  std::string operator()(const event::PoolOpened& e) const {
+    const std::string pool = e.service + " " + e.address;
+    return e.error.empty() ? "pool opened " + pool + " width " + Number(e.width)
+                           : "pool not opened " + pool + ": " + e.error;
+  }
+  std::string operator()(const event::Drained& e) const { return "drained " + Of(e.token); }
+  std::string operator()(const event::SocketShut& e) const {
+    return "socket shut " + e.service + " " + e.address + " " + Number(e.socket);
+  }
+  std::string operator()(const event::AddressRefused& e) const {
+    return "address refused " + Of(e.token) + " " + e.address + " wanted " + e.wanted;
+  }
   std::string operator()(const event::Boot& e) const {
     std::string text = "boot";
     for (const auto& wish : e.wishes)
@@ -86,7 +103,7 @@ struct DescribeEvent {
 struct DescribeAction {
   std::string operator()(const action::Spawn& a) const {
     return "spawn " + Of(a.token) + " " + std::string(Name(a.kind)) + a.instance.Text() + " " +
-           Of(a.generation);
+           Of(a.generation) + (a.socket ? " socket " + Number(*a.socket) : "");
   }
   std::string operator()(const action::Stop& a) const {
     return "stop " + Of(a.token) + " kill at " + Time(a.kill_at);
@@ -101,6 +118,28 @@ struct DescribeAction {
   }
   std::string operator()(const action::SaveWishes&) const { return {}; }
   std::string operator()(const action::Tell&) const { return {}; }
+  std::string operator()(const action::OpenPool& a) const {
+    return "open pool " + a.service + " " + a.address + " width " + Number(a.width);
+  }
+  std::string operator()(const action::ClosePool& a) const {
+    return "close pool " + a.service + " " + a.address;
+  }
+  std::string operator()(const action::Steer& a) const {
+    std::string text = "steer " + a.service + " " + a.address + " to";
+    for (const std::uint16_t place : a.places) text += " " + Number(place);
+    text += " of";
+    for (const SocketNumber socket : a.order) text += " " + Number(socket);
+    return text;
+  }
+  std::string operator()(const action::WatchDrain& a) const {
+    return "watch drain " + Of(a.token) + " socket " + Number(a.socket);
+  }
+  std::string operator()(const action::Sweep& a) const {
+    return "sweep " + a.service + " socket " + Number(a.socket);
+  }
+  std::string operator()(const action::Relisten& a) const {
+    return "relisten " + a.service + " " + a.address + " socket " + Number(a.socket);
+  }
 };
 
 std::string DescribeInstance(const InstanceView& one) {
@@ -125,9 +164,9 @@ std::string DescribeRollout(const Service& service) {
 }  // namespace
 
 std::string_view Name(Verb verb) {
-  constexpr std::array<std::string_view, 11> kNames = {"none",     "start", "stop",   "restart",
-                                                       "reload",   "apply", "delete", "wait",
-                                                       "shutdown", "boot",  "replace"};
+  constexpr std::array<std::string_view, 13> kNames = {
+      "none", "start",    "stop", "restart", "reload", "apply", "delete",
+      "wait", "shutdown", "boot", "replace", "drain",  "resume"};
   return kNames[static_cast<std::size_t>(verb)];
 }
 
