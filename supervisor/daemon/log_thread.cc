@@ -12,16 +12,6 @@
 #include "daemon/log_tail.h"
 
 namespace oxherd {
-namespace {
-
-// A program that prints line by line would wake us for each. So after a round more is let gather:
-// as long as a pipe takes to fill by kGatherBytes at the rate seen, at most kGather.
-constexpr Duration kGather = std::chrono::microseconds(200);
-constexpr Duration kTooShort = std::chrono::microseconds(20);
-constexpr std::size_t kGatherBytes = kOutputShare / 4;
-
-}  // namespace
-
 // ---- The mailbox. ----
 
 Result<std::unique_ptr<OutputMailbox>> OutputMailbox::Make() {
@@ -104,7 +94,7 @@ OutputThread::~OutputThread() {
 
 void OutputThread::Run() {
   prctl(PR_SET_NAME, "output");
-  prctl(PR_SET_TIMERSLACK, 10'000UL);  // 10 µs: kGather is short
+  prctl(PR_SET_TIMERSLACK, 10'000UL);  // 10 µs: naps are short
   std::array<std::uint64_t, 64> ids;
   while (!quit_) {
     const bool at_once = !queue_.empty() && !echo_.is_blocked();
@@ -124,7 +114,7 @@ Instant OutputThread::NextDeadline() {
       next_tick_ = std::min(next_tick_, destination->deadline());
     }
   }
-  Instant next = next_tick_;
+  Instant next = std::min(next_tick_, pace_.deadline());
   for (const std::uint64_t id : held_) {
     const auto found = sources_.find(id);
     if (found == sources_.end() || !found->second->inlet.half_line_since) continue;
@@ -151,6 +141,10 @@ void OutputThread::Tick() {
     }
     std::erase_if(destinations_, [](const auto& entry) { return !entry.second->is_used(); });
   }
+  for (const std::uint64_t id : pace_.Due(now_.monotonic)) {
+    Source& source = *sources_.at(id);
+    pace_.Narrow(source.flow, source.inlet.pipe, now_.monotonic);
+  }
   std::erase_if(held_, [this](std::uint64_t id) {
     const auto found = sources_.find(id);
     if (found == sources_.end() || !found->second->inlet.half_line_since) return true;
@@ -169,7 +163,6 @@ void OutputThread::Enqueue(Source& source) {
 
 // One turn for each that is in the queue now.
 void OutputThread::Round() {
-  std::size_t most = 0;  // that one pipe gave
   for (std::size_t turns = queue_.size(); turns > 0 && !echo_.is_blocked(); --turns) {
     const std::uint64_t id = queue_.front();
     queue_.pop_front();
@@ -178,35 +171,21 @@ void OutputThread::Round() {
     Source& source = *found->second;
     source.queued = false;
     const auto moved = Turn(source);
-    most = std::max(most, moved.bytes);
     if (moved.pipe == LogDestination::Moved::Pipe::kMore) Enqueue(source);
     if (moved.pipe == LogDestination::Moved::Pipe::kHeld &&
         std::ranges::find(held_, id) == held_.end()) {
       held_.push_back(id);
     }
   }
-  if (!queue_.empty() && !echo_.is_blocked()) Gather(most);
-}
-
-void OutputThread::Gather(std::size_t most) {
-  const Duration passed = now_.monotonic - last_round_;
-  last_round_ = now_.monotonic;
-  const bool is_much_left = std::ranges::any_of(queue_, [this](std::uint64_t id) {
-    const auto found = sources_.find(id);
-    return found != sources_.end() && os::BytesIn(found->second->inlet.pipe) >= kGatherBytes;
-  });
-  if (is_much_left) return;
-  Duration wait = kGather;
-  if (most > 0 && passed < kGather * 4) {
-    wait = std::min(
-        wait, passed * static_cast<std::int64_t>(kGatherBytes) / static_cast<std::int64_t>(most));
-  }
-  if (wait >= kTooShort) mailbox_->commands_bell().WaitFor(wait);
+  if (queue_.empty() || echo_.is_blocked()) return;
+  const Duration nap = pace_.Nap();
+  if (nap > Duration::zero()) mailbox_->commands_bell().WaitFor(nap);
 }
 
 LogDestination::Moved OutputThread::Turn(Source& source) {
   LogDestination& destination = *source.destination;
   const auto moved = destination.Move(source.inlet, scratch_, now_);
+  if (moved.bytes != 0) pace_.OnMoved(source.flow, source.inlet.pipe, moved.bytes, now_.monotonic);
   if (moved.bytes == 0 || (!source.matcher && !echo_.is_on())) return moved;
   const std::string_view bytes = destination.Look(moved, scratch_);
   if (source.matcher && source.matcher->Feed(bytes)) {
@@ -261,6 +240,8 @@ void OutputThread::Add(OutputSource& from, os::LogStream stream, os::Fd pipe,
         source->instance + ": its output cannot be read: " + ErrnoText(added.error().number)});
   }
   source->inlet.pipe = std::move(pipe);
+  source->flow.id = source->id;
+  pace_.Begin(source->flow, source->inlet.pipe, now_.monotonic);
   Enqueue(*source);  // it may hold something already
   by_token_.emplace(source->token, source->id);
   sources_.emplace(source->id, std::move(source));
@@ -333,6 +314,7 @@ void OutputThread::Remove(std::uint64_t id) {
   const auto found = sources_.find(id);
   Source& source = *found->second;
   poller_.Remove(source.inlet.pipe.get());
+  pace_.End(source.flow, source.inlet.pipe, now_.monotonic);
   source.destination->RemoveInlet();
   const auto [first, last] = by_token_.equal_range(source.token);
   for (auto at = first; at != last; ++at) {

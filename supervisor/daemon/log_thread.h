@@ -22,6 +22,7 @@
 #include "daemon/log_destination.h"
 #include "daemon/log_echo.h"
 #include "daemon/log_lines.h"
+#include "daemon/log_pace.h"
 #include "daemon/output_log.h"
 #include "os/edge_poller.h"
 
@@ -76,6 +77,7 @@ class OutputThread {
     Token token;
     std::string instance;  // "api/0"
     OutputInlet inlet;
+    OutputFlow flow;
     std::string path;  // as it was attached
     std::shared_ptr<LogDestination> destination;
     std::optional<LineMatcher> matcher;
@@ -91,8 +93,6 @@ class OutputThread {
   void Hear(std::uint64_t id);
   void Tick();
   void Round();
-  // Waits a little for more, after a round in which one pipe gave `most` bytes.
-  void Gather(std::size_t most);
   LogDestination::Moved Turn(Source& source);
   void Enqueue(Source& source);
 
@@ -116,6 +116,7 @@ class OutputThread {
   OutputScratch scratch_;
   OutputTime now_;
   LogEcho echo_;
+  OutputPace pace_;
   bool quit_ = false;
 
   std::uint64_t next_id_ = static_cast<std::uint64_t>(Ring::kFirstSource);
@@ -125,7 +126,6 @@ class OutputThread {
   std::deque<std::uint64_t> queue_;
   std::vector<std::uint64_t> held_;  // wait for the rest of a line
   // The earliest deadline of all destinations, worked out again only when one may have changed.
-  Instant last_round_{};
   Instant next_tick_ = kNever;
   bool deadlines_changed_ = false;
   std::thread thread_;  // last: it uses everything above

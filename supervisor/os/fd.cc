@@ -54,6 +54,19 @@ SystemResult<Pipe> MakePipe(PipeReading reading) {
   return pipe;
 }
 
+SystemResult<std::size_t> PipeRoom(int pipe) {
+  const int bytes = Try([=] { return ::fcntl(pipe, F_GETPIPE_SZ); });
+  if (bytes < 0) return LastErrno();
+  return static_cast<std::size_t>(bytes);
+}
+
+SystemStatus SetPipeRoom(int pipe, std::size_t bytes) {
+  if (Try([=] { return ::fcntl(pipe, F_SETPIPE_SZ, static_cast<int>(bytes)); }) < 0) {
+    return LastErrno();
+  }
+  return {};
+}
+
 SystemStatus SetBlocking(int fd, Blocking blocking) {
   const int flags = Try([=] { return ::fcntl(fd, F_GETFL); });
   if (flags < 0) return LastErrno();

@@ -51,6 +51,12 @@ enum class PipeReading { kBlocks, kDoesNotBlock };
 // pipe2(2). `reading` is about the read end alone: the write end always blocks.
 [[nodiscard]] SystemResult<Pipe> MakePipe(PipeReading reading);
 
+// How many bytes a pipe can hold. F_GETPIPE_SZ, fcntl(2).
+[[nodiscard]] SystemResult<std::size_t> PipeRoom(int pipe);
+// EBUSY: it holds more. EPERM: a user without privilege has too much in pipes already. Nothing that
+// is in it is lost. F_SETPIPE_SZ, fcntl(2).
+[[nodiscard]] SystemStatus SetPipeRoom(int pipe, std::size_t bytes);
+
 // memfd_create(2), empty, growing, not sealed. The name only shows in /proc.
 [[nodiscard]] Result<Fd> MakeMemfd(const std::string& name);
 // A memfd that holds `bytes` and can never change again (F_SEAL_*, fcntl(2)).
