@@ -70,7 +70,6 @@ class Play {
   State state_;
   Instant now_;
   Actions actions_;
-  std::size_t confirmed_ = 0;  // actions_ before this were looked at for spawns
   std::vector<Token> spawned_;
   std::int32_t next_pid_ = 1000;
   std::uint64_t next_request_ = 1;
