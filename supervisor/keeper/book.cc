@@ -28,7 +28,7 @@ std::optional<Place> Book::Find(Token token) const {
   return static_cast<Place>(found - tokens_.begin());
 }
 
-std::optional<Place> Book::FindHeld(const Name& name) const {
+std::optional<Place> Book::FindHeld(const HeldName& name) const {
   const auto found = std::ranges::find_if(
       held_, [&name](const Held& held) { return held.used && held.name == name; });
   if (found == held_.end()) return std::nullopt;
@@ -108,7 +108,7 @@ void Book::OnRequestWithoutDescriptors(const Request& request) {
 
 void Book::OnUnreadableRequest() { Refuse(kUnreadableRequest, EBADMSG); }
 
-void Book::Refuse(std::uint8_t request, std::int32_t error_number, const Name& name) {
+void Book::Refuse(std::uint8_t request, std::int32_t error_number, const HeldName& name) {
   Refused refused;
   refused.request = request;
   refused.error_number = error_number;
@@ -278,6 +278,29 @@ void Book::OnTreeEmpty(Token token, Instant now) {
 void Book::OnStray(Pid pid) {
   if (!world_asked_ || stray_count_ == strays_.size()) return;
   strays_[stray_count_++] = pid;
+}
+
+// A full queue means that nobody has listened for long: what is left out only explains.
+void Book::Announce(const ListenNews& news) {
+  if (!world_asked_ || listen_news_count_ == listen_news_.size()) return;
+  listen_news_[(listen_news_first_ + listen_news_count_) % listen_news_.size()] = news;
+  ++listen_news_count_;
+}
+
+void Book::OnListenTaken(Token token, Place held) {
+  Record* record = At(token);
+  if (record == nullptr || record->taken_count == record->taken.size()) return;
+  const auto known = std::span(record->taken).first(record->taken_count);
+  if (std::ranges::find(known, held) != known.end()) return;
+  record->taken[record->taken_count++] = held;
+  Announce({.token = token, .held = held, .why = {}, .asked = {}});
+}
+
+void Book::OnListenRefused(Token token, ListenMismatch why, const TcpAddress& asked) {
+  Record* record = At(token);
+  if (record == nullptr || record->refused_count == kMaxListenNews) return;
+  ++record->refused_count;
+  Announce({.token = token, .held = kNoPlace, .why = why, .asked = asked});
 }
 
 // ---- Deadlines. ----

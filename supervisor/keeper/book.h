@@ -122,6 +122,10 @@ struct Record {
   Instant gone_at = kNever;
   Stage failed_stage = Stage::kClone;
   std::int32_t failed_errno = 0;
+  // What was said of its sockets: the places that it took, and how much altogether.
+  std::array<Place, kMaxListenNews> taken{};
+  std::uint8_t taken_count = 0;
+  std::uint8_t refused_count = 0;
   std::uint8_t due = 0;  // what the daemon has still to hear: bits, see book.cc
 };
 
@@ -134,7 +138,8 @@ class Book {
     // Descriptors held by name. One more: Refused with ENOSPC.
     std::uint32_t held = 256;
     bool heartbeat = true;
-    Pid keeper;  // for Hello
+    Pid keeper;          // for Hello
+    Name listen_socket{};  // for Hello
   };
 
   // The only place that allocates. The first OnTick starts the first daemon.
@@ -158,6 +163,9 @@ class Book {
   // No process of the tree is left. Say it after OnMainExited; before that it means nothing.
   void OnTreeEmpty(Token token, Instant now);
   void OnStray(Pid pid);
+  // The process was given the socket held at the place, or refused; for the daemon.
+  void OnListenTaken(Token token, Place held);
+  void OnListenRefused(Token token, ListenMismatch why, const TcpAddress& asked);
 
   // ---- Facts about the daemon. ----
   void OnDaemonStarted(Instant now);
@@ -193,14 +201,24 @@ class Book {
   [[nodiscard]] std::span<const Record> records() const { return std::span(records_); }
   [[nodiscard]] std::uint32_t count() const { return count_; }
   [[nodiscard]] bool daemon_is_up() const { return daemon_ == Daemon::kUp; }
-  [[nodiscard]] std::optional<Place> FindHeld(const Name& name) const;
+  [[nodiscard]] std::optional<Place> FindHeld(const HeldName& name) const;
+  // Places of held descriptors are below this; of one that is free the name is empty.
+  [[nodiscard]] std::size_t held_places() const { return held_.size(); }
+  [[nodiscard]] std::string_view held_name(Place place) const { return held_[place].name.text(); }
 
  private:
   enum class Daemon : std::uint8_t { kDown, kStarting, kUp };
   struct Held {
-    Name name;
+    HeldName name;
     bool used = false;
     bool due_in_world = false;
+  };
+  // ListenRefused, or ListenTaken if `held` is a place.
+  struct ListenNews {
+    Token token;
+    Place held = std::numeric_limits<Place>::max();
+    ListenMismatch why = ListenMismatch::kFamily;
+    TcpAddress asked;
   };
   struct Leaving {
     std::uint8_t code = 0;
@@ -219,6 +237,7 @@ class Book {
     kWorldEnd,
     kNewControlSocket,
     kStray,
+    kListenNews,
   };
 
   void On(const Spawn& spawn, Instant now);
@@ -247,7 +266,9 @@ class Book {
   void Unlink(Place place);
   [[nodiscard]] Report ReportFor(const Record& record) const;
   void Told(Record& record);
-  void Refuse(std::uint8_t request, std::int32_t error_number, const Name& name = Name());
+  void Announce(const ListenNews& news);
+  [[nodiscard]] Report ReportFor(const ListenNews& news) const;
+  void Refuse(std::uint8_t request, std::int32_t error_number, const HeldName& name = HeldName());
   [[nodiscard]] Turn NextTurn() const;
   [[nodiscard]] std::optional<Place> NextHeldOfWorld() const;
   [[nodiscard]] WorldRecord WorldOf(const Record& record) const;
@@ -306,6 +327,9 @@ class Book {
   std::optional<Report> loose_answer_;  // Refused, or SpawnFailed for want of a place
   std::array<Pid, 8> strays_{};
   std::uint32_t stray_count_ = 0;
+  std::array<ListenNews, 64> listen_news_{};  // a queue
+  std::size_t listen_news_first_ = 0;
+  std::size_t listen_news_count_ = 0;
 
   // The heartbeat.
   std::uint32_t beat_number_ = 0;

@@ -78,6 +78,7 @@ void Book::ForgetDaemon(Instant now) {
   control_socket_is_due_ = false;
   loose_answer_.reset();
   stray_count_ = 0;
+  listen_news_count_ = 0;
   beat_is_due_ = false;
   beat_at_ = kNever;
   daemon_kill_at_ = kNever;

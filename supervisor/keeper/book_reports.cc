@@ -128,6 +128,13 @@ std::optional<Place> Book::NextHeldOfWorld() const {
   return static_cast<Place>(held - held_.begin());
 }
 
+Report Book::ReportFor(const ListenNews& news) const {
+  if (news.held == kNoPlace) {
+    return ListenRefused{.token = news.token, .why = news.why, .asked = news.asked};
+  }
+  return ListenTaken{.token = news.token, .name = held_[news.held].name};
+}
+
 Book::Turn Book::NextTurn() const {
   if (daemon_ != Daemon::kUp) return Turn::kNothing;
   if (hello_is_due_) return Turn::kHello;
@@ -138,6 +145,7 @@ Book::Turn Book::NextTurn() const {
   if (world_end_is_due_) return Turn::kWorldEnd;
   if (control_socket_is_due_ && world_asked_) return Turn::kNewControlSocket;
   if (stray_count_ > 0) return Turn::kStray;
+  if (listen_news_count_ > 0) return Turn::kListenNews;
   return Turn::kNothing;
 }
 
@@ -150,7 +158,8 @@ std::optional<Outgoing> Book::NextReport() const {
                                       .keeper = settings_.keeper,
                                       .daemon_number = daemon_number_,
                                       .use_image = use_image_,
-                                      .terminations = terminations_}};
+                                      .terminations = terminations_,
+                                      .listen_socket = settings_.listen_socket}};
     case Turn::kLooseAnswer:
       return Outgoing{.report = *loose_answer_};
     case Turn::kBeat:
@@ -168,6 +177,8 @@ std::optional<Outgoing> Book::NextReport() const {
       return Outgoing{.report = NewControlSocket{}};
     case Turn::kStray:
       return Outgoing{.report = Stray{.pid = strays_[stray_count_ - 1]}};
+    case Turn::kListenNews:
+      return Outgoing{.report = ReportFor(listen_news_[listen_news_first_])};
   }
   return std::nullopt;
 }
@@ -201,6 +212,10 @@ void Book::ReportSent() {
       break;
     case Turn::kStray:
       --stray_count_;
+      break;
+    case Turn::kListenNews:
+      listen_news_first_ = (listen_news_first_ + 1) % listen_news_.size();
+      --listen_news_count_;
       break;
   }
 }

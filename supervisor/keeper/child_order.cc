@@ -2,9 +2,13 @@
 
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <memory>
+#include <string_view>
 
 #include "os/child.h"
 
@@ -25,10 +29,28 @@ std::span<T> MakeArray(std::size_t count, int report) {
 }
 
 // Texts with the null that execve wants at the end.
-using Fill = void (PlanView::*)(std::span<const char*>) const;
-const char* const* Texts(const PlanView& plan, std::size_t count, Fill fill, int report) {
-  const std::span<const char*> texts = MakeArray<const char*>(count + 1, report);
-  (plan.*fill)(texts.first(count));
+const char* const* Arguments(const PlanView& plan, int report) {
+  const auto texts = MakeArray<const char*>(plan.argument_count() + std::size_t{1}, report);
+  plan.Arguments(texts.first(plan.argument_count()));
+  return texts.data();
+}
+
+// What "LISTEN_PID=" becomes: only the child knows its pid (systemd: sd_listen_fds(3)).
+const char* OwnListenPid(int report) {
+  constexpr std::string_view kName = "LISTEN_PID=";
+  const std::span<char> text = MakeArray<char>(kName.size() + 16, report);
+  std::ranges::copy(kName, text.begin());
+  // Ends with the zeros of fresh memory.
+  std::to_chars(text.data() + kName.size(), text.data() + text.size() - 1, ::getpid());
+  return text.data();
+}
+
+const char* const* Environment(const PlanView& plan, int report) {
+  const auto texts = MakeArray<const char*>(plan.environment_count() + std::size_t{1}, report);
+  plan.Environment(texts.first(plan.environment_count()));
+  for (const char*& text : texts.first(plan.environment_count())) {
+    if (std::string_view(text) == "LISTEN_PID=") text = OwnListenPid(report);
+  }
   return texts.data();
 }
 
@@ -86,8 +108,8 @@ std::optional<os::ChildUser> UserOf(const PlanView& plan, int report) {
 void RunPlan(const PlanView& plan, const ChildSurroundings& around) {
   os::ChildOrder order;
   order.program = plan.program();
-  order.arguments = Texts(plan, plan.argument_count(), &PlanView::Arguments, around.report);
-  order.environment = Texts(plan, plan.environment_count(), &PlanView::Environment, around.report);
+  order.arguments = Arguments(plan, around.report);
+  order.environment = Environment(plan, around.report);
   order.directory = plan.directory();
   order.descriptors = Descriptors(plan, around);
   order.limits = Limits(plan, around);

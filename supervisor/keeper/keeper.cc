@@ -19,6 +19,7 @@ constexpr std::uint32_t kMostHeld = 1'024;
 // Requests taken before the rest of the world is looked at again: a spawn takes up to a
 // millisecond, and deadlines are kept to a few.
 constexpr int kRequestsAtOnce = 8;
+constexpr int kFetchesAtOnce = 32;
 // Looking whether the control socket is still there, and whether cgroups lie about unused.
 constexpr Duration kMendEvery = Seconds(5);
 // The kernel has no memory or no room for descriptors in flight: nothing tells when it has again.
@@ -36,15 +37,18 @@ std::optional<int> OomScoreForChildren() {
 
 }  // namespace
 
-Keeper::Keeper(const Arguments& arguments, Home home, os::Poller poller, os::Fd signals)
+Keeper::Keeper(const Arguments& arguments, Home home, os::Poller poller, os::Fd signals,
+               os::FetchSocket fetch_socket)
     : ground_(arguments.ground),
       home_(std::move(home)),
       poller_(std::move(poller)),
       signals_(std::move(signals)),
+      fetch_socket_(std::move(fetch_socket)),
       book_({.processes = kMostProcesses,
              .held = kMostHeld,
              .heartbeat = true,
-             .keeper = Pid(::getpid())}) {}
+             .keeper = Pid(::getpid()),
+             .listen_socket = Name(fetch_socket_.text())}) {}
 
 Result<std::unique_ptr<Keeper>> Keeper::Open(const Arguments& arguments) {
   OXHERD_TRY_ASSIGN(Home home, Home::Open(arguments.state, arguments.runtime));
@@ -52,8 +56,9 @@ Result<std::unique_ptr<Keeper>> Keeper::Open(const Arguments& arguments) {
   if (!poller) return os::ToError("epoll", poller.error());
   os::SystemResult<os::Fd> signals = os::OpenSignals();
   if (!signals) return os::ToError("signalfd", signals.error());
-  std::unique_ptr<Keeper> keeper(
-      new Keeper(arguments, std::move(home), std::move(*poller), std::move(*signals)));
+  OXHERD_TRY_ASSIGN(os::FetchSocket fetch_socket, os::FetchSocket::Open());
+  std::unique_ptr<Keeper> keeper(new Keeper(arguments, std::move(home), std::move(*poller),
+                                            std::move(*signals), std::move(fetch_socket)));
   OXHERD_TRY(keeper->Prepare(arguments));
   return keeper;
 }
@@ -71,10 +76,14 @@ Status Keeper::Prepare(const Arguments& arguments) {
   OXHERD_TRY_ASSIGN(Processes processes, Processes::Open(settings, book_, poller_));
   processes_.emplace(std::move(processes));
   OXHERD_TRY_ASSIGN(daemon_, DaemonProcess::Open(arguments, poller_));
-  const WatchKey key = WatchKey::Of(WatchKey::Kind::kSignals, 0, Token());
-  if (const auto added = poller_.Add(signals_.get(), os::Wanted::kReadable, key.Pack()); !added) {
-    return os::ToError("epoll", added.error());
-  }
+  const auto watch = [this](int fd, WatchKey::Kind kind) -> Status {
+    const WatchKey key = WatchKey::Of(kind, 0, Token());
+    const auto added = poller_.Add(fd, os::Wanted::kReadable, key.Pack());
+    if (!added) return os::ToError("epoll", added.error());
+    return {};
+  };
+  OXHERD_TRY(watch(signals_.get(), WatchKey::Kind::kSignals));
+  OXHERD_TRY(watch(fetch_socket_.number(), WatchKey::Kind::kFetchSocket));
   return {};
 }
 
@@ -123,8 +132,27 @@ void Keeper::Handle(const os::Ready& ready, Instant now) {
     case WatchKey::Kind::kCgroup:
       processes_->OnCgroupChanged(key, now);
       break;
+    case WatchKey::Kind::kFetchSocket:
+      HandleFetches();
+      break;
   }
   Perform(now);
+}
+
+// Requests beyond these wait for the next turn of the loop: who floods us only delays others like
+// it.
+void Keeper::HandleFetches() {
+  std::array<std::byte, sizeof(OxherdFetchRequest)> buffer{};
+  for (int i = 0; i < kFetchesAtOnce; ++i) {
+    const auto asked = fetch_socket_.Receive(buffer);
+    if (!asked) return;
+    const auto request = ParseFetchRequest(std::span<const std::byte>(buffer).first(asked->size));
+    if (!request) continue;
+    const Processes::Fetched fetched = processes_->Fetch(*request, asked->uid);
+    const OxherdFetchAnswer answer{.version = OXHERD_FETCH_VERSION,
+                                   .verdict = static_cast<std::uint32_t>(fetched.verdict)};
+    fetch_socket_.Answer(*asked, std::as_bytes(std::span(&answer, 1)), fetched.descriptor);
+  }
 }
 
 // ---- Signals and children. ----

@@ -18,6 +18,7 @@
 #include "keeper/home.h"
 #include "keeper/processes.h"
 #include "os/fd.h"
+#include "os/fetch_socket.h"
 #include "os/message_socket.h"
 #include "os/poller.h"
 
@@ -35,7 +36,8 @@ class Keeper {
   [[nodiscard]] int start_failure() const { return start_failure_; }
 
  private:
-  Keeper(const Arguments& arguments, Home home, os::Poller poller, os::Fd signals);
+  Keeper(const Arguments& arguments, Home home, os::Poller poller, os::Fd signals,
+         os::FetchSocket fetch_socket);
   [[nodiscard]] Status Prepare(const Arguments& arguments);
 
   void WaitOnce();
@@ -44,6 +46,7 @@ class Keeper {
   void ReapAll(Instant now);
   void HandleDaemonStart(Instant now);
   void HandleDaemonSocket(Instant now);
+  void HandleFetches();
   enum class Took { kOne, kNothing, kEnd };
   [[nodiscard]] Took TakeRequest(Instant now);
   void OnDaemonReaped(Instant now);
@@ -61,6 +64,7 @@ class Keeper {
   Home home_;
   os::Poller poller_;
   os::Fd signals_;
+  os::FetchSocket fetch_socket_;
   Book book_;
   std::optional<Processes> processes_;
   std::optional<DaemonProcess> daemon_;

@@ -10,7 +10,7 @@ namespace oxherd::keeper {
 namespace {
 
 // "OXP" and the version of the form.
-constexpr std::uint32_t kMagic = 0x4F585001;
+constexpr std::uint32_t kMagic = 0x4F585002;
 constexpr std::uint32_t kMaxTexts = kMaxPlanBytes;  // each takes a byte at least
 
 // What is set, and the two flags, in one number.
@@ -20,7 +20,8 @@ enum Flag : std::uint32_t {
   kHasNice = 4,
   kHasOomScoreAdj = 8,
   kNoNewPrivs = 16,
-  kAllFlags = 31,
+  kHasListen = 32,
+  kAllFlags = 63,
 };
 
 template <typename Number>
@@ -49,6 +50,7 @@ std::uint32_t FlagsOf(const Plan& plan) {
   if (plan.nice) flags |= kHasNice;
   if (plan.oom_score_adj) flags |= kHasOomScoreAdj;
   if (plan.no_new_privs) flags |= kNoNewPrivs;
+  if (plan.listen) flags |= kHasListen;
   return flags;
 }
 
@@ -102,7 +104,7 @@ PlanView::Descriptor GetDescriptor(Cursor& cursor) {
   const auto open = cursor.Get<std::uint8_t>();
   descriptor.attached = cursor.Get<std::uint8_t>();
   descriptor.name = cursor.GetText();
-  if (descriptor.target < 0 || source > 1 || open > 1) cursor.Fail();
+  if (descriptor.target < 0 || source > 1 || open > 2) cursor.Fail();
   descriptor.source = static_cast<MappedDescriptor::Source>(source);
   descriptor.open = static_cast<MappedDescriptor::Open>(open);
   return descriptor;
@@ -144,6 +146,9 @@ std::string EncodePlan(const Plan& plan) {
   Put(bytes, plan.umask.value_or(0));
   Put(bytes, plan.nice.value_or(0));
   Put(bytes, plan.oom_score_adj.value_or(0));
+  const ListenGrant listen = plan.listen.value_or(ListenGrant{});
+  Put(bytes, listen.number);
+  for (const std::uint8_t byte : listen.secret) Put(bytes, byte);
   PutText(bytes, plan.program);
   PutText(bytes, plan.directory);
   PutText(bytes, plan.cgroup);
@@ -187,6 +192,9 @@ std::optional<PlanView> PlanView::Open(std::span<const std::byte> bytes) {
   if ((flags & kHasNice) != 0) view.nice_ = nice;
   const auto oom_score_adj = cursor.Get<std::int32_t>();
   if ((flags & kHasOomScoreAdj) != 0) view.oom_score_adj_ = oom_score_adj;
+  ListenGrant listen{.number = cursor.Get<std::uint16_t>(), .secret = {}};
+  for (std::uint8_t& byte : listen.secret) byte = cursor.Get<std::uint8_t>();
+  if ((flags & kHasListen) != 0) view.listen_ = listen;
   view.no_new_privs_ = (flags & kNoNewPrivs) != 0;
   view.program_ = cursor.GetText().data();
   view.directory_ = cursor.GetText().data();

@@ -5,6 +5,7 @@
 // does not get.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -31,6 +32,8 @@ struct MappedDescriptor {
     kAsItIs,
     kReadWrite,  // opened anew through /proc/self/fd: the child's end of a pipe whose read end is
                  // attached; being a reader too, it never gets SIGPIPE
+    kListening,  // as it is, but renewed before the spawn (os/held_socket.h): for a held listening
+                 // socket that no living instance shares
   };
 
   std::int32_t target = 0;
@@ -59,10 +62,21 @@ struct Identity {
   friend bool operator==(const Identity&, const Identity&) = default;
 };
 
+// Lets a process fetch the sockets that are held for it, through the preload library: those named
+// "SERVICE\nADDRESS\nNUMBER" with the service of its label.
+using ListenSecret = std::array<std::uint8_t, 16>;
+struct ListenGrant {
+  std::uint16_t number = 0;
+  ListenSecret secret{};  // of this spawn alone; its OXHERD_LISTEN_KEY is "TOKEN:SECRET"
+
+  friend bool operator==(const ListenGrant&, const ListenGrant&) = default;
+};
+
 struct Plan {
-  std::string program;                        // absolute path; the daemon has searched PATH
-  std::vector<std::string> arguments;         // argv, with argv[0]
-  std::vector<std::string> environment;       // "NAME=value"; everything the child gets
+  std::string program;                 // absolute path; the daemon has searched PATH
+  std::vector<std::string> arguments;  // argv, with argv[0]
+  // "NAME=value"; everything the child gets. An entry "LISTEN_PID=" gets the child's pid.
+  std::vector<std::string> environment;
   std::string directory;                      // absolute
   std::vector<MappedDescriptor> descriptors;  // 0, 1, 2 that are not in it are /dev/null
   std::vector<ResourceLimit> limits;          // else those the keeper was started with
@@ -72,6 +86,7 @@ struct Plan {
   std::optional<std::int32_t> oom_score_adj;  // unset: 0 under root, else the keeper's plus 100
   std::string cgroup;  // name of its own directory, e.g. "api.0"; empty: none
   bool no_new_privs = false;
+  std::optional<ListenGrant> listen;
 
   friend bool operator==(const Plan&, const Plan&) = default;
 };
@@ -126,6 +141,7 @@ class PlanView {
   [[nodiscard]] std::optional<std::int32_t> nice() const { return nice_; }
   [[nodiscard]] std::optional<std::int32_t> oom_score_adj() const { return oom_score_adj_; }
   [[nodiscard]] bool no_new_privs() const { return no_new_privs_; }
+  [[nodiscard]] const std::optional<ListenGrant>& listen() const { return listen_; }
 
  private:
   const char* program_ = nullptr;
@@ -141,6 +157,7 @@ class PlanView {
   std::optional<std::int32_t> nice_;
   std::optional<std::int32_t> oom_score_adj_;
   bool no_new_privs_ = false;
+  std::optional<ListenGrant> listen_;
 };
 
 }  // namespace oxherd::keeper

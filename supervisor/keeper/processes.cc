@@ -40,7 +40,7 @@ struct HeldByName {
 
   static int Number(const void* where, std::string_view name) {
     const auto& self = *static_cast<const HeldByName*>(where);
-    const std::optional<Place> place = self.book.FindHeld(Name(name));
+    const std::optional<Place> place = self.book.FindHeld(HeldName(name));
     return place && *place < self.held.size() ? self.held[*place].get() : -1;
   }
 };
@@ -66,6 +66,7 @@ Processes::Processes(const Settings& settings, Book& book, os::Poller& poller,
       trees_(std::move(trees)) {
   kept_.reserve(settings.processes);
   held_.reserve(settings.held);
+  mapped_.reserve(kMaxMappedDescriptors);
   // A failed child may still be on its way out when its place is used again.
   children_.reserve(std::size_t{settings.processes} * 2 + 2);
   roots_.reserve(settings.processes);
@@ -102,6 +103,7 @@ void Processes::Carry(const SpawnProcess& effect, const Spawn& request, std::spa
   os::SystemResult<os::Pipe> report = os::MakePipe(os::PipeReading::kDoesNotBlock);
   if (!report) return FailSpawn(effect, Stage::kPipe, report.error().number);
 
+  RenewListening(*plan);
   kept.spot = shelf_.Take(plan->cgroup(), effect.token);
   os::SystemResult<os::Cloned> cloned = CloneFor(kept, now);
   if (!cloned) return FailSpawn(effect, Stage::kClone, cloned.error().number);
@@ -116,6 +118,8 @@ void Processes::Carry(const SpawnProcess& effect, const Spawn& request, std::spa
   kept.pid = cloned->pid;
   kept.pidfd = std::move(cloned->pidfd);
   kept.report = std::move(report->read_end);
+  kept.listen = plan->listen();
+  kept.uid = plan->user() ? plan->user()->uid : ::geteuid();
   std::size_t held_count = 0;
   for (std::size_t i = 0; i < attached.size(); ++i) {
     const Role role = request.roles.list[i];

@@ -16,6 +16,8 @@
 #include "base/time.h"
 #include "keeper/book.h"
 #include "keeper/cgroup_shelf.h"
+#include "keeper/fetch.h"
+#include "keeper/plan.h"
 #include "keeper/protocol.h"
 #include "keeper/watch_key.h"
 #include "os/child.h"
@@ -52,6 +54,14 @@ class Processes {
   void Carry(const Forget& effect, Instant now);
   void Carry(const HoldDescriptor& effect, os::Fd descriptor);
   void Carry(const DropDescriptor& effect);
+
+  // Judges a fetch (keeper/fetch.h) by a process of this user, and tells the book. Which sockets
+  // are an instance's is said in its plan.
+  struct Fetched {
+    OxherdFetchVerdict verdict = OXHERD_FETCH_DENIED;
+    int descriptor = -1;  // of what is given; still held
+  };
+  [[nodiscard]] Fetched Fetch(const FetchRequest& request, std::uint32_t uid);
 
   // ---- Facts. ----
   // The report pipe of the process has something to say.
@@ -96,6 +106,8 @@ class Processes {
     os::Fd pidfd;
     os::Fd report;
     std::array<os::Fd, kMaxAttached> held;
+    std::optional<ListenGrant> listen;
+    std::uint32_t uid = 0;
   };
 
   // A tree that is looked for in /proc.
@@ -107,6 +119,9 @@ class Processes {
 
   Processes(const Settings& settings, Book& book, os::Poller& poller, os::ProcessTrees trees);
 
+  void RenewListening(const PlanView& plan);
+  [[nodiscard]] bool MayFetch(const Kept& kept, const FetchRequest& request,
+                              std::uint32_t uid) const;
   void FailSpawn(const SpawnProcess& effect, Stage stage, int error_number);
   [[nodiscard]] os::SystemResult<os::Cloned> CloneFor(Kept& kept, Instant now);
   void ReadStartReport(Place place, Instant now);
@@ -135,6 +150,7 @@ class Processes {
   std::vector<Kept> kept_;
   std::vector<os::Fd> held_;
   std::vector<Child> children_;
+  std::vector<PlanView::Descriptor> mapped_;  // of the plan being carried out
 
   // Trees without a cgroup.
   os::ProcessTrees trees_;

@@ -52,7 +52,7 @@ void Fields(Io& io, Bye& m) {
 
 template <typename Io>
 void Fields(Io& io, Hello& m) {
-  io(m.version, m.keeper, m.daemon_number, m.use_image, m.terminations);
+  io(m.version, m.keeper, m.daemon_number, m.use_image, m.terminations, m.listen_socket);
 }
 template <typename Io>
 void Fields(Io& io, Started& m) {
@@ -108,6 +108,14 @@ void Fields(Io& io, Stray& m) {
 }
 template <typename Io>
 void Fields(Io& /*io*/, NewControlSocket& /*m*/) {}
+template <typename Io>
+void Fields(Io& io, ListenTaken& m) {
+  io(m.token, m.name);
+}
+template <typename Io>
+void Fields(Io& io, ListenRefused& m) {
+  io(m.token, m.why, m.asked);
+}
 
 // The last value of each enum that travels; a larger number is no message.
 constexpr std::uint8_t Last(ProcessKind) { return std::to_underlying(ProcessKind::kCheck); }
@@ -116,6 +124,7 @@ constexpr std::uint8_t Last(Scope) { return std::to_underlying(Scope::kMain); }
 constexpr std::uint8_t Last(Remains) { return std::to_underlying(Remains::kLeave); }
 constexpr std::uint8_t Last(Stage) { return std::to_underlying(Stage::kDied); }
 constexpr std::uint8_t Last(Phase) { return std::to_underlying(Phase::kGone); }
+constexpr std::uint8_t Last(ListenMismatch) { return std::to_underlying(ListenMismatch::kWidth); }
 constexpr std::uint8_t Last(ExitStatus::Kind) {
   return std::to_underlying(ExitStatus::Kind::kUnknown);
 }
@@ -149,7 +158,8 @@ class Writer {
   }
   void Put(Instant at) { Put(Nanoseconds(at)); }
   void Put(Duration length) { Put(length.count()); }
-  void Put(const Name& name) {
+  template <std::size_t kMost>
+  void Put(const ShortText<kMost>& name) {
     const std::string_view text = name.text();
     Put(static_cast<std::uint8_t>(text.size()));
     std::memcpy(buffer_.data() + size_, text.data(), text.size());
@@ -160,6 +170,11 @@ class Writer {
     Put(label.slot);
     Put(label.generation);
     Put(label.kind);
+  }
+  void Put(const TcpAddress& address) {
+    Put(std::to_underlying(address.family));
+    Put(address.port);
+    for (const std::uint8_t byte : address.host) Put(byte);
   }
   void Put(const Roles& roles) {
     Put(roles.count);
@@ -226,15 +241,16 @@ class Reader {
     Get(count);
     length = Duration(count);
   }
-  void Get(Name& name) {
+  template <std::size_t kMost>
+  void Get(ShortText<kMost>& name) {
     std::uint8_t size = 0;
     Get(size);
-    if (size > kMaxNameBytes || size > bytes_.size()) {
+    if (size > kMost || size > bytes_.size()) {
       ok_ = false;
       return;
     }
     const auto* text = reinterpret_cast<const char*>(bytes_.data());
-    name = Name(std::string_view(text, size));
+    name = ShortText<kMost>(std::string_view(text, size));
     bytes_ = bytes_.subspan(size);
   }
   void Get(Label& label) {
@@ -242,6 +258,14 @@ class Reader {
     Get(label.slot);
     Get(label.generation);
     Get(label.kind);
+  }
+  void Get(TcpAddress& address) {
+    std::uint8_t family = 0;
+    Get(family);
+    if (family != 4 && family != 6) ok_ = false;
+    address.family = static_cast<TcpAddress::Family>(family == 6 ? 6 : 4);
+    Get(address.port);
+    for (std::uint8_t& byte : address.host) Get(byte);
   }
   void Get(Roles& roles) {
     Get(roles.count);
@@ -258,7 +282,8 @@ class Reader {
 
 // The largest message, with every text as long as it can be.
 constexpr std::size_t kHeaderBytes = 3;
-static_assert(kHeaderBytes + sizeof(WorldRecord) <= kMaxMessageBytes,
+static_assert(kHeaderBytes + sizeof(WorldRecord) <= kMaxMessageBytes &&
+                  kHeaderBytes + sizeof(Refused) <= kMaxMessageBytes,
               "the packed form is no longer than the struct");
 
 template <typename Message>

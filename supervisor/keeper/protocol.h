@@ -25,32 +25,41 @@
 
 #include "base/exit_status.h"
 #include "base/ids.h"
+#include "base/tcp_address.h"
 #include "base/time.h"
 
 namespace oxherd::keeper {
 
 // Raised when a message changes its meaning. A reader refuses other versions.
-constexpr std::uint16_t kProtocolVersion = 1;
+constexpr std::uint16_t kProtocolVersion = 2;
 constexpr std::size_t kMaxMessageBytes = 256;
 constexpr std::size_t kMaxNameBytes = 64;
+// "SERVICE\nADDRESS\nNUMBER", also with the longest path of a Unix socket.
+constexpr std::size_t kMaxHeldNameBytes = 192;
 // Descriptors that one Spawn can bring: the plan, and what the child gets or the keeper holds.
 constexpr std::size_t kMaxAttached = 8;
 
-// A short text that lives in the message: the name of a service or of a held descriptor.
-class Name {
+// A short text that lives in the message.
+template <std::size_t kMost>
+class ShortText {
  public:
-  constexpr Name() = default;
-  // Longer texts are cut at kMaxNameBytes; whoever makes names checks their length before.
-  constexpr explicit Name(std::string_view text) {
-    for (const char c : text.substr(0, kMaxNameBytes)) bytes_[size_++] = c;
+  static_assert(kMost <= 255);
+  constexpr ShortText() = default;
+  // Longer texts are cut at the bound; whoever makes names checks their length before.
+  constexpr explicit ShortText(std::string_view text) {
+    for (const char c : text.substr(0, kMost)) bytes_[size_++] = c;
   }
   [[nodiscard]] constexpr std::string_view text() const { return {bytes_.data(), size_}; }
-  friend constexpr bool operator==(const Name& a, const Name& b) { return a.text() == b.text(); }
+  friend constexpr bool operator==(const ShortText& a, const ShortText& b) {
+    return a.text() == b.text();
+  }
 
  private:
-  std::array<char, kMaxNameBytes> bytes_{};
+  std::array<char, kMost> bytes_{};
   std::uint8_t size_ = 0;
 };
+using Name = ShortText<kMaxNameBytes>;          // of a service
+using HeldName = ShortText<kMaxHeldNameBytes>;  // of a held descriptor
 
 enum class ProcessKind : std::uint8_t { kInstance, kHook, kCheck };
 
@@ -150,13 +159,13 @@ struct Ack {
 // Keeps the attached descriptor under a name until Drop, across daemons. A name that is held
 // already gets the new descriptor.
 struct Hold {
-  Name name;
+  HeldName name;
 
   friend bool operator==(const Hold&, const Hold&) = default;
 };
 
 struct Drop {
-  Name name;
+  HeldName name;
 
   friend bool operator==(const Drop&, const Drop&) = default;
 };
@@ -205,6 +214,7 @@ struct Hello {
   std::uint32_t daemon_number = 0;  // 1 for the keeper's first daemon
   bool use_image = true;            // false: crashed too often, start from the world and state.json
   std::uint8_t terminations = 0;    // SIGTERM and SIGINT so far: 1 = stop everything, 2 = at once
+  Name listen_socket{};  // OXHERD_LISTEN_SOCKET for children; empty: there is none
 
   friend bool operator==(const Hello&, const Hello&) = default;
 };
@@ -303,7 +313,7 @@ struct WorldRecord {
 
 // One held descriptor, attached.
 struct WorldHeld {
-  Name name;
+  HeldName name;
 
   friend bool operator==(const WorldHeld&, const WorldHeld&) = default;
 };
@@ -327,7 +337,7 @@ struct Beat {
 struct Refused {
   std::uint8_t request = 0;  // index in Request; 255 for a message that cannot be read
   Token token;
-  Name name;
+  HeldName name;
   std::int32_t error_number = 0;
 
   friend bool operator==(const Refused&, const Refused&) = default;
@@ -347,9 +357,36 @@ struct NewControlSocket {
   friend bool operator==(const NewControlSocket&, const NewControlSocket&) = default;
 };
 
+// The process has got this held socket through the preload library, for the first time. (What it
+// took by LISTEN_FDS is not seen.) Some may be left out: of one process the first
+// kMaxListenNews alone are said, and none that were due when the daemon died.
+struct ListenTaken {
+  Token token;
+  HeldName name;
+
+  friend bool operator==(const ListenTaken&, const ListenTaken&) = default;
+};
+
+enum class ListenMismatch : std::uint8_t {
+  kFamily,  // an IPv4 program, an IPv6 socket
+  kWidth,   // the socket is open to more clients than it asked for, or to others
+};
+// The process wanted to bind a listed port and may not have what is held: its bind(2) fails with
+// EADDRNOTAVAIL. Said as ListenTaken is.
+struct ListenRefused {
+  Token token;
+  ListenMismatch why = ListenMismatch::kFamily;
+  TcpAddress asked;
+
+  friend bool operator==(const ListenRefused&, const ListenRefused&) = default;
+};
+// ListenTaken and ListenRefused that are said of one process.
+constexpr std::size_t kMaxListenNews = 8;
+
 // The order is part of the protocol: append only.
-using Report = std::variant<Hello, Started, SpawnFailed, Exited, Gone, KillFired, WorldRecord,
-                            WorldHeld, WorldEnd, Beat, Refused, Stray, NewControlSocket>;
+using Report =
+    std::variant<Hello, Started, SpawnFailed, Exited, Gone, KillFired, WorldRecord, WorldHeld,
+                 WorldEnd, Beat, Refused, Stray, NewControlSocket, ListenTaken, ListenRefused>;
 
 using MessageBuffer = std::array<std::byte, kMaxMessageBytes>;
 

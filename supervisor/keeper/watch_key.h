@@ -16,6 +16,7 @@ struct WatchKey {
     kDaemonStart,   // the report pipe of a daemon
     kProcessStart,  // the report pipe of the process at `place`
     kCgroup,        // cgroup.events of the process at `place`
+    kFetchSocket,   // where preload libraries ask for listening sockets
   };
 
   Kind kind = Kind::kSignals;

@@ -1,12 +1,15 @@
-// Fuzzes what the keeper reads from the daemon: messages and plans. A message that is accepted is
-// said again without loss; a plan that is accepted can be read to its last member.
+// Fuzzes what the keeper reads: messages and plans of the daemon, fetches of anybody. A message
+// that is accepted is said again without loss; a plan that is accepted can be read to its last
+// member.
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/check.h"
+#include "keeper/fetch.h"
 #include "keeper/plan.h"
 #include "keeper/protocol.h"
 
@@ -50,5 +53,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   FuzzMessage<Request>(bytes, DecodeRequest);
   FuzzMessage<Report>(bytes, DecodeReport);
   FuzzPlan(bytes);
+  if (const auto fetch = ParseFetchRequest(bytes)) {
+    OXHERD_CHECK(fetch->token.is_set() && fetch->asked.port != 0, "a fetch that says nothing");
+    OXHERD_CHECK(FitOf(fetch->asked, fetch->asked) != Fit::kOtherPort, "its own port is another");
+  }
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  OXHERD_CHECK(!IsSocketOf(text, "api", 1) || text.starts_with("api\n"), "a name of another");
   return 0;
 }

@@ -279,22 +279,22 @@ TEST_CASE("two terminations while the daemon only crashes end everything") {
 TEST_CASE("held descriptors survive the daemon, and one too many is refused") {
   Desk desk;
   desk.WithDaemon();
-  desk.book.OnRequest(Hold{Name("image")}, desk.now);
-  desk.book.OnRequest(Hold{Name("3000")}, desk.now);
+  desk.book.OnRequest(Hold{HeldName("image")}, desk.now);
+  desk.book.OnRequest(Hold{HeldName("3000")}, desk.now);
   CHECK(desk.Effects() ==
         std::vector<Effect>{HoldDescriptor{.place = 0}, HoldDescriptor{.place = 1}});
-  desk.book.OnRequest(Hold{Name("4000")}, desk.now);
+  desk.book.OnRequest(Hold{HeldName("4000")}, desk.now);
   CHECK(desk.Effects().empty());
   const auto refused = Only<Refused>(desk.Reports());
   REQUIRE(refused.size() == 1);
   CHECK(refused[0].error_number == ENOSPC);
-  CHECK(refused[0].name == Name("4000"));
-  desk.book.OnRequest(Drop{Name("image")}, desk.now);
+  CHECK(refused[0].name == HeldName("4000"));
+  desk.book.OnRequest(Drop{HeldName("image")}, desk.now);
   CHECK(desk.Effects() == std::vector<Effect>{DropDescriptor{.place = 0}});
   desk.NewDaemon();
   desk.book.OnRequest(World{}, desk.now);
   const std::vector<Report> world = desk.Reports();
-  CHECK(Only<WorldHeld>(world) == std::vector{WorldHeld{Name("3000")}});
+  CHECK(Only<WorldHeld>(world) == std::vector{WorldHeld{HeldName("3000")}});
   CHECK(Only<WorldEnd>(world).at(0).held == 1);
 }
 

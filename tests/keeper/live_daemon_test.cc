@@ -37,7 +37,7 @@ TEST_CASE("a killed daemon is replaced in under 200 ms, and the new one sees all
                                              "last words", "then", "exit", "9"});
   run.Await<Started>();
   const Instant kill_at = os::Now() + Seconds(60);
-  run.Send(Hold{Name("3000")}, std::array{output.get()});
+  run.Send(Hold{HeldName("3000")}, std::array{output.get()});
   run.Send(Stop{Token(1), 0, Scope::kGroup, kill_at});
   REQUIRE(::ftruncate(run.image(), 4096) == 0);
 

@@ -50,7 +50,7 @@ TEST_CASE("a child has the descriptors of its map and no others") {
   REQUIRE(::pipe2(held.data(), O_CLOEXEC) == 0);
   const os::Fd held_read(held[0]);
   const os::Fd held_write(held[1]);
-  run.Send(Hold{Name("3000")}, std::array{held[0]});
+  run.Send(Hold{HeldName("3000")}, std::array{held[0]});
   Plan plan = run.PlanFor(Token(1), {"print-fds"});
   plan.descriptors.push_back({.target = 3,
                               .source = MappedDescriptor::Source::kHeld,
@@ -205,7 +205,7 @@ TEST_CASE("what is no request is answered, and the keeper goes on") {
     run.Send(Upgrade{});
     CHECK(run.Await<Refused>().error_number == ENOSYS);
   }
-  run.Send(Hold{Name("nothing attached")});
+  run.Send(Hold{HeldName("nothing attached")});
   CHECK(run.Await<Refused>().error_number == EMFILE);
   const std::string nonsense = "this is no message";
   run.SendRaw(nonsense);

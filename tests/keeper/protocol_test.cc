@@ -31,8 +31,8 @@ std::vector<Request> AllRequests() {
           Kill{Token(2)},
           Signal{.token = Token(3), .signal = 10, .scope = Scope::kGroup},
           Ack{Token(4)},
-          Hold{Name("image")},
-          Drop{Name("3000")},
+          Hold{HeldName("image")},
+          Drop{HeldName("3000")},
           World{},
           BeatAnswer{41},
           Upgrade{},
@@ -61,19 +61,24 @@ std::vector<Report> AllReports() {
             .keeper = Pid(1),
             .daemon_number = 2,
             .use_image = false,
-            .terminations = 1},
+            .terminations = 1,
+            .listen_socket = Name("oxherd-listen-1:2")},
       Started{.token = Token(1), .pid = Pid(5), .in_cgroup = true, .at = InstantFromNanoseconds(8)},
       SpawnFailed{.token = Token(1), .stage = Stage::kExec, .error_number = 2},
       Exited{.token = Token(1), .record = exit},
       Gone{.token = Token(1), .at = InstantFromNanoseconds(3)},
       KillFired{.token = Token(1), .at = InstantFromNanoseconds(2)},
       record,
-      WorldHeld{Name("3000")},
+      WorldHeld{HeldName("3000")},
       WorldEnd{.records = 1, .held = 2, .highest = Token(3)},
       Beat{8},
-      Refused{.request = 5, .token = Token(1), .name = Name("n"), .error_number = 28},
+      Refused{.request = 5, .token = Token(1), .name = HeldName("n"), .error_number = 28},
       Stray{Pid(12)},
-      NewControlSocket{}};
+      NewControlSocket{},
+      ListenTaken{.token = Token(4), .name = HeldName(std::string(kMaxHeldNameBytes, 'h'))},
+      ListenRefused{.token = Token(5),
+                    .why = ListenMismatch::kWidth,
+                    .asked = {.family = TcpAddress::Family::kIpv6, .port = 3000, .host = {1, 2}}}};
 }
 
 TEST_CASE("every message comes back as it went in") {
@@ -136,6 +141,11 @@ Plan FullPlan() {
                        .source = MappedDescriptor::Source::kHeld,
                        .open = MappedDescriptor::Open::kAsItIs,
                        .attached = 0,
+                       .name = "3000"},
+                      {.target = 200,
+                       .source = MappedDescriptor::Source::kHeld,
+                       .open = MappedDescriptor::Open::kListening,
+                       .attached = 0,
                        .name = "3000"}};
   plan.limits = {{.resource = 7, .soft = 1024, .hard = ~0ULL}};
   plan.identity = Identity{.uid = 1000, .gid = 1001, .groups = {4, 5}};
@@ -144,6 +154,7 @@ Plan FullPlan() {
   plan.oom_score_adj = 100;
   plan.cgroup = "api.0";
   plan.no_new_privs = true;
+  plan.listen = ListenGrant{.number = 513, .secret = {9, 8, 7}};
   return plan;
 }
 
@@ -166,7 +177,7 @@ TEST_CASE("a plan is read where it lies, complete") {
   CHECK(std::vector<std::string>(environment.begin(), environment.end()) == FullPlan().environment);
   std::vector<PlanView::Descriptor> descriptors(view->descriptor_count());
   view->Descriptors(descriptors);
-  REQUIRE(descriptors.size() == 2);
+  REQUIRE(descriptors.size() == 3);
   CHECK(descriptors[0].open == MappedDescriptor::Open::kReadWrite);
   CHECK(descriptors[1].name == "3000");
   std::vector<std::uint32_t> groups(view->group_count());
@@ -181,6 +192,8 @@ TEST_CASE("a plan is read where it lies, complete") {
   CHECK(view->nice() == -5);
   CHECK(view->oom_score_adj() == 100);
   CHECK(view->no_new_privs());
+  CHECK(descriptors[2].open == MappedDescriptor::Open::kListening);
+  CHECK(view->listen() == FullPlan().listen);
 }
 
 TEST_CASE("a plan that is cut, lengthened or spoiled is refused or read whole, never worse") {
@@ -216,6 +229,7 @@ TEST_CASE("a plan without a program, without arguments, or too large is refused"
 
 TEST_CASE("a name is cut at its bound") {
   CHECK(Name(std::string(100, 'n')).text() == std::string(kMaxNameBytes, 'n'));
+  CHECK(HeldName(std::string(300, 'n')).text() == std::string(kMaxHeldNameBytes, 'n'));
 }
 
 }  // namespace
