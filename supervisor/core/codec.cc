@@ -101,7 +101,7 @@ constexpr auto kLast<Order> = Order::kAtOnce;
 template <>
 constexpr auto kLast<Stopping::Phase> = Stopping::Phase::kPostStop;
 template <>
-constexpr auto kLast<After> = After::kCrash;
+constexpr auto kLast<After> = After::kAgain;
 template <>
 constexpr auto kLast<Wish> = Wish::kStopped;
 template <>

@@ -75,7 +75,7 @@ void Fields(auto& archive, Like<Failed> auto& x) { archive(x.retry_at); }
 void Fields(auto& /*archive*/, Like<Stopped> auto& /*x*/) {}
 void Fields(auto& archive, Like<Instance> auto& x) {
   archive(x.generation, x.state, x.crashes, x.text_busy, x.restarts, x.was_ready, x.state_since,
-          x.first_crash, x.failure, x.last_exit, x.socket, x.taken_out);
+          x.first_crash, x.failure, x.last_exit, x.socket, x.taken_out, x.out_until, x.out_watched);
 }
 
 // ---- services
@@ -95,8 +95,8 @@ void Fields(auto& archive, Like<LastReload> auto& x) {
   archive(x.target, x.succeeded, x.ended, x.failure);
 }
 void Fields(auto& archive, Like<Pool> auto& x) {
-  archive(x.address, x.width, x.asked, x.awaited, x.shared, x.was_ready, x.order, x.places,
-          x.stale);
+  archive(x.address, x.width, x.asked, x.awaited, x.shared, x.was_ready, x.order, x.places, x.stale,
+          x.steered);
 }
 void Fields(auto& archive, Like<SocketQueue> auto& x) { archive(x.sweep_at, x.quiet_at); }
 void Fields(auto& archive, Like<Traffic> auto& x) { archive(x.pools, x.queues, x.ipv4_only); }

@@ -81,6 +81,7 @@ void AfterStep(Context& context, Service& service, SlotIndex index, Which which,
   Slot& slot = service.slots[index];
   Instance& instance = Get(slot, which);
   UpdateReached(slot, instance, which);
+  if (instance.kind() == StateKind::kStopped) instance.socket.reset();
   RememberReady(service, instance);
   if (before != StateKind::kUnhealthy && instance.kind() == StateKind::kUnhealthy) {
     HoldBackIfAllAreBad(service, context.now);

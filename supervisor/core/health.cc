@@ -28,7 +28,8 @@ void AskIfDue(Instance& instance, InstanceContext& context) {
   context.actions.push_back(action::Probe{.token = instance.token(),
                                           .instance = context.id,
                                           .generation = instance.generation,
-                                          .check = check});
+                                          .check = check,
+                                          .socket = instance.socket});
 }
 
 std::optional<InstanceEvent> Judge(Instance& instance, ProbeOutcome outcome,
@@ -46,7 +47,8 @@ std::optional<InstanceEvent> Judge(Instance& instance, ProbeOutcome outcome,
   const bool good = outcome == ProbeOutcome::kGood;
   const bool counts = ready ? !good : good;  // Ready counts failures, the others successes
   probing->streak = counts ? static_cast<std::uint16_t>(probing->streak + 1) : std::uint16_t{0};
-  const std::uint16_t enough = ready ? policy.unhealthy_threshold : policy.healthy_threshold;
+  std::uint16_t enough = ready ? policy.unhealthy_threshold : policy.healthy_threshold;
+  if (starting && policy.ready_by == ReadyBy::kListen) enough = 1;  // it has accepted
   if (probing->streak < enough) return std::nullopt;
   probing->streak = 0;
   if (starting) return on::Proof{};

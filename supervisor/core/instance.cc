@@ -13,6 +13,9 @@ using Tell = action::Tell;
 }  // namespace
 
 bool Step(Instance& instance, const InstanceEvent& event, InstanceContext& context) {
+  if (std::holds_alternative<on::Due>(event) && instance.out_until <= context.now) {
+    instance.out_until = kNever;  // what is still under way is cut off when it is told to stop
+  }
   const Cell& cell = kInstanceTable[instance.state.index()][event.index()];
   if (cell.kind == Cell::Kind::kIgnored) return false;
   // Told to go while its tree is not empty: gone without an exit means nobody saw how.
@@ -97,7 +100,7 @@ Instant Instance::deadline() const {
     Instant operator()(const Failed& s) const { return s.retry_at; }
     Instant operator()(const Stopped&) const { return kNever; }
   };
-  return std::visit(Visitor{}, state);
+  return std::min(out_until, std::visit(Visitor{}, state));
 }
 
 }  // namespace oxherd

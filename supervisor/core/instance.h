@@ -45,6 +45,7 @@ struct Probing {
 enum class After : std::uint8_t {
   kStopped,  // Stopped; what the slot wants then decides whether a new instance is started in it
   kCrash,    // as restart policy and crash count say
+  kAgain,    // started again at once, and nothing is counted
 };
 
 // Whether a start waits for the service's dependencies (a command, a boot) or not (a crash).
@@ -156,6 +157,8 @@ struct Instance {
   std::optional<ExitStatus> last_exit{};
   std::optional<SocketNumber> socket{};  // with `listen`: through crashes, until it has left
   bool taken_out = false;                // of traffic, by a person
+  Instant out_until = kNever;            // taken out: what is under way is waited for until then
+  bool out_watched = false;              // WatchDrain was said
 
   [[nodiscard]] StateKind kind() const { return static_cast<StateKind>(state.index()); }
   // The process this instance has now, or null. None in Stopping::Phase::kPostStop: it is gone.
@@ -206,11 +209,21 @@ struct Gone {};       // its whole tree is empty
 struct KillFired {};  // the keeper carried out kill_at
 struct HookDone {};   // the hook this state waits for has ended, one way or another
 struct Due {};        // its deadline has passed
+struct Drained {};    // nothing of it is under way any more
+struct NoSockets {    // its pools cannot be opened
+  Failure failure;
+};
+struct Refused {  // it asked for an address that its pools do not give
+  enum class Then : std::uint8_t { kFails, kTryAgain };
+  Then then = Then::kFails;
+  Failure failure;
+};
 }  // namespace on
 
-using InstanceEvent = std::variant<on::Start, on::Stop, on::Turn, on::Retire, on::Undrain,
-                                   on::Proof, on::Bad, on::Good, on::Started, on::SpawnFailed,
-                                   on::Exit, on::Gone, on::KillFired, on::HookDone, on::Due>;
+using InstanceEvent =
+    std::variant<on::Start, on::Stop, on::Turn, on::Retire, on::Undrain, on::Proof, on::Bad,
+                 on::Good, on::Started, on::SpawnFailed, on::Exit, on::Gone, on::KillFired,
+                 on::HookDone, on::Due, on::Drained, on::NoSockets, on::Refused>;
 
 enum class InstanceEventKind : std::uint8_t {
   kStart,
@@ -228,6 +241,9 @@ enum class InstanceEventKind : std::uint8_t {
   kKillFired,
   kHookDone,
   kDue,
+  kDrained,
+  kNoSockets,
+  kRefused,
 };
 constexpr std::size_t kInstanceEventCount = std::variant_size_v<InstanceEvent>;
 [[nodiscard]] std::string_view Name(InstanceEventKind kind);  // "start"

@@ -50,7 +50,8 @@ InstanceState Machine::EnterStarting() {
   context_.actions.push_back(action::Spawn{.token = token,
                                            .instance = context_.id,
                                            .generation = self_.generation,
-                                           .kind = ProcessKind::kInstance});
+                                           .kind = ProcessKind::kInstance,
+                                           .socket = self_.socket});
   Say(Tell::Kind::kSpawning, token);
   return starting;
 }
@@ -69,6 +70,8 @@ InstanceState Machine::FreshStart() {
   self_.crashes = 0;
   self_.text_busy = 0;
   self_.failure = {};
+  self_.taken_out = false;
+  self_.out_until = kNever;
   Waiting waiting{.delay_until = kNever, .order = Order::kAfterDependencies};
   if (policy().start_delay > Millis(0)) waiting.delay_until = now() + policy().start_delay;
   return waiting;
@@ -106,14 +109,17 @@ InstanceState Machine::SendSignal(const Process& process, After after) {
 
 InstanceState Machine::EnterDraining(const Process& process, Instant ready_since,
                                      Instant not_before) {
-  if (not_before <= now()) {
-    return BeginStop(process, on::Stop::How::kInTime, After::kStopped);
-  }
-  Say(Tell::Kind::kDraining, process.token, MillisBetween(now(), not_before));
+  // In traffic, requests are under way: they are waited for, but not for ever.
+  const bool in_traffic = self_.socket.has_value();
+  const Instant until = in_traffic ? std::max(not_before, now() + policy().drain_max) : not_before;
+  if (until <= now()) return BeginStop(process, on::Stop::How::kInTime, After::kStopped);
+  Say(Tell::Kind::kDraining, process.token, MillisBetween(now(), until));
   return Draining{.process = process,
                   .ready_since = ready_since,
-                  .until = not_before,
-                  .not_before = not_before};
+                  .until = until,
+                  .not_before = not_before,
+                  .drained = !in_traffic,
+                  .watched = !in_traffic};
 }
 
 InstanceState Machine::KillNow(const Process& process, After after, bool asked_to_stop) {
@@ -200,6 +206,9 @@ InstanceState Machine::TreeGone(const Process& process, After after, bool asked_
 
 InstanceState Machine::Finish(const Process& process, After after) {
   if (after == After::kCrash) return AfterCrash(process);
+  if (after == After::kAgain && context_.wanted) {
+    return Waiting{.delay_until = kNever, .order = Order::kAtOnce};
+  }
   Say(Tell::Kind::kStopped, {}, MillisBetween(self_.state_since, now()));
   return Stopped{};
 }
@@ -220,6 +229,9 @@ InstanceState Machine::AfterCrash(const Process& process) {
     Say(Tell::Kind::kDone, {}, MillisBetween(process.spawned_at, now()));
     return Exited{};
   }
+  const bool is_refused = self_.failure.kind == Failure::Kind::kBindFamily ||
+                          self_.failure.kind == Failure::Kind::kBindWidth;
+  if (is_refused && !self_.was_ready) return GiveUp();  // it would ask for the same again
   if (!IsToStartAgain()) {
     Say(Tell::Kind::kDone, {}, MillisBetween(process.spawned_at, now()));
     return Exited{};
@@ -263,6 +275,7 @@ State WithPid(State state, Pid pid) {
 
 InstanceState Machine::On(const Waiting& state, const InstanceEvent& event) {
   if (As<on::Stop>(event)) return Stopped{};
+  if (const auto* none = As<on::NoSockets>(event)) return StayDown(*none);
   // on::Due: the delay is over; who checks dependencies and bounds calls Launch().
   Waiting next = state;
   if (next.delay_until <= now()) next.delay_until = kNever;
@@ -284,6 +297,8 @@ InstanceState Machine::On(const Starting& state, const InstanceEvent& event) {
     if (policy().ready_by == ReadyBy::kUptime) next.proven_at = now() + policy().min_uptime;
     if (policy().ready_by == ReadyBy::kHealth) {
       next.probing.next = now() + policy().health_initial_delay;
+    } else if (policy().ready_by == ReadyBy::kListen) {
+      next.probing.next = now();
     }
     Say(Tell::Kind::kStarted, state.process.token, 0, started->pid.number());
     return next;
@@ -292,6 +307,7 @@ InstanceState Machine::On(const Starting& state, const InstanceEvent& event) {
   if (const auto* exit = As<on::Exit>(event)) {
     return MainExited(state.process, exit->status, false, {});
   }
+  if (const auto* refused = As<on::Refused>(event)) return Refuse(state.process, *refused);
   // on::Due
   if (state.proven_at <= now()) return EnterReady(state.process);
   if (state.ready_by > now()) return state;  // the deadline was the health question's
@@ -367,7 +383,13 @@ InstanceState Machine::On(const Draining& state, const InstanceEvent& event) {
     return ready;
   }
   if (const auto* exit = As<on::Exit>(event)) return RestRemoved(state.process, exit->status);
-  if (state.until > now()) return state;
+  if (As<on::Drained>(event) && state.not_before > now()) {
+    Draining next = state;
+    next.drained = true;
+    next.until = state.not_before;
+    return next;
+  }
+  if (As<on::Due>(event) && state.until > now()) return state;
   return BeginStop(state.process, on::Stop::How::kInTime, After::kStopped);
 }
 

@@ -49,6 +49,8 @@ class Machine {
   InstanceState SpawnFailed(const Process& process, const on::SpawnFailed& failure);
   InstanceState TreeGone(const Process& process, After after, bool asked_to_stop);
   InstanceState Finish(const Process& process, After after);
+  InstanceState StayDown(const on::NoSockets& none);
+  InstanceState Refuse(const Process& process, const on::Refused& refused);
   [[nodiscard]] bool IsToStartAgain() const;
   InstanceState AfterCrash(const Process& process);
   InstanceState GiveUp();

@@ -6,6 +6,8 @@
 #include "core/request.h"
 #include "core/rollout.h"
 #include "core/start_order.h"
+#include "core/steering.h"
+#include "core/traffic.h"
 
 namespace oxherd {
 namespace {
@@ -90,6 +92,7 @@ void ReconcileService(Context& context, Service& service) {
   SettleSlots(context, service);
   AdvanceRollout(context, service);
   ReplaceUnhealthy(context, service);
+  SettlePools(context, service);
   if (service.deadline() <= context.now) context.Touch(service);
 }
 
@@ -107,8 +110,9 @@ void Reconcile(Context& context) {
     LaunchWaiting(context);
     AdvanceRequests(context);
     if (!context.touched.empty() || context.starts_may_go) continue;
-    if (!ForgetDeleted(context)) return;
+    if (!ForgetDeleted(context)) break;
   }
+  SteerAll(context);
 }
 
 void TouchDue(Context& context) {

@@ -144,6 +144,15 @@ bool Holds(const Service& service, const RequestItem& item, event::Request::Unti
   return false;
 }
 
+// Out of traffic, and nothing of it under way; or it is gone.
+void EvaluateDrain(RequestItem& item, const Service& service) {
+  bool waits = false;
+  ForEachInstance(service, item, [&](const Instance& instance) {
+    waits |= instance.token() == item.limit && instance.out_until != kNever;
+  });
+  if (!waits) End(item, Outcome::kDone);
+}
+
 void EvaluateItem(const State& state, const RequestRecord& record, RequestItem& item) {
   const Service* service = state.Find(item.service);
   if (service == nullptr) {
@@ -167,9 +176,10 @@ void EvaluateItem(const State& state, const RequestRecord& record, RequestItem& 
     case Verb::kShutdown:
     case Verb::kBoot:
     case Verb::kReplace:
-    case Verb::kDrain:
     case Verb::kResume:
       return;
+    case Verb::kDrain:
+      return EvaluateDrain(item, *service);
   }
 }
 
@@ -252,6 +262,17 @@ void NoteFailedStart(Context& context, const Service& service, const Instance& i
       if (item.slot && *item.slot != instance.failure.slot) continue;
       if (instance.failure.token < item.limit) continue;  // a process from before the restart
       End(item, Outcome::kFailed, instance.failure);
+    }
+  }
+}
+
+void NoteReplacementFailed(Context& context, const Service& service, SlotIndex slot,
+                           const Failure& failure) {
+  for (RequestRecord& record : context.state.requests) {
+    for (RequestItem& item : record.items) {
+      if (item.service != service.name || item.verb != Verb::kRestart) continue;
+      if (item.slot != slot || item.outcome != Outcome::kRunning) continue;
+      End(item, Outcome::kFailed, failure);
     }
   }
 }

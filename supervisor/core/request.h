@@ -22,4 +22,8 @@ void NoteFailedStart(Context& context, const Service& service, const Instance& i
 void NoteRolloutEnd(Context& context, const Service& service, Generation target, Outcome outcome,
                     const Failure& failure);
 
+// The replacement of one instance has failed: whoever asked for it is told, the old one stays.
+void NoteReplacementFailed(Context& context, const Service& service, SlotIndex slot,
+                           const Failure& failure);
+
 }  // namespace oxherd

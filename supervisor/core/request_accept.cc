@@ -8,6 +8,7 @@
 #include "core/request.h"
 #include "core/rollout.h"
 #include "core/start_order.h"
+#include "core/traffic.h"
 
 namespace oxherd {
 namespace {
@@ -145,6 +146,10 @@ void StartWhatIsDown(Context& context, Service& service, const RequestItem& item
     if (kind == StateKind::kExited || kind == StateKind::kFailed) slot.reached = Reached::kNothing;
     // What is stopped starts anew, in the generation and number that are wanted now.
     if (kind == StateKind::kStopped) continue;
+    if (kind == StateKind::kDraining && !slot.replacement) {  // stopped alone, a moment ago
+      StepInstance(context, service, static_cast<SlotIndex>(i), Which::kCurrent, on::Undrain{});
+      continue;
+    }
     StepInstance(context, service, static_cast<SlotIndex>(i), Which::kCurrent, on::Start{});
   }
   context.starts_may_go = true;
@@ -200,7 +205,14 @@ void AcceptStop(Context& context, RequestRecord& record, const Target& target,
   context.actions.push_back(action::SaveWishes{});
   if (target.slot && *target.slot < service->slots.size()) {
     service->slots[*target.slot].wish = Wish::kStopped;
-    StepInstance(context, *service, *target.slot, Which::kCurrent, on::Stop{how});
+    const Instance& current = service->slots[*target.slot].current;
+    const bool drains = how == on::Stop::How::kInTime && IsInTraffic(current) &&
+                        !service->slots[*target.slot].replacement && OthersServe(*service, current);
+    if (drains) {
+      StepInstance(context, *service, *target.slot, Which::kCurrent, on::Retire{context.now});
+    } else {
+      StepInstance(context, *service, *target.slot, Which::kCurrent, on::Stop{how});
+    }
     if (service->slots[*target.slot].replacement) {
       StepInstance(context, *service, *target.slot, Which::kReplacement, on::Stop{how});
     }
@@ -244,6 +256,9 @@ void RestartInstance(Context& context, Service& service, RequestItem& item) {
     item = FailedItem(item.service, Verb::kRestart, Failure::Kind::kAborted, Verb::kStop);
   } else {
     service.slots[slot].wish = Wish::kRunning;
+    // In traffic it is replaced beside itself.
+    const bool beside = IsInTraffic(service.slots[slot].current) && service.may_replace();
+    if (beside) return RequestReplacement(context, service, Cause::kRoutine, slot);
     StepInstance(context, service, slot, Which::kCurrent, on::Stop{});
   }
 }
@@ -426,8 +441,16 @@ void AcceptVerb(Context& context, const event::Request& request, RequestRecord& 
     case Verb::kNone:
     case Verb::kBoot:
     case Verb::kReplace:
+      return;
     case Verb::kDrain:
     case Verb::kResume:
+      for (const Target& target : targets) {
+        if (request.verb == Verb::kResume) {
+          AcceptResume(context, record, target.service, target.slot);
+        } else {
+          AcceptDrain(context, record, target.service, target.slot, request.forced);
+        }
+      }
       return;
   }
 }

@@ -17,4 +17,10 @@ void BeginItem(Context& context, RequestItem& item);
 // True if every slot the item is about is up: Ready, or ended as it should.
 [[nodiscard]] bool IsUp(const Service& service, const RequestItem& item);
 
+// drain, resume: one instance out of traffic by hand, and back.
+void AcceptDrain(Context& context, RequestRecord& record, const std::string& name,
+                 std::optional<SlotIndex> slot, bool forced);
+void AcceptResume(Context& context, RequestRecord& record, const std::string& name,
+                  std::optional<SlotIndex> slot);
+
 }  // namespace oxherd

@@ -7,6 +7,7 @@
 #include "core/rollout.h"
 #include "core/start_order.h"
 #include "core/supervisor.h"
+#include "core/traffic.h"
 
 namespace oxherd {
 namespace {
@@ -185,10 +186,10 @@ InstanceState AdoptedState(const WorldRecord& record, const Policy& policy, Inst
                     .probing = {}};
   if (policy.ready_by == ReadyBy::kUptime) {
     starting.proven_at = std::max(now, record.spawned_at + policy.min_uptime);
-  } else if (policy.ready_by == ReadyBy::kHealth) {
+  } else if (policy.ready_by == ReadyBy::kHealth || policy.ready_by == ReadyBy::kListen) {
     starting.probing.next = now;
-  } else if (policy.ready_by == ReadyBy::kLog) {
-    starting.proven_at = now;  // the line was printed to a daemon that is no more
+  } else if (policy.ready_by == ReadyBy::kLog || policy.ready_by == ReadyBy::kNotify) {
+    starting.proven_at = now;  // it was said to a daemon that is no more
   }
   return starting;
 }
@@ -217,6 +218,7 @@ void Adopt(Context& context, const WorldRecord& record) {
   const bool known = service->Find(record.generation) != nullptr;
   service->last_generation = std::max(service->last_generation, record.generation);
   Instance adopted{.generation = known ? record.generation : service->generation};
+  adopted.socket = record.socket;
   adopted.state = AdoptedState(record, service->policy(adopted.generation), context.now);
   adopted.state_since = context.now;
   const bool taken = slot.current.is_occupied();
@@ -281,6 +283,7 @@ void Restore(State& state, const World& world, Instant now, Actions& actions) {
     state.next_token = std::max(state.next_token, record.token.Next());
   }
   const Token limit = state.next_token;
+  for (Service& service : state.services) RejoinTraffic(context, service);
   std::vector<const WorldRecord*> unknown;
   for (const WorldRecord& record : world) {
     if (!IsKnown(state, record.token)) unknown.push_back(&record);

@@ -8,6 +8,7 @@
 #include "core/rollout_slot.h"
 #include "core/start_order.h"
 #include "core/supervisor.h"
+#include "core/traffic.h"
 
 namespace oxherd {
 namespace {
@@ -18,13 +19,14 @@ using Progress = Rollout::Progress;
 
 void Begin(Context& context, Service& service, Generation target) {
   const Policy& policy = service.policy(target);
-  const bool oneshot = policy.type == ServiceType::kOneshot;
+  const bool changes_hands = ChangesHands(service, service.generation, target);
+  const bool stop_first = policy.type == ServiceType::kOneshot || changes_hands;
   service.rollout =
       Rollout{.cause = Cause::kPerson,
               .phase = Phase::kForward,
               .from = service.generation,
               .target = target,
-              .strategy = oneshot ? ReloadStrategy::kStopFirst : policy.reload_strategy,
+              .strategy = stop_first ? ReloadStrategy::kStopFirst : policy.reload_strategy,
               .slots = std::vector<Progress>(
                   std::max<std::size_t>(service.slots.size(), policy.instances), Progress::kTodo),
               .failure = {},
@@ -32,12 +34,25 @@ void Begin(Context& context, Service& service, Generation target) {
               .settle_at = kNever,
               .began = context.now};
   TellService(context, service, Tell::Kind::kReloadBegun, target);
-  if (policy.has_pre_reload) {
-    service.rollout->phase = Phase::kPreparing;
-    service.rollout->hook = StartServiceHook(context, service, ProcessKind::kPreReload, target,
-                                             policy.pre_reload_timeout);
+  if (changes_hands) {
+    TellService(context, service, Tell::Kind::kStopsFirst, target);
+    std::get<Tell>(context.actions.back()).number = policy.has_listen() ? 1 : 0;
   }
+  service.rollout->phase = Phase::kPreparing;
+  PoolsMayBeOpen(context, service);
   context.Touch(service);
+}
+
+// The last preparation; what can be done before anything has changed.
+void RunPreReload(Context& context, Service& service) {
+  Rollout& rollout = *service.rollout;
+  const Policy& policy = service.policy(rollout.target);
+  if (!policy.has_pre_reload) {
+    rollout.phase = Phase::kForward;
+    return;
+  }
+  rollout.hook = StartServiceHook(context, service, ProcessKind::kPreReload, rollout.target,
+                                  policy.pre_reload_timeout);
 }
 
 // Ends the rollout as it stands; whoever waited for it is told, and the next one begins.
@@ -172,6 +187,13 @@ void StopRestartsOfTarget(Context& context, Service& service) {
   }
 }
 
+// The old instances hold the port together: it is free when all of them are gone.
+int ParallelTurns(const Service& service) {
+  const Rollout& rollout = *service.rollout;
+  if (ChangesHands(service, rollout.from, rollout.target)) return kMaxInstances;
+  return service.policy(rollout.goal()).reload_parallel;
+}
+
 void TakeTurns(Context& context, Service& service, std::size_t count) {
   Rollout& rollout = *service.rollout;
   const auto in_progress = [&] {
@@ -182,7 +204,7 @@ void TakeTurns(Context& context, Service& service, std::size_t count) {
     }
     return busy;
   };
-  const int parallel = service.policy(rollout.goal()).reload_parallel;
+  const int parallel = ParallelTurns(service);
   for (std::size_t i = 0; i < count; ++i) {
     if (rollout.slots[i] != Progress::kTodo) continue;
     if (in_progress() >= parallel) return;
@@ -327,6 +349,7 @@ void NewcomerMayHaveFailed(Context& context, Service& service, SlotIndex slot, W
 
   const Failure failure = Find(service.slots[slot], which)->failure;
   if (rollout.cause != Cause::kPerson) {
+    if (rollout.cause == Cause::kRoutine) NoteReplacementFailed(context, service, slot, failure);
     // Stopped first: there is nothing but the new one, so it lives on by restart policy.
     if (which == Which::kReplacement) {
       RemoveNewcomer(context, service, slot, which);
@@ -368,6 +391,26 @@ void PreReloadEnded(Context& context, Service& service, const Hook& hook) {
     rollout.failure.millis =
         static_cast<std::uint32_t>(service.policy(rollout.target).pre_reload_timeout.count());
   }
+  Finish(context, service, Outcome::kFailed);
+}
+
+void PoolsMayBeOpen(Context& context, Service& service) {
+  if (!service.rollout) return;
+  const Rollout& rollout = *service.rollout;
+  if (rollout.phase != Phase::kPreparing || rollout.hook.is_set()) return;
+  // Those that the old instances hold themselves are opened when these are gone.
+  const bool ready = ChangesHands(service, rollout.from, rollout.target) ||
+                     OpenPools(context, service, rollout.target);
+  if (ready) RunPreReload(context, service);
+}
+
+void PoolsFailed(Context& context, Service& service, const Failure& failure) {
+  if (!service.rollout) return;
+  Rollout& rollout = *service.rollout;
+  if (rollout.phase != Phase::kPreparing || rollout.hook.is_set()) return;
+  const auto addresses = OpenAddresses(service, rollout.target);
+  if (std::ranges::find(addresses, failure.address) == addresses.end()) return;
+  rollout.failure = failure;
   Finish(context, service, Outcome::kFailed);
 }
 

@@ -37,6 +37,11 @@ void NewcomerMayHaveFailed(Context& context, Service& service, SlotIndex slot, W
 // pre_reload_cmd has ended: begin for real, or fail with nothing changed.
 void PreReloadEnded(Context& context, Service& service, const Hook& hook);
 
+// The pools of the target were opened, or one of them was not: begin for real, or fail with nothing
+// changed. Nothing if no rollout waits for them.
+void PoolsMayBeOpen(Context& context, Service& service);
+void PoolsFailed(Context& context, Service& service, const Failure& failure);
+
 // Promotes, removes and starts what can be, in every slot; then takes the rollout, if there is one,
 // as far as it goes now.
 void SettleSlots(Context& context, Service& service);

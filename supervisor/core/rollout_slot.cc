@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/rollout.h"
+#include "core/traffic.h"
 
 namespace oxherd {
 namespace {
@@ -69,6 +70,15 @@ void SendAway(Context& context, Service& service, SlotIndex slot, Which which) {
   } else {
     StepInstance(context, service, slot, which, on::Stop{});
   }
+}
+
+// As SendAway(), but what is under way ends first if others serve meanwhile.
+void LeaveTraffic(Context& context, Service& service, SlotIndex slot) {
+  const Instance& instance = service.slots[slot].current;
+  if (!IsInTraffic(instance) || !OthersServe(service, instance)) {
+    return SendAway(context, service, slot, Which::kCurrent);
+  }
+  StepInstance(context, service, slot, Which::kCurrent, on::Retire{context.now});
 }
 
 // The replacement is Ready: the current one goes, not before the new one has lived long enough.
@@ -242,8 +252,9 @@ Turned TurnSlot(Context& context, Service& service, SlotIndex index) {
   }
   if (IsUnkillable(current)) return Turned::kStuck;
   if (IsLeaving(current)) return Turned::kOk;  // for another reason: its turn is when it is gone
+  if (kind == StateKind::kDraining) return Turned::kOk;  // as if it were stopping
   if (IsStopFirst(service)) {
-    SendAway(context, service, index, Which::kCurrent);
+    LeaveTraffic(context, service, index);
     return Mark(context, service, index, Progress::kInProgress);
   }
   if (kind == StateKind::kStopping || kind == StateKind::kKilling) return Turned::kOk;  // waits
@@ -285,6 +296,7 @@ void ReverseSlot(Context& context, Service& service, SlotIndex index) {
   Progress& progress = rollout.slots[index];
   switch (progress) {
     case Progress::kTodo:
+      if (slot.current.kind() == StateKind::kDraining) KeepCurrent(context, service, index);
       progress = Progress::kDone;
       return;
     case Progress::kDone:
@@ -333,7 +345,9 @@ void RemoveNewcomer(Context& context, Service& service, SlotIndex slot, Which wh
 bool RetireSurplus(Context& context, Service& service, std::size_t count) {
   for (std::size_t i = count; i < service.slots.size(); ++i) {
     const auto slot = static_cast<SlotIndex>(i);
-    SendAway(context, service, slot, Which::kCurrent);
+    if (service.slots[i].current.kind() != StateKind::kDraining) {
+      LeaveTraffic(context, service, slot);
+    }
     if (service.slots[i].replacement) SendAway(context, service, slot, Which::kReplacement);
   }
   while (service.slots.size() > count) {
@@ -385,6 +399,7 @@ void SettleSlots(Context& context, Service& service) {
     if (slot.replacement && slot.current.kind() == StateKind::kStopped) {
       slot.current = std::move(*slot.replacement);
       slot.replacement.reset();
+      slot.socket = slot.current.socket;
       if (slot.current.kind() == StateKind::kFailed) slot.reached = Reached::kNothing;
       context.Touch(service);
     }

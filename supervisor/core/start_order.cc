@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/rollout.h"
+#include "core/traffic.h"
 
 namespace oxherd {
 namespace {
@@ -46,11 +47,15 @@ struct UnderWay {
   int proving = 0;
 };
 
+bool ProvesItself(const Policy& policy) {
+  return policy.ready_by == ReadyBy::kHealth || policy.ready_by == ReadyBy::kNotify;
+}
+
 void Count(const Service& service, const Instance& instance, UnderWay& under_way) {
   const auto* starting = std::get_if<Starting>(&instance.state);
   if (starting == nullptr) return;
   if (!starting->confirmed) ++under_way.unconfirmed;
-  if (service.policy(instance.generation).ready_by == ReadyBy::kHealth) ++under_way.proving;
+  if (ProvesItself(service.policy(instance.generation))) ++under_way.proving;
 }
 
 UnderWay CountStarts(const State& state) {
@@ -62,11 +67,6 @@ UnderWay CountStarts(const State& state) {
     }
   }
   return under_way;
-}
-
-bool DependenciesMet(const State& state, const Service& service) {
-  return std::ranges::all_of(service.waits_for,
-                             [&](const Dependency& need) { return IsMet(state, need); });
 }
 
 // Launches one instance if it may go. False if the bound is reached.
@@ -82,8 +82,9 @@ bool TryLaunch(Context& context, Service& service, SlotIndex slot, Which which,
   }
   const Settings& settings = context.state.settings;
   if (under_way.unconfirmed >= settings.start_parallel) return false;
-  const bool proves = service.policy(instance->generation).ready_by == ReadyBy::kHealth;
+  const bool proves = ProvesItself(service.policy(instance->generation));
   if (proves && under_way.proving >= settings.proving_parallel) return true;
+  if (!TakeSocket(context, service, slot, which)) return true;
   LaunchInstance(context, service, slot, which);
   ++under_way.unconfirmed;
   if (proves) ++under_way.proving;
@@ -91,6 +92,11 @@ bool TryLaunch(Context& context, Service& service, SlotIndex slot, Which which,
 }
 
 }  // namespace
+
+bool DependenciesMet(const State& state, const Service& service) {
+  return std::ranges::all_of(service.waits_for,
+                             [&](const Dependency& need) { return IsMet(state, need); });
+}
 
 bool IsMet(const State& state, const Dependency& dependency) {
   const Service* service = state.Find(dependency.service);

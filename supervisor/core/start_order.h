@@ -13,6 +13,9 @@ namespace oxherd {
 // known or not wanted fulfils nothing.
 [[nodiscard]] bool IsMet(const State& state, const Dependency& dependency);
 
+// Everything that the service waits for has been reached.
+[[nodiscard]] bool DependenciesMet(const State& state, const Service& service);
+
 // The names in an order in which each comes after what it depends on (by the specs given, else by
 // those in the state). Cycles, which config/ refuses, are cut somewhere.
 [[nodiscard]] std::vector<std::string> InDependencyOrder(const State& state,

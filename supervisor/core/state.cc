@@ -40,6 +40,9 @@ Instant Service::deadline() const {
     }
   }
   if (rollout) earliest = std::min(earliest, rollout->settle_at);
+  if (traffic) {
+    for (const SocketQueue& queue : traffic->queues) earliest = std::min(earliest, queue.sweep_at);
+  }
   for (const Hook& hook : hooks) {
     if (!hook.killed) earliest = std::min(earliest, hook.deadline);
   }

@@ -87,6 +87,7 @@ struct Pool {
   bool was_ready = false;             // some instance has been Ready on it
   std::vector<SocketNumber> order;    // the kernel's; a socket that was shut is missing
   std::vector<std::uint16_t> places;  // where new connections go
+  std::vector<SocketNumber> steered;  // whose places these are
   bool stale = false;                 // the order has changed: it has to be steered anew
   friend bool operator==(const Pool&, const Pool&) = default;
 };

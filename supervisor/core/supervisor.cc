@@ -7,6 +7,7 @@
 #include "core/reconcile.h"
 #include "core/request.h"
 #include "core/rollout.h"
+#include "core/traffic.h"
 
 namespace oxherd {
 namespace {
@@ -91,10 +92,20 @@ void On(Context& context, const Place& place, const event::Notified& event) {
   if (policy.ready_by == ReadyBy::kNotify) StepAt(context, place, on::Proof{});
 }
 
-void On(Context& /*context*/, const Place& /*place*/, const event::Drained& /*event*/) {}
-void On(Context& /*context*/, const Place& /*place*/, const event::AddressRefused& /*event*/) {}
-void On(Context& /*context*/, const event::PoolOpened& /*event*/) {}
-void On(Context& /*context*/, const event::SocketShut& /*event*/) {}
+void On(Context& context, const Place& place, const event::Drained& /*event*/) {
+  if (place.hook != nullptr) return;
+  Find(place.service->slots[place.slot], place.which)->out_until = kNever;
+  context.Touch(*place.service);
+  StepAt(context, place, on::Drained{});
+}
+
+void On(Context& context, const Place& place, const event::AddressRefused& event) {
+  if (place.hook != nullptr) return;
+  AddressWasRefused(context, *place.service, place.slot, place.which, event);
+}
+
+void On(Context& context, const event::PoolOpened& event) { PoolAnswered(context, event); }
+void On(Context& context, const event::SocketShut& event) { SocketWasShut(context, event); }
 
 void On(Context& context, const event::Request& event) { AcceptRequest(context, event); }
 

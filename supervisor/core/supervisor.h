@@ -4,6 +4,7 @@
 // fixpoint, so that between two events nothing is left undone that could be done.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "base/exit_status.h"
@@ -51,6 +52,7 @@ struct WorldRecord {
   std::int32_t number = 0;
   std::optional<ExitStatus> exit;
   bool gone = false;
+  std::optional<SocketNumber> socket{};  // that it was given
 };
 using World = std::vector<WorldRecord>;
 

@@ -21,6 +21,13 @@ std::shared_ptr<Spec> MakeCheckedSpec(std::string name) {
   return spec;
 }
 
+std::shared_ptr<Spec> MakeListeningSpec(std::string name) {
+  auto spec = MakeSpec(std::move(name));
+  spec->policy.ready_by = ReadyBy::kListen;
+  spec->policy.listen = {{.address = std::string(kAddress), .any_family = true}};
+  return spec;
+}
+
 Play::Play() : now_(InstantFromNanoseconds(1'000'000'000'000)) { state_.seed = 7; }
 
 RequestId Play::Ask(Verb verb, std::vector<std::string> names, std::vector<SpecPtr> specs) {
@@ -43,6 +50,15 @@ void Play::Happens(const Event& event) {
   for (std::size_t i = before; i < actions_.size(); ++i) {
     if (const auto* spawn = std::get_if<action::Spawn>(&actions_[i])) {
       spawned_.push_back(spawn->token);
+    } else if (const auto* open = std::get_if<action::OpenPool>(&actions_[i])) {
+      asked_pools_.push_back(*open);
+    } else if (const auto* steer = std::get_if<action::Steer>(&actions_[i])) {
+      CHECK_FALSE(steer->places.empty());
+      CHECK(std::ranges::is_sorted(steer->places));
+      std::erase_if(steered_, [&](const action::Steer& old) {
+        return old.service == steer->service && old.address == steer->address;
+      });
+      steered_.push_back(*steer);
     }
   }
   CHECK(NextDeadline(state_) > now_);  // nothing is left undone that was due
@@ -61,6 +77,18 @@ void Play::ConfirmSpawns() {
   std::vector<Token> spawned;
   spawned.swap(spawned_);
   for (const Token token : spawned) Happens(event::Started{token, Pid(next_pid_++)});
+}
+
+void Play::OpenPools() {
+  std::vector<action::OpenPool> asked;
+  asked.swap(asked_pools_);
+  for (const action::OpenPool& open : asked) {
+    Happens(event::PoolOpened{.service = open.service,
+                              .address = open.address,
+                              .width = open.width,
+                              .shared = false,
+                              .error = {}});
+  }
 }
 
 void Play::End(Token token, ExitStatus status) {
@@ -83,6 +111,7 @@ void Play::Obey(Token token) { End(token, ExitStatus::Signal(SIGTERM)); }
 void Play::BringUp(std::vector<SpecPtr> specs) {
   const RequestId id = Ask(Verb::kStart, {}, std::move(specs));
   for (int round = 0; round < 20 && !IsAnswered(id); ++round) {
+    OpenPools();
     ConfirmSpawns();
     for (const Service& service : state_.services) {
       for (std::size_t slot = 0; slot < service.slots.size(); ++slot) {
@@ -133,6 +162,14 @@ const RequestItem& Play::Item(RequestId id, std::string_view name) const {
 bool Play::IsAnswered(RequestId id) const {
   const RequestRecord* record = state_.Find(id);
   return record != nullptr && record->finished;
+}
+
+std::vector<SocketNumber> Play::Steered(std::string_view address) const {
+  const auto found = std::ranges::find(steered_, address, &action::Steer::address);
+  REQUIRE(found != steered_.end());
+  std::vector<SocketNumber> sockets;
+  for (const std::uint16_t place : found->places) sockets.push_back(found->order.at(place));
+  return sockets;
 }
 
 bool Play::Told(action::Tell::Kind kind) const {

@@ -13,10 +13,15 @@
 
 namespace oxherd {
 
+constexpr std::string_view kAddress = "tcp:[::]:3000";
+
 // A service that is ready after 1 s of life, with the defaults of the Oxfile.
 [[nodiscard]] std::shared_ptr<Spec> MakeSpec(std::string name);
 // One that is ready after its first good answer.
 [[nodiscard]] std::shared_ptr<Spec> MakeCheckedSpec(std::string name);
+
+// One with sockets at port 3000, ready as soon as it accepts.
+[[nodiscard]] std::shared_ptr<Spec> MakeListeningSpec(std::string name);
 
 class Play {
  public:
@@ -32,6 +37,8 @@ class Play {
   void Pass(Duration duration);
   // exec succeeds for everything that was spawned and not answered yet.
   void ConfirmSpawns();
+  // The kernel gives every pool that was asked for and not answered yet.
+  void OpenPools();
   // The main process ends and leaves nothing behind.
   void End(Token token, ExitStatus status);
   // Answers every open health question of this instance.
@@ -64,6 +71,9 @@ class Play {
     std::erase_if(actions_, [](const Action& action) { return std::holds_alternative<A>(action); });
     return taken;
   }
+  // The sockets to which new connections go, as the last Steer of this address said.
+  [[nodiscard]] std::vector<SocketNumber> Steered(std::string_view address = kAddress) const;
+  void Forget() { actions_.clear(); }  // the actions until now
   [[nodiscard]] bool Told(action::Tell::Kind kind) const;
 
  private:
@@ -71,6 +81,8 @@ class Play {
   Instant now_;
   Actions actions_;
   std::vector<Token> spawned_;
+  std::vector<action::OpenPool> asked_pools_;
+  std::vector<action::Steer> steered_;  // the last of each pool
   std::int32_t next_pid_ = 1000;
   std::uint64_t next_request_ = 1;
 };

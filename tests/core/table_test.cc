@@ -60,7 +60,10 @@ std::vector<InstanceEvent> EveryEvent() {
           on::Gone{},
           on::KillFired{},
           on::HookDone{},
-          on::Due{}};
+          on::Due{},
+          on::Drained{},
+          on::NoSockets{},
+          on::Refused{}};
 }
 
 struct Taken {

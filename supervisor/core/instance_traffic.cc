@@ -1,0 +1,37 @@
+// The steps of an instance that traffic makes: no sockets to be had, an address that is refused.
+#include <algorithm>
+
+#include "core/instance_machine.h"
+#include "core/restart_policy.h"
+
+namespace oxherd {
+
+using Tell = action::Tell;
+
+// Nothing was started, and nothing would accept: a failed start like any other.
+InstanceState Machine::StayDown(const on::NoSockets& none) {
+  self_.failure = none.failure;
+  self_.failure.slot = context_.id.slot;
+  SayFailure(Tell::Kind::kSpawnFailed, {});
+  context_.failed = true;
+  context_.settled = true;
+  if (!context_.wanted) return Stopped{};
+  if (!self_.was_ready) return GiveUp();
+  ++self_.crashes;
+  if (GivesUp(policy(), self_.crashes)) return GiveUp();
+  const Millis delay = BackoffDelay(policy(), self_.crashes, context_.seed, context_.id);
+  return WaitBeforeRestart(std::max(delay, kRespawnDelay));
+}
+
+// Without its socket it will serve nobody, whatever it does now.
+InstanceState Machine::Refuse(const Process& process, const on::Refused& refused) {
+  if (refused.then == on::Refused::Then::kTryAgain) return KillNow(process, After::kAgain, false);
+  self_.failure = refused.failure;
+  self_.failure.slot = context_.id.slot;
+  self_.failure.token = process.token;
+  context_.failed = true;
+  SayFailure(Tell::Kind::kNotReady, process.token);
+  return KillNow(process, After::kCrash, false);
+}
+
+}  // namespace oxherd

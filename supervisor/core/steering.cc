@@ -1,0 +1,228 @@
+#include "core/steering.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/traffic.h"
+
+namespace oxherd {
+namespace {
+
+using Sockets = std::vector<SocketNumber>;
+
+// The number that this instance has, or will be given if it starts in this slot.
+std::optional<SocketNumber> SocketOf(const Slot& slot, Which which, const Instance& instance) {
+  if (instance.socket || which == Which::kReplacement) return instance.socket;
+  return slot.socket;
+}
+
+// It has a process that will accept, or soon will have; or it makes room for one in its slot.
+bool WillAccept(const Context& context, const Service& service, const Slot& slot, Which which,
+                const Instance& instance) {
+  if (instance.kind() == StateKind::kStarting) return true;
+  if (IsComing(context, service, slot, instance)) return true;
+  const bool comes_again = service.wish == Wish::kRunning && slot.wish == Wish::kRunning;
+  After after = After::kStopped;
+  if (const auto* stopping = std::get_if<Stopping>(&instance.state)) {
+    after = stopping->after;
+  } else if (const auto* killing = std::get_if<Killing>(&instance.state)) {
+    after = killing->after;
+  } else {
+    return false;
+  }
+  if (after != After::kStopped) return comes_again;
+  return comes_again && which == Which::kCurrent && !slot.replacement;
+}
+
+class Targets {
+ public:
+  Targets(const Context& context, const Service& service, const Pool& pool)
+      : context_(context), service_(service), pool_(pool) {}
+
+  // Sorted by place; empty only if every socket of the pool is shut.
+  [[nodiscard]] Sockets Choose() const {
+    Sockets chosen = All([](const Instance& instance) {
+      return IsInTraffic(instance) && instance.kind() == StateKind::kReady;
+    });
+    if (chosen.empty()) chosen = All(IsInTraffic);
+    if (chosen.empty()) chosen = FirstToCome();
+    if (chosen.empty()) {
+      chosen = All([](const Instance& one) { return one.kind() == StateKind::kDraining; });
+    }
+    if (chosen.empty()) chosen = AnyFree();
+    return chosen;
+  }
+
+ private:
+  [[nodiscard]] bool Listens(SocketNumber socket) const {
+    return std::ranges::find(pool_.order, socket) != pool_.order.end();
+  }
+
+  template <typename Claim>
+  [[nodiscard]] Sockets All(Claim claim) const {
+    Sockets all;
+    ForEachInstance(service_, [&](SlotIndex, Which, const Instance& instance) {
+      if (!instance.socket || !claim(instance) || !Uses(service_, instance, pool_)) return;
+      if (Listens(*instance.socket)) all.push_back(*instance.socket);
+    });
+    return all;
+  }
+
+  [[nodiscard]] Sockets FirstToCome() const {
+    for (const Slot& slot : service_.slots) {
+      for (const Which which : {Which::kCurrent, Which::kReplacement}) {
+        if (which == Which::kReplacement && !slot.replacement) continue;
+        const Instance& instance = which == Which::kCurrent ? slot.current : *slot.replacement;
+        const auto socket = SocketOf(slot, which, instance);
+        if (!socket || !Listens(*socket) || !Uses(service_, instance, pool_)) continue;
+        if (WillAccept(context_, service_, slot, which, instance)) return {*socket};
+      }
+    }
+    return {};
+  }
+
+  // Nobody is to have them: what comes in waits where it is swept.
+  [[nodiscard]] Sockets AnyFree() const {
+    if (pool_.order.empty()) return {};
+    Sockets in_order = pool_.order;
+    std::ranges::sort(in_order);
+    for (const SocketNumber socket : in_order) {
+      bool lives = false;
+      ForEachInstance(service_, [&](SlotIndex, Which, const Instance& instance) {
+        lives |= instance.socket == socket && instance.is_live();
+      });
+      if (!lives) return {socket};
+    }
+    return {in_order.front()};
+  }
+
+  const Context& context_;
+  const Service& service_;
+  const Pool& pool_;
+};
+
+std::vector<std::uint16_t> PlacesOf(const Pool& pool, const Sockets& sockets) {
+  std::vector<std::uint16_t> places;
+  for (std::size_t i = 0; i < pool.order.size(); ++i) {
+    if (std::ranges::find(sockets, pool.order[i]) == sockets.end()) continue;
+    places.push_back(static_cast<std::uint16_t>(i));
+  }
+  return places;
+}
+
+SocketQueue& QueueOf(Traffic& traffic, SocketNumber socket) {
+  if (traffic.queues.size() <= socket) traffic.queues.resize(std::size_t{socket} + 1);
+  return traffic.queues[socket];
+}
+
+// Handshakes that have begun still end in the sockets that were steered to until now.
+void RememberSteered(Context& context, Traffic& traffic, const Sockets& sockets) {
+  for (const SocketNumber socket : sockets) {
+    QueueOf(traffic, socket).quiet_at = context.now + kHalfOpenLasts;
+  }
+}
+
+void SteerPool(Context& context, Service& service, Pool& pool) {
+  if (pool.shared || pool.width == 0) return;
+  const Sockets chosen = Targets(context, service, pool).Choose();
+  if (chosen.empty()) return;
+  std::vector<std::uint16_t> places = PlacesOf(pool, chosen);
+  if (places == pool.places && !pool.stale) return;
+  RememberSteered(context, *service.traffic, pool.steered);
+  pool.places = std::move(places);
+  pool.steered = chosen;
+  pool.stale = false;
+  ++service.revision;
+  context.actions.push_back(action::Steer{.service = service.name,
+                                          .address = pool.address,
+                                          .places = pool.places,
+                                          .order = pool.order});
+}
+
+void WatchDrains(Context& context, Service& service) {
+  ForEachInstance(service, [&](SlotIndex, Which, Instance& instance) {
+    auto* draining = std::get_if<Draining>(&instance.state);
+    const bool leaves = draining != nullptr && !draining->watched;
+    const bool taken_out = instance.out_until != kNever && !instance.out_watched;
+    if (!instance.socket || !instance.is_live() || (!leaves && !taken_out)) return;
+    if (leaves) draining->watched = true;
+    instance.out_watched = true;
+    ++service.revision;
+    context.actions.push_back(
+        action::WatchDrain{.token = instance.token(),
+                           .service = service.name,
+                           .socket = *instance.socket,
+                           .drain = service.policy(instance.generation).drain});
+  });
+}
+
+void NoteReady(Service& service) {
+  for (Pool& pool : service.traffic->pools) {
+    if (pool.was_ready) continue;
+    ForEachInstance(service, [&](SlotIndex, Which, const Instance& instance) {
+      pool.was_ready |= instance.is_ready() && Uses(service, instance, pool);
+    });
+  }
+}
+
+void PlanSweeps(Context& context, Service& service) {
+  std::vector<SocketQueue>& queues = service.traffic->queues;
+  for (std::size_t i = 0; i < queues.size(); ++i) {
+    const bool lost = IsLost(context, service, static_cast<SocketNumber>(i));
+    const bool planned = queues[i].sweep_at != kNever;
+    if (lost == planned) continue;
+    queues[i].sweep_at = lost ? context.now + kSweepEvery : kNever;
+    ++service.revision;
+  }
+}
+
+}  // namespace
+
+void SteerAll(Context& context) {
+  for (Service& service : context.state.services) {
+    if (!service.traffic) continue;
+    NoteReady(service);
+    for (Pool& pool : service.traffic->pools) SteerPool(context, service, pool);
+    for (const Pool& pool : service.traffic->pools) {
+      for (const SocketNumber socket : pool.steered) QueueOf(*service.traffic, socket);
+    }
+    WatchDrains(context, service);
+    PlanSweeps(context, service);
+  }
+}
+
+bool IsLost(const Context& context, const Service& service, SocketNumber socket) {
+  const Traffic& traffic = *service.traffic;
+  const bool fed = std::ranges::any_of(traffic.pools, [&](const Pool& pool) {
+    return std::ranges::find(pool.steered, socket) != pool.steered.end();
+  });
+  if (!fed && traffic.queues[socket].quiet_at <= context.now) return false;
+  bool lives = false;
+  bool comes = false;
+  bool others_ready = false;
+  for (const Slot& slot : service.slots) {
+    for (const Which which : {Which::kCurrent, Which::kReplacement}) {
+      if (which == Which::kReplacement && !slot.replacement) continue;
+      const Instance& instance = which == Which::kCurrent ? slot.current : *slot.replacement;
+      others_ready |= instance.is_ready();
+      if (SocketOf(slot, which, instance) != socket) continue;
+      lives |= instance.is_live() && instance.socket == socket;
+      comes |= IsComing(context, service, slot, instance);
+    }
+  }
+  return !lives && (others_ready || !comes);
+}
+
+void SweepDue(Context& context, Service& service) {
+  std::vector<SocketQueue>& queues = service.traffic->queues;
+  for (std::size_t i = 0; i < queues.size(); ++i) {
+    if (queues[i].sweep_at > context.now) continue;
+    const auto socket = static_cast<SocketNumber>(i);
+    queues[i].sweep_at = kNever;
+    if (!IsLost(context, service, socket)) continue;
+    queues[i].sweep_at = context.now + kSweepEvery;
+    context.actions.push_back(action::Sweep{service.name, socket});
+  }
+}
+
+}  // namespace oxherd

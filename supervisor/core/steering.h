@@ -1,0 +1,25 @@
+// Steering: where new connections go, what is still watched while it drains, and which queues
+// nobody will ever serve.
+#pragma once
+
+#include "core/context.h"
+#include "core/state.h"
+
+namespace oxherd {
+
+// A queue without an owner is emptied after this, again and again.
+constexpr Millis kSweepEvery = Seconds(1);
+// After connections were last steered to a socket: how long until the last half-open one has
+// arrived or has died (five SYN-ACKs take 63 s: net.ipv4.tcp_synack_retries, tcp(7)).
+constexpr Millis kHalfOpenLasts = Seconds(65);
+
+// At the end of a turn: says what has changed since the last one.
+void SteerAll(Context& context);
+
+// Emptied by the daemon: nobody lives who accepts from this socket, and others do, or nobody will.
+[[nodiscard]] bool IsLost(const Context& context, const Service& service, SocketNumber socket);
+
+// Sweeps the queues whose time has come.
+void SweepDue(Context& context, Service& service);
+
+}  // namespace oxherd

@@ -1,0 +1,407 @@
+#include "core/traffic.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "core/rollout.h"
+#include "core/start_order.h"
+#include "core/steering.h"
+
+namespace oxherd {
+namespace {
+
+constexpr std::string_view kAnyAddress = "tcp:[::]:";
+constexpr std::string_view kAnyIpv4Address = "tcp:0.0.0.0:";
+
+// What this address of a spec is opened as.
+std::string OpenedAs(const Service& service, const ListenAddress& listen) {
+  const bool ipv4 = listen.any_family && service.traffic &&
+                    std::ranges::find(service.traffic->ipv4_only, listen.address) !=
+                        service.traffic->ipv4_only.end() &&
+                    listen.address.starts_with(kAnyAddress);
+  if (!ipv4) return listen.address;
+  return std::string(kAnyIpv4Address) + listen.address.substr(kAnyAddress.size());
+}
+
+Pool* FindPool(Service& service, std::string_view address) {
+  if (!service.traffic) return nullptr;
+  const auto found = std::ranges::find(service.traffic->pools, address, &Pool::address);
+  return found == service.traffic->pools.end() ? nullptr : &*found;
+}
+
+// The generations that run, or are to.
+std::vector<Generation> GenerationsInUse(const Service& service) {
+  std::vector<Generation> in_use{service.generation};
+  if (service.rollout) {
+    in_use.push_back(service.rollout->from);
+    in_use.push_back(service.rollout->target);
+  }
+  ForEachInstance(service, [&](SlotIndex, Which, const Instance& instance) {
+    if (instance.kind() != StateKind::kStopped) in_use.push_back(instance.generation);
+  });
+  return in_use;
+}
+
+// So many that every instance has one, and every replacement that may stand beside it.
+std::uint16_t WidthFor(const Service& service) {
+  std::size_t instances = service.slots.size();
+  std::size_t parallel = 1;
+  for (const Generation generation : GenerationsInUse(service)) {
+    const Policy& policy = service.policy(generation);
+    instances = std::max<std::size_t>(instances, policy.instances);
+    parallel = std::max<std::size_t>(parallel, policy.reload_parallel);
+  }
+  const std::size_t most = std::numeric_limits<SocketNumber>::max();
+  return static_cast<std::uint16_t>(std::min(instances + std::min(parallel, instances), most));
+}
+
+bool IsTaken(const Service& service, SocketNumber socket) {
+  bool taken = false;
+  ForEachInstance(service, [&](SlotIndex, Which, const Instance& instance) {
+    taken |= instance.socket == socket && instance.kind() != StateKind::kStopped;
+  });
+  return taken;
+}
+
+bool IsAnothersLast(const Service& service, SlotIndex index, SocketNumber socket) {
+  for (std::size_t i = 0; i < service.slots.size(); ++i) {
+    if (i != index && service.slots[i].socket == socket) return true;
+  }
+  return false;
+}
+
+// A number that is free at every address of the generation. A slot's own one first: clients may be
+// waiting there for the one that comes.
+std::optional<SocketNumber> FreeSocket(Service& service, SlotIndex index, Which which,
+                                       Generation generation) {
+  std::uint16_t width = std::numeric_limits<std::uint16_t>::max();
+  for (const std::string& address : OpenAddresses(service, generation)) {
+    if (const Pool* pool = FindPool(service, address)) width = std::min(width, pool->width);
+  }
+  const Slot& slot = service.slots[index];
+  if (which == Which::kCurrent && slot.socket && *slot.socket < width &&
+      !IsTaken(service, *slot.socket)) {
+    return slot.socket;
+  }
+  std::optional<SocketNumber> second_best;
+  for (SocketNumber socket = 0; socket < width; ++socket) {
+    if (IsTaken(service, socket)) continue;
+    if (!IsAnothersLast(service, index, socket)) return socket;
+    if (!second_best) second_best = socket;
+  }
+  return second_best;
+}
+
+// What lives holds the port itself, where this one is given a socket; or the other way round.
+bool WaitsForOthersToGo(const Service& service, const Instance& instance) {
+  const bool listens = service.policy(instance.generation).has_listen();
+  if (!listens && !service.traffic) return false;
+  bool waits = false;
+  ForEachInstance(service, [&](SlotIndex, Which, const Instance& other) {
+    const auto* killing = std::get_if<Killing>(&other.state);
+    if (!other.is_live() || (killing != nullptr && killing->unkillable)) return;
+    waits |= service.policy(other.generation).has_listen() != listens;
+  });
+  return waits;
+}
+
+// The service is to have sockets at all: something lives, or will soon.
+bool ArePoolsWanted(const Context& context, const Service& service) {
+  const State& state = context.state;
+  if (state.shutdown && state.shutdown->keep_instances) return true;
+  const bool wanted = service.wish == Wish::kRunning && !service.deleting && !state.shutdown;
+  if (!wanted) return service.stop_order.has_value();  // others stop first
+  if (service.rollout && service.rollout->cause == Cause::kPerson) return true;
+  bool somebody = false;
+  for (const Slot& slot : service.slots) {
+    somebody |= slot.current.is_live() || IsComing(context, service, slot, slot.current);
+    if (!slot.replacement) continue;
+    somebody |= slot.replacement->is_live() || IsComing(context, service, slot, *slot.replacement);
+  }
+  return somebody;
+}
+
+std::vector<std::string> WantedAddresses(const Context& context, const Service& service) {
+  std::vector<std::string> wanted;
+  if (!ArePoolsWanted(context, service)) return wanted;
+  const auto add = [&](Generation generation) {
+    for (std::string& address : OpenAddresses(service, generation)) {
+      wanted.push_back(std::move(address));
+    }
+  };
+  const bool changes_hands =
+      service.rollout && ChangesHands(service, service.rollout->from, service.rollout->target);
+  if (!changes_hands) {
+    for (const Generation generation : GenerationsInUse(service)) add(generation);
+    return wanted;
+  }
+  ForEachInstance(service, [&](SlotIndex, Which, const Instance& instance) {
+    const StateKind kind = instance.kind();
+    if (instance.is_live() || kind == StateKind::kWaiting) add(instance.generation);
+  });
+  return wanted;
+}
+
+void CloseUnwanted(Context& context, Service& service) {
+  const std::vector<std::string> wanted = WantedAddresses(context, service);
+  std::erase_if(service.traffic->pools, [&](const Pool& pool) {
+    if (std::ranges::find(wanted, pool.address) != wanted.end()) return false;
+    context.actions.push_back(action::ClosePool{service.name, pool.address});
+    return true;
+  });
+}
+
+// A shut socket stays down while the processes live that may still block in accept(2) on it.
+void RelistenShut(Context& context, Service& service, Pool& pool) {
+  if (pool.shared) return;
+  for (SocketNumber socket = 0; socket < pool.width; ++socket) {
+    if (std::ranges::find(pool.order, socket) != pool.order.end()) continue;
+    bool lives = false;
+    ForEachInstance(service, [&](SlotIndex, Which, const Instance& instance) {
+      lives |= instance.socket == socket && instance.is_live();
+    });
+    if (lives) continue;
+    context.actions.push_back(action::Relisten{service.name, pool.address, socket});
+    pool.order.push_back(socket);
+    pool.stale = true;
+  }
+}
+
+Failure CannotListen(const event::PoolOpened& answer) {
+  Failure failure;
+  failure.kind = Failure::Kind::kListen;
+  failure.address = answer.address;
+  failure.text = answer.error;
+  return failure;
+}
+
+// Whoever waits for this pool has failed to start.
+void FailThoseWhoWait(Context& context, Service& service, const Failure& failure) {
+  for (std::size_t i = 0; i < service.slots.size(); ++i) {
+    for (const Which which : {Which::kCurrent, Which::kReplacement}) {
+      const Instance* instance = Find(service.slots[i], which);
+      if (instance == nullptr) continue;
+      const auto* waiting = std::get_if<Waiting>(&instance->state);
+      if (waiting == nullptr || waiting->delay_until != kNever) continue;
+      const auto addresses = OpenAddresses(service, instance->generation);
+      if (std::ranges::find(addresses, failure.address) == addresses.end()) continue;
+      StepInstance(context, service, static_cast<SlotIndex>(i), which, on::NoSockets{failure});
+    }
+  }
+}
+
+// The address in the spec of this instance that is open as `address`.
+const ListenAddress* Listed(const Service& service, const Instance& instance,
+                            std::string_view address) {
+  for (const ListenAddress& listen : service.policy(instance.generation).listen) {
+    if (OpenedAs(service, listen) == address) return &listen;
+  }
+  return nullptr;
+}
+
+// Nobody could ever use the pool as it is: it is opened for IPv4, and whoever has tried so far
+// tries again.
+void ReopenForIpv4(Context& context, Service& service, const Pool& pool, const std::string& listed,
+                   const event::AddressRefused& refused) {
+  Failure why;
+  why.kind = Failure::Kind::kBindFamily;
+  why.address = pool.address;
+  why.text = refused.wanted;
+  std::vector<std::pair<SlotIndex, Which>> starting;
+  ForEachInstance(service, [&](SlotIndex slot, Which which, const Instance& instance) {
+    if (instance.kind() == StateKind::kStarting && Uses(service, instance, pool)) {
+      starting.emplace_back(slot, which);
+    }
+  });
+  context.actions.push_back(action::ClosePool{service.name, pool.address});
+  TellService(context, service, action::Tell::Kind::kReopened, service.generation, why);
+  std::erase_if(service.traffic->pools,
+                [&](const Pool& each) { return each.address == why.address; });
+  service.traffic->ipv4_only.push_back(listed);
+  for (const auto& [slot, which] : starting) {
+    StepInstance(context, service, slot, which,
+                 on::Refused{.then = on::Refused::Then::kTryAgain, .failure = why});
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> OpenAddresses(const Service& service, Generation generation) {
+  std::vector<std::string> addresses;
+  for (const ListenAddress& listen : service.policy(generation).listen) {
+    addresses.push_back(OpenedAs(service, listen));
+  }
+  return addresses;
+}
+
+bool Uses(const Service& service, const Instance& instance, const Pool& pool) {
+  return Listed(service, instance, pool.address) != nullptr;
+}
+
+bool IsInTraffic(const Instance& instance) {
+  const StateKind kind = instance.kind();
+  const bool serves = kind == StateKind::kReady || kind == StateKind::kUnhealthy;
+  return serves && instance.socket && !instance.taken_out;
+}
+
+bool OthersServe(const Service& service, const Instance& instance) {
+  bool serve = false;
+  ForEachInstance(service, [&](SlotIndex, Which, const Instance& other) {
+    serve |= &other != &instance && IsInTraffic(other);
+  });
+  return serve;
+}
+
+bool ChangesHands(const Service& service, Generation from, Generation target) {
+  return service.policy(from).has_listen() != service.policy(target).has_listen();
+}
+
+bool OpenPools(Context& context, Service& service, Generation generation) {
+  bool ready = true;
+  const std::uint16_t width = WidthFor(service);
+  for (const std::string& address : OpenAddresses(service, generation)) {
+    if (!service.traffic) service.traffic = Traffic{};
+    Pool* pool = FindPool(service, address);
+    if (pool == nullptr) {
+      pool = &service.traffic->pools.emplace_back();
+      pool->address = address;
+    }
+    if (pool->asked < width) {
+      pool->asked = width;
+      pool->awaited = true;
+      context.actions.push_back(action::OpenPool{service.name, address, width});
+    }
+    ready &= pool->width >= width;
+  }
+  return ready;
+}
+
+bool TakeSocket(Context& context, Service& service, SlotIndex index, Which which) {
+  Instance& instance = *Find(service.slots[index], which);
+  if (WaitsForOthersToGo(service, instance)) return false;
+  if (!service.policy(instance.generation).has_listen()) {
+    instance.socket.reset();
+    return true;
+  }
+  if (!OpenPools(context, service, instance.generation)) return false;
+  if (!instance.socket) instance.socket = FreeSocket(service, index, which, instance.generation);
+  if (which == Which::kCurrent) service.slots[index].socket = instance.socket;
+  return instance.socket.has_value();
+}
+
+bool IsComing(const Context& context, const Service& service, const Slot& slot,
+              const Instance& instance) {
+  if (context.state.shutdown || service.wish != Wish::kRunning || slot.wish != Wish::kRunning) {
+    return false;
+  }
+  const Instant soon = context.now + kWaitForOwner;
+  if (const auto* waiting = std::get_if<Waiting>(&instance.state)) {
+    if (waiting->delay_until != kNever) return waiting->delay_until <= soon;
+    return waiting->order == Order::kAtOnce || DependenciesMet(context.state, service);
+  }
+  if (const auto* backoff = std::get_if<Backoff>(&instance.state)) return backoff->until <= soon;
+  if (const auto* failed = std::get_if<Failed>(&instance.state)) return failed->retry_at <= soon;
+  const auto* stopping = std::get_if<Stopping>(&instance.state);
+  return stopping != nullptr && stopping->phase == Stopping::Phase::kPostStop &&
+         stopping->until <= soon;
+}
+
+void SettlePools(Context& context, Service& service) {
+  if (!service.traffic) return;
+  CloseUnwanted(context, service);
+  for (Pool& pool : service.traffic->pools) RelistenShut(context, service, pool);
+  SweepDue(context, service);
+  if (!service.traffic->pools.empty()) return;
+  service.traffic->queues.clear();
+  if (service.traffic->ipv4_only.empty()) service.traffic.reset();
+}
+
+void PoolAnswered(Context& context, const event::PoolOpened& answer) {
+  Service* service = context.state.Find(answer.service);
+  Pool* pool = service == nullptr ? nullptr : FindPool(*service, answer.address);
+  if (pool == nullptr || !pool->awaited) {  // not wanted any more
+    const bool open = answer.error.empty() && pool == nullptr;
+    if (open) context.actions.push_back(action::ClosePool{answer.service, answer.address});
+    return;
+  }
+  context.Touch(*service);
+  context.starts_may_go = true;
+  pool->awaited = false;
+  if (answer.error.empty()) {
+    pool->shared = answer.shared;
+    for (SocketNumber socket = pool->width; socket < answer.width; ++socket) {
+      pool->order.push_back(socket);
+      pool->stale = true;
+    }
+    pool->width = std::max(pool->width, answer.width);
+    return PoolsMayBeOpen(context, *service);
+  }
+  const bool was_growing = pool->width > 0 && pool->asked > pool->width;
+  pool->asked = pool->width;
+  if (!was_growing) {
+    std::erase_if(service->traffic->pools,
+                  [&](const Pool& each) { return each.address == answer.address; });
+  }
+  const Failure failure = CannotListen(answer);
+  PoolsFailed(context, *service, failure);
+  FailThoseWhoWait(context, *service, failure);
+}
+
+void SocketWasShut(Context& context, const event::SocketShut& shut) {
+  Service* service = context.state.Find(shut.service);
+  Pool* pool = service == nullptr ? nullptr : FindPool(*service, shut.address);
+  if (pool == nullptr) return;
+  if (pool->shared) {
+    context.actions.push_back(action::Relisten{shut.service, shut.address, shut.socket});
+    return;
+  }
+  const auto place = std::ranges::find(pool->order, shut.socket);
+  if (place == pool->order.end()) return;
+  // As the kernel does: the last one takes the place of the one that left.
+  *place = pool->order.back();
+  pool->order.pop_back();
+  pool->stale = true;
+  context.Touch(*service);
+}
+
+void AddressWasRefused(Context& context, Service& service, SlotIndex slot, Which which,
+                       const event::AddressRefused& refused) {
+  const Instance& instance = *Find(service.slots[slot], which);
+  if (instance.kind() != StateKind::kStarting) return;
+  using Why = event::AddressRefused::Why;
+  const Pool* pool = FindPool(service, refused.address);
+  const ListenAddress* listed = Listed(service, instance, refused.address);
+  if (pool == nullptr || listed == nullptr) return;
+  const bool can_be_ipv4 = refused.why == Why::kFamily && listed->any_family &&
+                           pool->address.starts_with(kAnyAddress) && !pool->was_ready;
+  if (can_be_ipv4) {
+    const std::string address = listed->address;
+    const Pool old = *pool;
+    return ReopenForIpv4(context, service, old, address, refused);
+  }
+  Failure failure;
+  failure.kind =
+      refused.why == Why::kFamily ? Failure::Kind::kBindFamily : Failure::Kind::kBindWidth;
+  failure.address = refused.address;
+  failure.text = refused.wanted;
+  StepInstance(context, service, slot, which,
+               on::Refused{.then = on::Refused::Then::kFails, .failure = failure});
+}
+
+void RejoinTraffic(Context& context, Service& service) {
+  ForEachInstance(service, [](SlotIndex, Which, Instance& instance) {
+    if (auto* draining = std::get_if<Draining>(&instance.state)) {
+      draining->watched = draining->drained;
+    }
+    instance.out_watched = false;
+  });
+  if (!service.traffic) return;
+  for (Pool& pool : service.traffic->pools) {
+    pool.awaited = true;
+    pool.stale = true;
+    context.actions.push_back(action::OpenPool{service.name, pool.address, pool.asked});
+  }
+}
+
+}  // namespace oxherd
