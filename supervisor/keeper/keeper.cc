@@ -15,7 +15,7 @@ namespace oxherd::keeper {
 namespace {
 
 constexpr std::uint32_t kMostProcesses = 16'384;
-constexpr std::uint32_t kMostHeld = 1'024;
+constexpr std::uint32_t kMostHeld = 4'096;
 // Requests taken before the rest of the world is looked at again: a spawn takes up to a
 // millisecond, and deadlines are kept to a few.
 constexpr int kRequestsAtOnce = 8;

@@ -69,6 +69,7 @@ void ReadInfo(std::span<const std::byte> bytes, TcpSocket& socket) {
   socket.bytes_sent = info.tcpi_bytes_sent;
   socket.last_received_ms = info.tcpi_last_data_recv;
   socket.last_sent_ms = info.tcpi_last_data_sent;
+  socket.last_acked_ms = info.tcpi_last_ack_recv;
 }
 
 void ReadAttributes(std::span<const std::byte> bytes, TcpSocket& socket) {

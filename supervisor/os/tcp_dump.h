@@ -33,6 +33,7 @@ struct TcpSocket {
   std::uint64_t bytes_sent = 0;
   std::uint32_t last_received_ms = 0;  // that long ago
   std::uint32_t last_sent_ms = 0;
+  std::uint32_t last_acked_ms = 0;  // the peer told what it has, with or without data
 
   friend bool operator==(const TcpSocket&, const TcpSocket&) = default;
 };

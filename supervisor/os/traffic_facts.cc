@@ -48,7 +48,15 @@ SystemResult<std::uint32_t> WaitingClients(int socket) {
 bool IsBusy(const TcpSocket& connection) {
   if (connection.receive_queue > 0 || connection.send_queue > 0) return true;
   if (connection.bytes_received == 0) return false;
-  return connection.bytes_sent == 0 || connection.last_received_ms < connection.last_sent_ms;
+  if (connection.bytes_sent == 0) return true;
+  if (connection.last_received_ms != connection.last_sent_ms) {
+    return connection.last_received_ms < connection.last_sent_ms;
+  }
+  constexpr std::uint32_t kAnsweredAtOnceMs = 10;
+  constexpr std::uint32_t kIdleMs = 1'000;
+  const std::uint32_t age = connection.last_received_ms;
+  const bool has_the_answer = connection.last_acked_ms < age;
+  return !has_the_answer && age >= kAnsweredAtOnceMs && age < kIdleMs;
 }
 
 Result<PortTraffic> LookAtPort(std::uint16_t port) {

@@ -40,6 +40,11 @@ struct PortTraffic {
 
 // Whether a program owes an answer on this connection: it received something, and sent nothing
 // later than that; or there are bytes it has not read, or the peer has not got. Pure.
+// The kernel counts time in ticks of 1 to 10 ms. A client that asks again at once has its next
+// request in the tick of the last answer; a program that answers at once has its answer in the tick
+// of the request. What tells them apart is that the second client later says that it has the
+// answer, and the first has done so with its request. In doubt it is busy, but not for the first
+// 10 ms, so look twice before you believe that nobody is, nor after a second.
 [[nodiscard]] bool IsBusy(const TcpSocket& connection);
 // Whether one of `before` is still there in `now`; both are sorted. Pure.
 [[nodiscard]] bool AnyIsStill(std::span<const HalfOpen> before, std::span<const HalfOpen> now);

@@ -1,9 +1,13 @@
 #include "os/steering.h"
 
+#include <arpa/inet.h>
 #include <doctest/doctest.h>
+#include <ifaddrs.h>
 
 #include <atomic>
+#include <cstring>
 #include <numeric>
+#include <string_view>
 #include <thread>
 
 #include "tests/os/loopback.h"
@@ -42,6 +46,33 @@ TEST_CASE("clients go to the chosen places alone, and a probe to exactly the one
   CheckClientsAndProbes("tcp:[::]:" + port, "127.0.0.1");
   CheckClientsAndProbes("tcp:[::]:" + port, "::1");
   CheckClientsAndProbes("tcp:[::1]:" + port, "::1");
+}
+
+// The first IPv4 address of this machine that is not the loopback's; empty if there is none.
+std::string OutwardAddress() {
+  ifaddrs* all = nullptr;
+  std::string found;
+  if (::getifaddrs(&all) != 0) return found;
+  for (const ifaddrs* one = all; one != nullptr && found.empty(); one = one->ifa_next) {
+    if (one->ifa_addr == nullptr || one->ifa_addr->sa_family != AF_INET) continue;
+    sockaddr_in address{};
+    std::memcpy(&address, one->ifa_addr, sizeof address);
+    std::array<char, INET_ADDRSTRLEN> text{};
+    ::inet_ntop(AF_INET, &address.sin_addr, text.data(), text.size());
+    if (!std::string_view(text.data()).starts_with("127.")) found = text.data();
+  }
+  ::freeifaddrs(all);
+  return found;
+}
+
+TEST_CASE("a pool on an address of the network is probed from 127.83 as well") {
+  const std::string host = OutwardAddress();
+  if (host.empty()) {
+    MESSAGE("skipped: no network interface with an IPv4 address");
+    return;
+  }
+  const std::string port = std::to_string(FreePort());
+  CheckClientsAndProbes("tcp:" + host + ":" + port, host);
 }
 
 TEST_CASE("the program is replaced in one step: no client is lost or goes astray meanwhile") {

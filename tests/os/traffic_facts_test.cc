@@ -4,7 +4,11 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <random>
+#include <thread>
 
 #include "os/listeners.h"
 #include "tests/os/loopback.h"
@@ -61,6 +65,67 @@ TEST_CASE("a connection is busy from its request to the answer, and its owner is
   REQUIRE(::write(talk.client.get(), "GET", 3) == 3);
   REQUIRE(::read(talk.server.get(), buffer.data(), buffer.size()) == 3);
   CHECK(talk.Busy() == 1);
+}
+
+// The server takes 60 ms for each answer. Looks in the first 15 ms after a request do not count.
+TEST_CASE("a client that asks again at once is busy between its request and the answer") {
+  const Conversation talk;
+  std::atomic<bool> goes_on = true;
+  std::array<char, 8> buffer{};
+  std::thread server([&] {
+    std::array<char, 8> request{};
+    while (::read(talk.server.get(), request.data(), request.size()) > 0) {
+      ::poll(nullptr, 0, 60);
+      if (::write(talk.server.get(), "200", 3) != 3) return;
+    }
+  });
+  std::thread client([&] {
+    while (goes_on) {
+      if (::write(talk.client.get(), "GET", 3) != 3) return;
+      if (::read(talk.client.get(), buffer.data(), buffer.size()) <= 0) return;
+    }
+    ::shutdown(talk.client.get(), SHUT_WR);
+  });
+  int looks = 0;
+  int busy = 0;
+  int same_tick = 0;
+  const Instant until = Now() + Millis(1'500);
+  while (Now() < until) {
+    const auto sockets = DumpTcp(1U << TCP_ESTABLISHED, talk.port);
+    const auto server_side =
+        std::ranges::find_if(*sockets, [&](const TcpSocket& socket) { return socket.inode != 0; });
+    REQUIRE(server_side != sockets->end());
+    if (server_side->last_received_ms >= 15) {
+      ++looks;
+      if (IsBusy(*server_side)) ++busy;
+      if (server_side->last_received_ms == server_side->last_sent_ms) ++same_tick;
+    }
+    ::poll(nullptr, 0, 7);
+  }
+  goes_on = false;
+  client.join();
+  server.join();
+  MESSAGE(busy, " of ", looks, " looks found it busy; in ", same_tick,
+          " the request was in the tick of the last answer");
+  CHECK(looks > 20);
+  CHECK(busy == looks);
+}
+
+TEST_CASE("a client that was answered at once and keeps its connection is idle") {
+  const Conversation talk;
+  std::array<char, 8> buffer{};
+  for (int i = 0; i < 30; ++i) {
+    REQUIRE(::write(talk.client.get(), "GET", 3) == 3);
+    REQUIRE(::read(talk.server.get(), buffer.data(), buffer.size()) == 3);
+    REQUIRE(::write(talk.server.get(), "200", 3) == 3);
+    REQUIRE(::read(talk.client.get(), buffer.data(), buffer.size()) == 3);
+  }
+  const Instant start = Now();
+  CHECK(Eventually([&] {
+    const auto sockets = DumpTcp(1U << TCP_ESTABLISHED, talk.port);
+    return sockets->at(0).last_received_ms >= 20 && talk.Busy() == 0;
+  }));
+  MESSAGE("idle after ", ToMillis(Now() - start), " ms");
 }
 
 TEST_CASE("a client that has closed its half and waits for the answer is busy") {
