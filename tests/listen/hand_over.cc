@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -12,6 +13,7 @@
 #include <fstream>
 
 #include "os/clock.h"
+#include "os/listeners.h"
 #include "os/steering.h"
 
 namespace oxherd::keeper {
@@ -54,6 +56,30 @@ std::optional<std::string> Find(const std::string& program) {
   return std::nullopt;
 }
 
+HandOver::Program NginxProgram(HandOver& over, std::uint16_t number,
+                               const std::string& listen_options) {
+  const std::string name = "instance-" + std::to_string(number);
+  const std::string folder = over.run().home() + "/" + name;
+  ::mkdir(folder.c_str(), 0755);
+  std::string config = "daemon off; pid " + folder + "/pid; error_log " + folder +
+                       "/error.log; worker_processes 2; events { worker_connections 64; } http { "
+                       "access_log off; ";
+  for (const char* kind : {"client_body", "proxy", "fastcgi", "uwsgi", "scgi"}) {
+    config += std::string(kind) + "_temp_path " + folder + "/" + kind + "; ";
+  }
+  config += "server { listen 127.0.0.1:" + over.port_text() + listen_options +
+            "; location / { return 200 " + name + "; } } }";
+  HandOver::Program program;
+  program.words = {"nginx",
+                   "-p",
+                   folder,
+                   "-c",
+                   over.Write(name + "/nginx.conf", config),
+                   "-e",
+                   folder + "/error.log"};
+  return program;
+}
+
 HandOver::HandOver(const std::string& host) {
   for (int port = 22'000 + ::getpid() % 9'000;; ++port) {
     text_ = "tcp:" + host + ":" + std::to_string(port);
@@ -71,7 +97,8 @@ HandOver::HandOver(const std::string& host) {
 }
 
 os::Fd HandOver::Start(std::uint16_t number, const Program& program) {
-  const Token token(std::uint64_t{number} + 1);
+  const Token token(++last_token_);
+  tokens_[number] = token;
   Plan plan = run_.PlanFor(token, {});
   plan.program = program.words[0].starts_with('/') ? program.words[0] : *Find(program.words[0]);
   plan.arguments = program.words;
@@ -103,7 +130,7 @@ os::Fd HandOver::Start(std::uint16_t number, const Program& program) {
 os::Fd HandOver::StartAndTake(std::uint16_t number, const Program& program) {
   os::Fd output = Start(number, program);
   const auto taken = run_.Await<ListenTaken>();
-  CHECK(taken.token == Token(std::uint64_t{number} + 1));
+  CHECK(taken.token == tokens_[number]);
   CHECK(taken.name.text() == "api\n" + text_ + "\n" + std::to_string(number));
   return output;
 }
@@ -129,8 +156,31 @@ std::string HandOver::AskInstance(std::uint16_t number, const std::string& path)
 
 std::string HandOver::AskAsClient(const std::string& path) { return Ask("127.0.0.1", path); }
 
+void HandOver::SteerTo(std::uint16_t number) {
+  const std::array places = {number};
+  REQUIRE(os::Steer(held(number), places).has_value());
+  half_open_at_flip_ = os::LookAtPort(port()).value().half_open;
+}
+
+bool HandOver::AwaitDrained(std::uint16_t number) {
+  const Pid main = run_.AskForWorld().Of(tokens_[number]).record.pid;
+  const Instant deadline = os::Now() + Seconds(5);
+  int quiet_looks = 0;
+  while (os::Now() < deadline) {
+    const os::PortTraffic traffic = os::LookAtPort(port()).value();
+    const bool is_quiet =
+        os::WaitingClients(held(number)).value() == 0 &&
+        !os::AnyIsStill(half_open_at_flip_, traffic.half_open) &&
+        os::TreeOwnsSocket(main, traffic.busy).value() == os::Ownership::kDoesNotOwn;
+    quiet_looks = is_quiet ? quiet_looks + 1 : 0;
+    if (quiet_looks == 2) return true;
+    ::poll(nullptr, 0, 50);
+  }
+  return false;
+}
+
 void HandOver::Stop(std::uint16_t number) {
-  const Token token(std::uint64_t{number} + 1);
+  const Token token = tokens_[number];
   run_.Send(keeper::Stop{.token = token,
                          .signal = SIGTERM,
                          .scope = Scope::kGroup,

@@ -172,24 +172,8 @@ web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), reuse_port=True)
 }
 
 Case Nginx(HandOver& over, const std::string& listen_options) {
-  Case one;
-  for (int number = 0; number < 2; ++number) {
-    const std::string name = "instance-" + std::to_string(number);
-    const std::string folder = over.run().home() + "/" + name;
-    ::mkdir(folder.c_str(), 0755);
-    const std::string config = over.Write(
-        name + "/nginx.conf",
-        "daemon off; pid " + folder + "/pid; error_log " + folder +
-            "/error.log; worker_processes 2;"
-            "events { worker_connections 64; } http { access_log off; client_body_temp_path " +
-            folder + "/b; proxy_temp_path " + folder + "/p; fastcgi_temp_path " + folder +
-            "/f; uwsgi_temp_path " + folder + "/u; scgi_temp_path " + folder +
-            "/s; server { listen 127.0.0.1:" + over.port_text() + listen_options +
-            "; location / { return 200 " + name + "; } } }");
-    HandOver::Program& program = number == 0 ? one.first : one.second;
-    program.words = {"nginx", "-p", folder, "-c", config, "-e", folder + "/error.log"};
-  }
-  return one;
+  return {.first = NginxProgram(over, 0, listen_options),
+          .second = NginxProgram(over, 1, listen_options)};
 }
 
 TEST_CASE("nginx with two workers") {
