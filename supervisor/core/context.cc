@@ -21,8 +21,10 @@ InstanceContext MakeInstanceContext(Context& context, Service& service, const In
                          .actions = context.actions};
 }
 
-// How far dependents may rely on the slot, after its instance took a step.
-void UpdateReached(Slot& slot, const Instance& instance, Which which) {
+// How far dependents may rely on the slot since its service was last started, after its instance
+// took a step. What is to stop first, in its turn, is of the time before.
+void UpdateReached(const Service& service, Slot& slot, const Instance& instance, Which which) {
+  if (service.stop_order) return;
   const auto at_least = [&](Reached reached) { slot.reached = std::max(slot.reached, reached); };
   switch (instance.kind()) {
     case StateKind::kStarting:
@@ -80,14 +82,14 @@ void AfterStep(Context& context, Service& service, SlotIndex index, Which which,
                bool settled, StateKind before) {
   Slot& slot = service.slots[index];
   Instance& instance = Get(slot, which);
-  UpdateReached(slot, instance, which);
+  UpdateReached(service, slot, instance, which);
   if (instance.kind() == StateKind::kStopped) instance.socket.reset();
   RememberReady(service, instance);
   if (before != StateKind::kUnhealthy && instance.kind() == StateKind::kUnhealthy) {
     HoldBackIfAllAreBad(service, context.now);
   }
   context.Touch(service);
-  if (instance.kind() != before) {
+  if (instance.kind() != before || instance.is_unkillable()) {
     context.starts_may_go = true;
     context.TouchDependents(service);
   }

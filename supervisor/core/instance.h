@@ -169,6 +169,11 @@ struct Instance {
   [[nodiscard]] bool is_occupied() const {
     return is_live() || std::holds_alternative<Stopping>(state);
   }
+  // 5 s after SIGKILL it is still there.
+  [[nodiscard]] bool is_unkillable() const {
+    const auto* killing = std::get_if<Killing>(&state);
+    return killing != nullptr && killing->unkillable;
+  }
   // In traffic, or fit to be: Ready, or a oneshot that is done.
   [[nodiscard]] bool is_ready() const { return kind() == StateKind::kReady; }
   // The earliest deadline in the state; kNever if it has none.

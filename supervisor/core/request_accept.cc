@@ -484,7 +484,7 @@ bool IsUp(const Service& service, const RequestItem& item) {
   for (std::size_t i = 0; i < service.slots.size(); ++i) {
     if (item.slot && *item.slot != i) continue;
     const Slot& slot = service.slots[i];
-    if (slot.wish == Wish::kStopped) continue;
+    if (slot.wish == Wish::kStopped || service.is_gap(i)) continue;
     const StateKind kind = slot.current.kind();
     const bool up = kind == StateKind::kReady || kind == StateKind::kUnhealthy ||
                     kind == StateKind::kDraining ||

@@ -171,6 +171,13 @@ Service& RecoverService(State& state, const WorldRecord& record) {
 
 InstanceState AdoptedState(const WorldRecord& record, const Policy& policy, Instant now) {
   const Process process{.token = record.token, .pid = record.pid, .spawned_at = record.spawned_at};
+  if (record.kill_fired) {
+    return Killing{.process = process,
+                   .unkillable_at = now + kUnkillableAfter,
+                   .unkillable = false,
+                   .asked_to_stop = true,
+                   .after = After::kStopped};
+  }
   if (record.stop_sent) {
     return Stopping{.process = process,
                     .phase = Stopping::Phase::kSignal,

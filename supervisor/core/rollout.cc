@@ -416,6 +416,7 @@ void PoolsFailed(Context& context, Service& service, const Failure& failure) {
 
 void AdvanceRollout(Context& context, Service& service) {
   if (!service.rollout || service.rollout->phase == Phase::kPreparing) return;
+  if (service.stop_order) return;  // what is to stop first stops first, in its turn
   service.rollout->settle_at = kNever;
   if (service.rollout->phase == Phase::kBack) StopRestartsOfTarget(context, service);
   for (std::size_t i = 0; i < service.slots.size(); ++i) {

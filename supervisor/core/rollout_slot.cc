@@ -43,10 +43,24 @@ bool IsLeaving(const Instance& instance) {
   return false;
 }
 
+// The replacement has taken over: the old one was told to stop, or its end was seen a moment ago
+// and SettleSlots() has not moved the replacement up yet.
+bool HasHandedOver(const Slot& slot) {
+  return IsLeaving(slot.current) || slot.current.kind() == StateKind::kStopped;
+}
+
 // Waits for its first start; a crash that is to be followed by a start at once waits too.
 bool HasYetToStart(const Instance& instance) {
   const auto* waiting = std::get_if<Waiting>(&instance.state);
   return waiting != nullptr && waiting->order == Order::kAfterDependencies;
+}
+
+// What has yet to start takes another spec. What was so far is not held for or against that one.
+void TakeSpec(Instance& instance, Generation generation) {
+  instance.generation = generation;
+  instance.was_ready = false;
+  instance.crashes = 0;
+  instance.text_busy = 0;
 }
 
 // Some instance runs, and is to: what the service depends on was there when it was started.
@@ -54,11 +68,6 @@ bool IsUpAlready(const Service& service) {
   return std::ranges::any_of(service.slots, [](const Slot& slot) {
     return slot.current.is_live() && !IsLeaving(slot.current);
   });
-}
-
-bool IsUnkillable(const Instance& instance) {
-  const auto* killing = std::get_if<Killing>(&instance.state);
-  return killing != nullptr && killing->unkillable;
 }
 
 // Makes an instance leave, whatever it is doing; does nothing to one that is leaving already.
@@ -93,7 +102,7 @@ void HandOver(Context& context, Service& service, SlotIndex index, const Ready& 
       return;
     case StateKind::kStopping:
     case StateKind::kKilling:
-      if (IsUnkillable(slot.current)) service.rollout->slots[index] = Progress::kDone;
+      if (slot.current.is_unkillable()) service.rollout->slots[index] = Progress::kDone;
       SendAway(context, service, index, Which::kCurrent);
       return;
     case StateKind::kWaiting:
@@ -165,7 +174,7 @@ void UpdateInPlace(Context& context, Service& service, SlotIndex index) {
     return;
   }
   if (is_old) {
-    if (IsUnkillable(slot.current)) {
+    if (slot.current.is_unkillable()) {
       rollout.slots[index] = Progress::kGivenUp;
       rollout.failure.kind = Failure::Kind::kUnkillable;
       rollout.failure.slot = index;
@@ -180,6 +189,13 @@ void UpdateInPlace(Context& context, Service& service, SlotIndex index) {
     rollout.slots[index] = Progress::kDone;
     context.Touch(service);
   }
+}
+
+// A newcomer of a service that is not up: like the others it waits for what that depends on, and
+// the rollout does not wait for it.
+Progress WaitForDependencies(Instance& newcomer) {
+  std::get<Waiting>(newcomer.state).order = Order::kAfterDependencies;
+  return Progress::kDone;
 }
 
 // The slot has taken its turn, or needs none.
@@ -220,16 +236,15 @@ Turned TurnSlot(Context& context, Service& service, SlotIndex index) {
   const Generation goal = rollout.goal();
   if (index >= service.slots.size()) {
     service.slots.push_back(Slot{.current = Newcomer(context, service, goal)});
-    if (!IsUpAlready(service)) {  // then it waits like the others for what it depends on
-      std::get<Waiting>(service.slots.back().current.state).order = Order::kAfterDependencies;
-      return Mark(context, service, index, Progress::kDone);
-    }
-    return Mark(context, service, index, Progress::kInProgress);
+    const bool is_up = IsUpAlready(service);
+    Instance& added = service.slots.back().current;
+    return Mark(context, service, index,
+                is_up ? Progress::kInProgress : WaitForDependencies(added));
   }
   Slot& slot = service.slots[index];
   Instance& current = slot.current;
   if (slot.replacement) {  // left over from before; it has to go first
-    const bool stuck = IsUnkillable(current) || IsUnkillable(*slot.replacement);
+    const bool stuck = current.is_unkillable() || slot.replacement->is_unkillable();
     return stuck ? Turned::kStuck : Turned::kOk;
   }
   const bool deploys = rollout.cause == Cause::kPerson;
@@ -243,16 +258,20 @@ Turned TurnSlot(Context& context, Service& service, SlotIndex index) {
   }
   if (kind == StateKind::kWaiting ||
       (kind == StateKind::kStopped && !IsWanted(context.state, service, slot))) {
-    if (deploys) current.generation = goal;  // takes the new spec, starts nothing now
+    if (deploys) TakeSpec(current, goal);  // starts nothing now
     return Mark(context, service, index, Progress::kDone);
   }
   if (!deploys && (kind == StateKind::kStopping || kind == StateKind::kKilling ||
                    kind == StateKind::kStopped)) {
     return Mark(context, service, index, Progress::kDone);  // it is being replaced as it is
   }
-  if (IsUnkillable(current)) return Turned::kStuck;
+  if (current.is_unkillable()) return Turned::kStuck;
   if (IsLeaving(current)) return Turned::kOk;  // for another reason: its turn is when it is gone
   if (kind == StateKind::kDraining) return Turned::kOk;  // as if it were stopping
+  if (kind == StateKind::kStopped && rollout.phase == Phase::kForward && !IsUpAlready(service)) {
+    current = Newcomer(context, service, goal);  // it was told to stop, and the service with it
+    return Mark(context, service, index, WaitForDependencies(current));
+  }
   if (IsStopFirst(service)) {
     LeaveTraffic(context, service, index);
     return Mark(context, service, index, Progress::kInProgress);
@@ -303,7 +322,10 @@ void ReverseSlot(Context& context, Service& service, SlotIndex index) {
     case Progress::kGivenUp:
       progress = Progress::kTodo;
       if (!HasYetToStart(slot.current) || slot.replacement) return;
-      slot.current.generation = rollout.from;  // it has only taken the spec
+      TakeSpec(slot.current, rollout.from);  // it has only taken the other one
+      if (index >= service.policy(rollout.from).instances) {
+        StepInstance(context, service, index, Which::kCurrent, on::Stop{});
+      }
       progress = Progress::kDone;
       return;
     case Progress::kInProgress:
@@ -319,7 +341,7 @@ void ReverseSlot(Context& context, Service& service, SlotIndex index) {
     }
     return;
   }
-  if (IsLeaving(slot.current)) {  // too late for this one: back the way it went forward
+  if (HasHandedOver(slot)) {  // too late for this one: back the way it went forward
     progress = Progress::kTodo;
     return;
   }
@@ -332,7 +354,7 @@ bool IsProvingItself(Service& service, SlotIndex index, Which which) {
   const Instance& instance = *Find(service.slots[index], which);
   const bool deploys = service.rollout->cause == Cause::kPerson;
   if (deploys && instance.generation != service.rollout->goal()) return false;
-  if (which == Which::kReplacement) return !IsLeaving(slot.current);
+  if (which == Which::kReplacement) return !HasHandedOver(slot);
   // In place: the old one is told to stop in its turn, so what fails otherwise is the new one. The
   // current one of a slot with a replacement is the old one.
   return !slot.replacement && (deploys || IsStopFirst(service));
@@ -358,7 +380,7 @@ bool RetireSurplus(Context& context, Service& service, std::size_t count) {
     context.Touch(service);
   }
   const auto waits = [](const Slot& slot) {
-    return slot.current.kind() != StateKind::kStopped && !IsUnkillable(slot.current);
+    return slot.current.kind() != StateKind::kStopped && !slot.current.is_unkillable();
   };
   return std::none_of(service.slots.begin() + static_cast<std::ptrdiff_t>(count),
                       service.slots.end(), waits);
@@ -404,13 +426,13 @@ void SettleSlots(Context& context, Service& service) {
       context.Touch(service);
     }
     if (slot.current.kind() != StateKind::kStopped || service.stop_order) continue;
-    const bool deploys = service.rollout && service.rollout->cause == Cause::kPerson;
-    const bool surplus =
-        i >= (deploys ? GoalCount(service) : service.policy(service.generation).instances);
-    if (IsRolloutsToStart(service, i) || surplus || !IsWanted(context.state, service, slot)) {
-      continue;
-    }
+    if (IsRolloutsToStart(service, i) || !IsWanted(context.state, service, slot)) continue;
     const Generation generation = GenerationToStart(service, i);
+    // Surplus in what it would start: a rollout to a spec with more of them brings it up in its
+    // turn. Surplus in the target: it is being taken away.
+    const bool deploys = service.rollout && service.rollout->cause == Cause::kPerson;
+    const bool goes = deploys && i >= GoalCount(service);
+    if (goes || i >= service.policy(generation).instances) continue;
     if (slot.current.generation != generation || !service.rollout) {
       slot.current = Instance{.generation = generation};
     }

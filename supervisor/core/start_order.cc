@@ -69,6 +69,19 @@ UnderWay CountStarts(const State& state) {
   return under_way;
 }
 
+bool IsMetBy(const Slot& slot, DependencyKind kind) {
+  switch (kind) {
+    case DependencyKind::kReady:
+      return slot.reached == Reached::kReady;
+    case DependencyKind::kStarted:
+      return slot.reached != Reached::kNothing;
+    case DependencyKind::kCompleted:
+      return slot.current.kind() == StateKind::kExited && slot.current.last_exit &&
+             slot.current.last_exit->success();
+  }
+  return false;
+}
+
 // Launches one instance if it may go. False if the bound is reached.
 bool TryLaunch(Context& context, Service& service, SlotIndex slot, Which which,
                UnderWay& under_way) {
@@ -91,6 +104,22 @@ bool TryLaunch(Context& context, Service& service, SlotIndex slot, Which which,
   return true;
 }
 
+// What is left of a service: is it told to stop, and is its end a matter of time?
+enum class Going : std::uint8_t { kNo, kYes, kStuck };
+
+Going HowItGoes(const Service& service) {
+  Going going = service.hooks.empty() ? Going::kStuck : Going::kYes;
+  for (const Slot& slot : service.slots) {
+    for (const Instance* one : {&slot.current, slot.replacement ? &*slot.replacement : nullptr}) {
+      if (one == nullptr || !one->is_occupied()) continue;
+      const StateKind kind = one->kind();
+      if (kind != StateKind::kStopping && kind != StateKind::kKilling) return Going::kNo;
+      if (!one->is_unkillable()) going = Going::kYes;
+    }
+  }
+  return going;
+}
+
 }  // namespace
 
 bool DependenciesMet(const State& state, const Service& service) {
@@ -101,18 +130,11 @@ bool DependenciesMet(const State& state, const Service& service) {
 bool IsMet(const State& state, const Dependency& dependency) {
   const Service* service = state.Find(dependency.service);
   if (service == nullptr || service->slots.empty() || service->wish != Wish::kRunning) return false;
-  return std::ranges::all_of(service->slots, [&](const Slot& slot) {
-    switch (dependency.kind) {
-      case DependencyKind::kReady:
-        return slot.reached == Reached::kReady;
-      case DependencyKind::kStarted:
-        return slot.reached != Reached::kNothing;
-      case DependencyKind::kCompleted:
-        return slot.current.kind() == StateKind::kExited && slot.current.last_exit &&
-               slot.current.last_exit->success();
-    }
-    return false;
-  });
+  if (service->stop_order) return false;  // what it has reached is of before its restart
+  for (std::size_t i = 0; i < service->slots.size(); ++i) {
+    if (!IsMetBy(service->slots[i], dependency.kind) && !service->is_gap(i)) return false;
+  }
+  return true;
 }
 
 std::vector<std::string> InDependencyOrder(const State& state, const std::vector<SpecPtr>& specs,
@@ -163,9 +185,10 @@ void AdvanceStopOrder(Context& context, Service& service) {
   for (const std::string& name : service.stop_order->after) {
     const Service* other = context.state.Find(name);
     if (other == nullptr || other->is_down()) continue;
-    // Started again meanwhile, or nothing will make it go: waiting for it would never end.
-    const bool going = other->wish == Wish::kStopped || other->stop_order || context.state.shutdown;
-    if (going) return;
+    // Started again meanwhile, or nothing makes it go: waiting for it would never end.
+    const bool will = other->wish == Wish::kStopped || other->stop_order || context.state.shutdown;
+    const Going going = HowItGoes(*other);
+    if (going == Going::kYes || (going == Going::kNo && will)) return;
   }
   service.stop_order.reset();
   StopAllInstances(context, service, on::Stop::How::kInTime);

@@ -24,6 +24,11 @@ bool Service::is_down() const {
          });
 }
 
+bool Service::is_gap(std::size_t slot) const {
+  return slots[slot].current.kind() == StateKind::kStopped && !slots[slot].replacement &&
+         slot >= policy(generation).instances;
+}
+
 bool Service::may_replace() const {
   return wish == Wish::kRunning && !deleting && !stop_order && !rollout && !next;
 }

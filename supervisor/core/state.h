@@ -144,6 +144,8 @@ struct Service {
   [[nodiscard]] const Policy& policy(Generation wanted) const { return spec(wanted).policy; }
   // No process, no hook: nothing of it runs.
   [[nodiscard]] bool is_down() const;
+  // Empty, and beyond what its definition has: below one that is going, or that a roll-back left.
+  [[nodiscard]] bool is_gap(std::size_t slot) const;
   // Nothing speaks against replacing one of its instances now.
   [[nodiscard]] bool may_replace() const;
   [[nodiscard]] Instant deadline() const;

@@ -1,0 +1,211 @@
+// What the simulator found: each of these stories once broke an invariant of lifecycle.md.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "play.h"
+
+namespace oxherd {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::shared_ptr<Spec> Instances(std::uint16_t count) {
+  auto api = MakeCheckedSpec("api");
+  api->policy.instances = count;
+  return api;
+}
+
+bool Spawned(const std::vector<action::Spawn>& spawns, std::string_view service) {
+  return std::ranges::any_of(
+      spawns, [&](const action::Spawn& spawn) { return spawn.instance.service == service; });
+}
+
+TEST_SUITE("core: found by the simulator") {
+  TEST_CASE("a reload that fails leaves as many instances as the running definition has") {
+    Play play;
+    play.BringUp({Instances(2)});
+    play.Ask(Verb::kRestart, {"api"}, {Instances(1)});
+    auto wide = Instances(2);
+    wide->policy.has_pre_reload = true;
+    const RequestId reload = play.Ask(Verb::kReload, {"api"}, {wide});
+    const Token hook = play.service("api").hooks.at(0).token;
+    play.Obey(play.token("api", 0));
+    play.Obey(play.token("api", 1));
+    play.End(hook, ExitStatus::Code(1));
+    REQUIRE(play.IsAnswered(reload));
+    CHECK(play.Item(reload).failure.kind == Failure::Kind::kHook);
+    CHECK(play.service("api").slots.size() == 1);
+    CHECK(play.current("api", 0).generation == Generation(2));
+  }
+
+  TEST_CASE("a roll-back keeps a new instance whose predecessor has ended a moment ago") {
+    Play play;
+    auto api = Instances(2);
+    api->policy.reload_parallel = 2;
+    api->policy.has_post_stop = true;
+    api->policy.hook_timeout = 29s;
+    api->policy.ready_timeout = 30s;
+    play.BringUp({api});
+    play.Ask(Verb::kReload, {"api"}, {api});
+    play.ConfirmSpawns();
+    play.Answer("api/0", ProbeOutcome::kGood);
+    play.Pass(1s);
+    const Token new0 = play.replacement("api", 0)->token();
+    play.Obey(play.token("api", 0));  // its post_stop_cmd hangs
+    play.Pass(29s);  // that one's time is over, and in the same instant api/1 was not ready in time
+    CHECK(play.service("api").rollout->phase == Rollout::Phase::kBack);
+    CHECK(play.token("api", 0) == new0);
+    CHECK(play.StateOf("api", 0) == "ready");
+  }
+
+  TEST_CASE("a reload in the middle of a restart does not start anything before its dependencies") {
+    Play play;
+    auto api = Instances(2);
+    api->policy.depends_on = {{.service = "db", .kind = DependencyKind::kReady}};
+    play.BringUp({MakeCheckedSpec("db"), api});
+    play.Ask(Verb::kRestart, {"db", "api"}, {MakeCheckedSpec("db"), api});
+    play.Obey(play.token("api", 0));
+    play.Ask(Verb::kReload, {"api"}, {api});
+    play.Obey(play.token("api", 1));
+    CHECK_FALSE(Spawned(play.Take<action::Spawn>(), "api"));
+    play.Obey(play.token("db"));
+    play.ConfirmSpawns();
+    play.Answer("db/0", ProbeOutcome::kGood);
+    CHECK(Spawned(play.Take<action::Spawn>(), "api"));
+  }
+
+  TEST_CASE(
+      "a restart starts dependents when the new instance is ready, not while the old one is") {
+    Play play;
+    auto worker = MakeSpec("worker");
+    worker->policy.depends_on = {{.service = "db", .kind = DependencyKind::kReady}};
+    play.BringUp({MakeCheckedSpec("db"), worker});
+    play.Ask(Verb::kRestart, {"db", "worker"}, {MakeCheckedSpec("db"), worker});
+    REQUIRE(play.StateOf("db") == "ready");  // its dependents go first
+    play.Pass(play.service("db").spec().policy.health_interval);
+    play.Answer("db/0", ProbeOutcome::kGood);
+    play.Obey(play.token("worker"));
+    CHECK_FALSE(Spawned(play.Take<action::Spawn>(), "worker"));
+    play.Obey(play.token("db"));
+    play.ConfirmSpawns();
+    play.Answer("db/0", ProbeOutcome::kGood);
+    CHECK(Spawned(play.Take<action::Spawn>(), "worker"));
+  }
+
+  TEST_CASE("a reload of what waits for its turn to stop begins when that has stopped") {
+    Play play;
+    auto api = MakeSpec("api");
+    api->policy.depends_on = {{.service = "db", .kind = DependencyKind::kReady}};
+    auto worker = MakeSpec("worker");
+    worker->policy.depends_on = {{.service = "db", .kind = DependencyKind::kReady},
+                                 {.service = "api", .kind = DependencyKind::kReady}};
+    play.BringUp({MakeCheckedSpec("db"), api, worker});
+    play.Ask(Verb::kRestart, {"db", "api", "worker"}, {MakeCheckedSpec("db"), api, worker});
+    play.Ask(Verb::kReload, {"api"}, {api});
+    CHECK(play.replacement("api") == nullptr);
+    play.Obey(play.token("worker"));
+    play.Obey(play.token("api"));
+    CHECK_FALSE(Spawned(play.Take<action::Spawn>(), "api"));  // db is not back yet
+    play.Obey(play.token("db"));
+    play.ConfirmSpawns();
+    play.Answer("db/0", ProbeOutcome::kGood);
+    CHECK(Spawned(play.Take<action::Spawn>(), "api"));
+    CHECK(play.current("api").generation == Generation(2));
+  }
+
+  TEST_CASE("a stop waits for dependents, but for none that cannot be killed") {
+    Play play;
+    auto worker = MakeSpec("worker");
+    worker->policy.depends_on = {{.service = "db", .kind = DependencyKind::kReady}};
+    play.BringUp({MakeCheckedSpec("db"), worker});
+    play.Ask(Verb::kStop, {"db", "worker"});
+    play.Pass(worker->policy.stop_timeout);
+    REQUIRE(play.StateOf("worker") == "killing");
+    CHECK(play.StateOf("db") == "ready");
+    play.Pass(kUnkillableAfter);
+    CHECK(play.StateOf("db") == "stopping");
+  }
+
+  TEST_CASE("a generation does not count as proved because of what its slot ran before") {
+    Play play;
+    auto api = MakeCheckedSpec("api");
+    api->policy.max_restarts = 1;
+    api->policy.start_delay = 1s;
+    play.BringUp({api});
+    play.End(play.token("api"), ExitStatus::Code(1));
+    REQUIRE(play.StateOf("api") == "failed");
+    play.Ask(Verb::kStart, {"api"}, {api});
+    REQUIRE(play.StateOf("api") == "waiting");
+    play.Ask(Verb::kReload, {"api"}, {api});
+    play.Pass(1s);
+    play.ConfirmSpawns();
+    REQUIRE(play.StateOf("api") == "starting");
+    REQUIRE(play.current("api").generation == Generation(2));
+    CHECK_FALSE(play.service("api").Find(Generation(2))->was_ready);
+  }
+
+  TEST_CASE("an added instance that has not started is dropped when the reload turns back") {
+    Play play;
+    play.state().settings.start_parallel = 1;
+    auto api = MakeCheckedSpec("api");
+    api->policy.max_restarts = 1;
+    api->policy.failed_retry = 0s;
+    play.Ask(Verb::kStart, {"api"}, {api});
+    play.ConfirmSpawns();
+    play.End(play.token("api"), ExitStatus::Code(1));
+    REQUIRE(play.StateOf("api") == "failed");
+    auto wide = Instances(2);
+    wide->policy.reload_parallel = 2;
+    const RequestId reload = play.Ask(Verb::kReload, {"api"}, {wide});
+    REQUIRE(play.StateOf("api", 1) == "waiting");
+    play.Happens(event::SpawnFailed{
+        .token = play.replacement("api", 0)->token(), .stage = 9, .number = ENOENT});
+    REQUIRE(play.IsAnswered(reload));
+    CHECK(play.service("api").slots.size() == 1);
+  }
+
+  TEST_CASE("a slot that the definition does not have keeps nobody waiting") {
+    Play play;
+    play.BringUp({Instances(3)});
+    play.Ask(Verb::kRestart, {"api"}, {Instances(1)});
+    const RequestId reload = play.Ask(Verb::kReload, {"api"}, {Instances(3)});
+    play.Obey(play.token("api", 0));
+    play.Obey(play.token("api", 2));
+    play.ConfirmSpawns();
+    play.Answer("api/0", ProbeOutcome::kGood);
+    play.End(play.token("api", 2), ExitStatus::Code(1));  // back, but generation 2 never was Ready
+    play.Obey(play.token("api", 1));
+    REQUIRE(play.IsAnswered(reload));
+    REQUIRE(play.Item(reload).failure.old_lost);
+    REQUIRE(play.StateOf("api", 1) == "stopped");
+    const RequestId start = play.Ask(Verb::kStart, {"api"});
+    play.ConfirmSpawns();
+    play.Answer("api/2", ProbeOutcome::kGood);
+    CHECK(play.IsAnswered(start));
+    auto worker = MakeSpec("worker");
+    worker->policy.depends_on = {{.service = "api", .kind = DependencyKind::kReady}};
+    play.Ask(Verb::kStart, {"worker"}, {worker});
+    CHECK(play.StateOf("worker") == "starting");
+  }
+
+  TEST_CASE("what was being killed while the image was lost is killing, with a deadline") {
+    State fresh;
+    WorldRecord record;
+    record.token = Token(5);
+    record.instance = {"api", 0};
+    record.generation = Generation(1);
+    record.pid = Pid(4242);
+    record.stop_sent = InstantFromNanoseconds(1);
+    record.kill_fired = true;
+    Actions actions;
+    Restore(fresh, {record}, InstantFromNanoseconds(2), actions);
+    const Instance& adopted = fresh.Find("api")->slots.at(0).current;
+    CHECK(adopted.kind() == StateKind::kKilling);
+    CHECK(adopted.deadline() != kNever);
+  }
+}
+
+}  // namespace
+}  // namespace oxherd
