@@ -33,6 +33,15 @@ bool Names(const event::Request& request, std::size_t service) {
       request.names, [service](const std::string& name) { return ServiceIndex(name) == service; });
 }
 
+// The command names it; or the turn of another one that does has come in the same step: what that
+// one waited for was due at this very instant.
+bool IsNamed(const Moment& moment, const event::Request& request, std::size_t service) {
+  if (Names(request, service)) return true;
+  return std::ranges::any_of(moment.ledger.requests, [&](const RequestHistory& other) {
+    return other.took_turn && other.id != request.id && ((other.services >> service) & 1U) != 0;
+  });
+}
+
 }  // namespace
 
 Violation CheckTokens(const Moment& moment) {
@@ -133,35 +142,33 @@ Violation CheckOthersUntouched(const Moment& moment) {
     if (const auto* kill = std::get_if<action::Kill>(&action)) token = kill->token;
     const TokenHistory* history = token.is_set() ? moment.ledger.Find(token) : nullptr;
     if (history != nullptr && history->kind != ProcessKind::kInstance) history = nullptr;
-    const InstanceView* was = moment.before.Find(token);
+    const ServiceView* was =
+        history == nullptr ? nullptr : &moment.before.services[history->service];
     const bool its_turn =
-        (history != nullptr && (moment.before.services[history->service].stops_in_turn ||
-                                moment.before.services[history->service].is_rolling)) ||
-        (was != nullptr && was->deadline <= moment.now);
-    if (history != nullptr && !its_turn && !Names(*request, history->service)) {
+        was != nullptr && (was->stops_in_turn || was->is_rolling || was->due <= moment.now);
+    if (history != nullptr && !its_turn && !IsNamed(moment, *request, history->service)) {
       return {Invariant::kOthersUntouched, "a command stopped a service that it does not name"};
     }
     const auto* spawn = std::get_if<action::Spawn>(&action);
     if (spawn == nullptr || widens) continue;
     const std::size_t service = ServiceIndex(spawn->instance.service);
-    const bool waited = std::ranges::any_of(moment.before.instances(), [&](const auto& one) {
-      return one.service == service && one.slot == spawn->instance.slot &&
-             (one.kind == StateKind::kWaiting || one.deadline <= moment.now);
-    });
+    const bool is_due = moment.before.services[service].due <= moment.now;
+    const bool waited =
+        is_due || std::ranges::any_of(moment.before.instances(), [&](const InstanceView& one) {
+          return one.service == service && one.slot == spawn->instance.slot &&
+                 one.kind == StateKind::kWaiting;
+        });
     if (spawn->kind != ProcessKind::kInstance) continue;  // of what stops in its turn
-    if (!Names(*request, service) && !waited) {
+    if (!IsNamed(moment, *request, service) && !waited) {
       return {Invariant::kOthersUntouched, "a command started a service that it does not name"};
     }
   }
   for (std::size_t i = 0; i < kMaxServices; ++i) {
     const ServiceView& before = moment.before.services[i];
     const ServiceView& after = moment.after.services[i];
-    const bool has_deadline = std::ranges::any_of(
-        moment.before.instances(),
-        [&](const InstanceView& one) { return one.service == i && one.deadline <= moment.now; });
-    const bool is_due =
-        has_deadline || before.hooks > 0 || before.stops_in_turn || after.ended == moment.now;
-    if (Names(*request, i) || widens || !before.is_there || is_due) continue;
+    const bool is_due = before.due <= moment.now || before.hooks > 0 || before.stops_in_turn ||
+                        after.ended == moment.now;
+    if (IsNamed(moment, *request, i) || widens || !before.is_there || is_due) continue;
     if (!after.is_there || before.wanted != after.wanted || before.target != after.target) {
       return {Invariant::kOthersUntouched, "a command changed a service that it does not name"};
     }

@@ -36,9 +36,13 @@ bool IsStopped(const Moment& moment, const RequestItem& item) {
 
 bool IsStarted(const Moment& moment, const RequestItem& item) {
   const std::size_t index = ServiceIndex(item.service);
+  const ServiceView& service = moment.after.services[index];
+  const bool reloads = service.is_rolling && service.began == moment.now;
   for (const InstanceView& one : moment.after.instances()) {
     if (one.service != index || one.is_replacement) continue;
     if (item.slot && *item.slot != one.slot) continue;
+    // A reload that was queued has begun in this very step.
+    if (reloads && one.generation == service.target) continue;
     const SlotHistory& slot = moment.ledger.services[index].slots[one.slot % kMaxSlots];
     const TokenHistory* token = moment.ledger.Find(one.token);
     const bool ready_now = one.is_ready() || (token != nullptr && token->ready_at != kNever);

@@ -105,7 +105,8 @@ Violation CheckRetired(const Moment& moment, const ServiceView& rolling, const I
   const Policy* policy = PolicyOf(moment, was.service, goal);
   if (policy == nullptr) return {};
   if (deploys && was.slot >= policy->instances) {
-    if (moment.after.services[was.service].gave_up) return {};  // the reply says so
+    if (moment.after.services[was.service].gave_up) return {};    // the reply says so
+    if (moment.ledger.services[was.service].is_mixed) return {};  // and so it did before
     if (!GoalIsUp(moment, was.service, goal, policy->instances)) {
       return {Invariant::kRetiredAfterReady, "surplus retired before the rest was replaced"};
     }
@@ -169,9 +170,8 @@ Violation CheckRolloutTarget(const Moment& moment) {
       }
       continue;
     }
-    // With one waiting behind it, both may be through in the same step.
-    const bool ended =
-        after.ended == moment.now && (after.ended_target == before.target || before.has_next);
+    // One that waited behind it, or came in this step, may be through in the same step.
+    const bool ended = after.ended == moment.now && after.ended_target >= before.target;
     const bool same =
         after.is_rolling && after.target == before.target && after.cause == before.cause;
     if (!same && !ended) return {Invariant::kOneRollout, "a reload's target changed under way"};
@@ -253,6 +253,15 @@ Violation CheckRestartLimit(const Moment& moment) {
 
 namespace {
 
+// Empty, and not one of those that the definition has: below one that is going, or that a roll-back
+// had to leave.
+bool IsGap(const Moment& moment, std::size_t service, std::size_t slot) {
+  const Policy* policy = PolicyOf(moment, service, moment.after.services[service].generation);
+  const InstanceView* one = moment.after.Find(service, slot, false);
+  return policy != nullptr && slot >= policy->instances && one != nullptr &&
+         one->kind == StateKind::kStopped;
+}
+
 bool IsMet(const Moment& moment, const Dependency& need) {
   const std::size_t index = ServiceIndex(need.service);
   const ServiceView& view = moment.after.services[index];
@@ -261,7 +270,7 @@ bool IsMet(const Moment& moment, const Dependency& need) {
     const SlotHistory& slot = moment.ledger.services[index].slots[i % kMaxSlots];
     const Reached least =
         need.kind == DependencyKind::kStarted ? Reached::kStarted : Reached::kReady;
-    if (slot.reached < least) return false;
+    if (slot.reached < least && !IsGap(moment, index, i)) return false;
   }
   return true;
 }

@@ -10,6 +10,8 @@ namespace {
 bool IsAtRest(const Service& service, const Slot& slot, bool is_mixed) {
   if (slot.replacement) return false;
   const Instance& instance = slot.current;
+  const auto index = static_cast<std::size_t>(&slot - service.slots.data());
+  if (is_mixed && service.is_gap(index)) return true;
   if (slot.wish == Wish::kStopped || service.wish == Wish::kStopped) {
     return instance.kind() == StateKind::kStopped;
   }

@@ -199,12 +199,16 @@ void FakeDaemon::Do(const Action& action, Instant now) {
   } else if (const auto* reply = std::get_if<action::Reply>(&action)) {
     clients_.Answered(reply->request);
   } else if (std::holds_alternative<action::SaveWishes>(action)) {
-    disk_.wishes.clear();
-    for (const Service& service : state_.services) {
-      disk_.wishes.push_back({.spec = service.Find(service.generation)->spec,
-                              .generation = service.generation,
-                              .wanted = service.wish == Wish::kRunning});
-    }
+    SaveWishes();
+  }
+}
+
+void FakeDaemon::SaveWishes() {
+  disk_.wishes.clear();
+  for (const Service& service : state_.services) {
+    disk_.wishes.push_back({.spec = service.Find(service.generation)->spec,
+                            .generation = service.generation,
+                            .wanted = service.wish == Wish::kRunning});
   }
 }
 

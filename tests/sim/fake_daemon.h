@@ -87,6 +87,7 @@ class FakeDaemon {
   void Hear(const keeper::Report& report, Instant now);
   void SaveImage();
   void SaveRecords();
+  void SaveWishes();
   [[nodiscard]] State LoadImage();
   [[nodiscard]] State Fresh() const;
   [[nodiscard]] oxherd::WorldRecord Translate(const keeper::WorldRecord& record) const;

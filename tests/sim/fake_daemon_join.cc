@@ -44,15 +44,12 @@ void FakeDaemon::CollectWorld(const keeper::Report& report, Instant now) {
 }
 
 void FakeDaemon::Join(const keeper::WorldEnd& end, Instant now) {
-  if (image_.written && use_image_) {
-    state_ = LoadImage();
-  } else {
-    state_ = Fresh();
-  }
+  const bool from_image = image_.written && use_image_;
+  state_ = from_image ? LoadImage() : Fresh();
   state_.next_token = std::max(state_.next_token, end.highest.Next());
   if (trace_ != nullptr) trace_->Join(now, world_);
   life_ = Life::kUp;
-  if (!image_.written || !use_image_) {
+  if (!from_image) {
     checker_.Boots(disk_, end.highest, now);
     Populate(state_, disk_);
   }
@@ -64,6 +61,8 @@ void FakeDaemon::Join(const keeper::WorldEnd& end, Instant now) {
   checker_.AfterJoin(state_, world_, actions_, keeper_.kernel(), now);
   if (cut_ == 0) return Die(now);
   Perform(actions_, now);
+  // As Daemon::JoinWorld(): the one before may have died before it wrote them.
+  if (from_image && life_ == Life::kUp) SaveWishes();
   for (const keeper::Report& report : after_world_) Hear(report, now);
   for (std::uint8_t i = 0; i < terminations_ && life_ == Life::kUp; ++i) {
     event::Request request;

@@ -227,12 +227,15 @@ void Ledger::LearnStart(const event::Request& request) {
 void Ledger::LearnTurns(const State& state) {
   for (const RequestRecord& record : state.requests) {
     RequestHistory* history = Find(record.id);
-    if (history == nullptr || history->finished) continue;
+    if (history == nullptr) continue;
+    history->took_turn = false;
+    if (history->finished) continue;
     for (std::size_t i = 0; i < record.items.size() && i < 32; ++i) {
       const RequestItem& item = record.items[i];
       const std::uint32_t bit = 1U << i;
       if (item.outcome == Outcome::kQueued || (history->begun_items & bit) != 0) continue;
       history->begun_items |= bit;
+      history->took_turn = true;
       if (item.verb == Verb::kStart) Command(services[ServiceIndex(item.service)]);
     }
   }

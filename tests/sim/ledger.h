@@ -79,6 +79,7 @@ struct RequestHistory {
   std::uint8_t services = 0;
   Instant accepted;
   std::uint32_t begun_items = 0;  // bit set: items whose turn has come
+  bool took_turn = false;         // one of them in this very step
   std::uint32_t final_items = 0;  // bit set: items that had an outcome
   bool finished = false;
   Instant finished_at = kNever;

@@ -1,4 +1,5 @@
 // oxherd-sim: runs scenarios from their seeds, and shows those that fail.
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -6,6 +7,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tests/sim/exhaustive.h"
 #include "tests/sim/scenario.h"
@@ -21,7 +23,8 @@ constexpr std::string_view kHelp =
     "  --count N       how many seeds (100000); with --seed alone: just that one\n"
     "  --minutes M     go on for so long instead\n"
     "  --trace         print what happens, also where nothing fails\n"
-    "  --keep-going    count failures by invariant instead of stopping at the first\n"
+    "  --keep-going    group failures by cause instead of stopping at the first\n"
+    "  --no-shrink     print a failing scenario as it was drawn\n"
     "  --exhaustive    search the small cases whole\n"
     "  --mutations     break the core in many ways and see that each is noticed\n";
 
@@ -90,9 +93,38 @@ void Show(const Scenario& scenario, const Violation& violation, bool shrink) {
   std::printf("seed %llu fails: invariant %d: %s\n", static_cast<unsigned long long>(scenario.seed),
               static_cast<int>(violation.invariant), violation.what);
   if (!shrink) return;
-  const Scenario small = Shrink(scenario, violation.invariant);
+  const Scenario small = Shrink(scenario, violation);
   std::printf("shrunk from %zu steps to %zu:\n%s", scenario.steps.size(), small.steps.size(),
               Report(small).c_str());
+}
+
+// The failing seeds of one cause; the first few are named.
+struct Failures {
+  Violation violation;
+  std::uint64_t count = 0;
+  std::vector<std::uint64_t> first;
+};
+
+constexpr std::size_t kSeedsNamed = 8;
+
+void Count(std::vector<Failures>& all, const Violation& violation, std::uint64_t seed) {
+  const std::string_view what = violation.what;
+  auto found =
+      std::ranges::find_if(all, [what](const Failures& one) { return what == one.violation.what; });
+  if (found == all.end()) found = all.insert(all.end(), Failures{violation, 0, {}});
+  ++found->count;
+  if (found->first.size() < kSeedsNamed) found->first.push_back(seed);
+}
+
+void Print(const std::vector<Failures>& all) {
+  for (const Failures& one : all) {
+    std::printf("  %llu x invariant %d: %s: seeds", static_cast<unsigned long long>(one.count),
+                static_cast<int>(one.violation.invariant), one.violation.what);
+    for (const std::uint64_t seed : one.first) {
+      std::printf(" %llu", static_cast<unsigned long long>(seed));
+    }
+    std::printf("\n");
+  }
 }
 
 int RunSeeds(const Options& options) {
@@ -101,8 +133,7 @@ int RunSeeds(const Options& options) {
   Scenario scenario;
   std::uint64_t happenings = 0;
   std::uint64_t core_events = 0;
-  std::uint64_t failures[64] = {};
-  std::uint64_t failed = 0;
+  std::vector<Failures> failures;
   std::uint64_t run = 0;
   const auto begin = Clock::now();
   const auto passed = [&] { return std::chrono::duration<double>(Clock::now() - begin).count(); };
@@ -115,13 +146,11 @@ int RunSeeds(const Options& options) {
     happenings += outcome.happenings;
     core_events += outcome.core_events;
     if (!outcome.violation) continue;
-    ++failed;
-    const auto index = static_cast<std::size_t>(outcome.violation.invariant) % 64;
-    const bool first = failures[index]++ == 0;
-    if (!options.keep_going || first) {
-      Show(scenario, outcome.violation, options.shrink && !options.trace && !options.keep_going);
+    Count(failures, outcome.violation, scenario.seed);
+    if (!options.keep_going) {
+      Show(scenario, outcome.violation, options.shrink && !options.trace);
+      return 1;
     }
-    if (!options.keep_going) return 1;
   }
   const double seconds = passed();
   std::printf(
@@ -129,11 +158,8 @@ int RunSeeds(const Options& options) {
       static_cast<unsigned long long>(run), static_cast<unsigned long long>(happenings),
       static_cast<unsigned long long>(core_events), seconds,
       static_cast<double>(run) / seconds * 60);
-  for (std::size_t i = 0; i < 64; ++i) {
-    if (failures[i] == 0) continue;
-    std::printf("  invariant %zu: %llu\n", i, static_cast<unsigned long long>(failures[i]));
-  }
-  return failed == 0 ? 0 : 1;
+  Print(failures);
+  return failures.empty() ? 0 : 1;
 }
 
 int Main(int argc, char** argv) {

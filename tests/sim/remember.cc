@@ -22,7 +22,7 @@ bool IsReplacing(const Moment& moment, const InstanceView& one) {
   const SlotHistory& slot = moment.ledger.services[one.service].slots[one.slot % kMaxSlots];
   const TokenHistory* last = moment.ledger.Find(slot.last);
   const InstanceView* was = moment.before.Find(one.service, one.slot, false);
-  const bool was_down = was != nullptr && !was->token.is_set();
+  const bool was_down = was == nullptr || !was->token.is_set();
   return was_down || (last != nullptr && last->no_crash);
 }
 
@@ -88,6 +88,7 @@ void RememberInstance(const Moment& moment, const InstanceView& one) {
 // How far dependents may rely on the slot.
 void RememberReached(const Moment& moment) {
   for (const InstanceView& one : moment.after.instances()) {
+    if (moment.after.services[one.service].stops_in_turn) continue;  // of before the restart
     SlotHistory& slot = moment.ledger.services[one.service].slots[one.slot % kMaxSlots];
     if (one.kind == StateKind::kStarting && one.has_pid) {
       slot.reached = std::max(slot.reached, Reached::kStarted);
@@ -167,8 +168,7 @@ void RememberService(const Moment& moment, std::size_t index) {
   const bool begins = after.is_rolling && (!before.is_rolling || before.began != after.began ||
                                            before.target != after.target);
   if (begins) history.ready_at_begin = before.ready;
-  const bool ended = after.is_there && after.ended == moment.now && before.ended != after.ended;
-  if ((ended && after.old_is_lost) || after.gave_up) history.is_mixed = true;
+  if (after.gave_up) history.is_mixed = true;
   const bool back = after.is_rolling && after.phase == Rollout::Phase::kBack &&
                     !(before.is_rolling && before.phase == Rollout::Phase::kBack);
   if (back && after.cause == Cause::kPerson && after.from != after.target) {
@@ -182,6 +182,11 @@ void Remember(const Moment& moment) {
   RememberLeaving(moment);
   for (const Action& action : moment.actions) {
     if (const auto* spawn = std::get_if<action::Spawn>(&action)) RememberSpawn(moment, *spawn);
+    const auto* tell = std::get_if<action::Tell>(&action);  // several rollouts may end in one step
+    if (tell != nullptr && tell->kind == action::Tell::Kind::kRolledBack &&
+        tell->failure.old_lost) {
+      moment.ledger.services[ServiceIndex(tell->instance.service)].is_mixed = true;
+    }
     if (const auto* probe = std::get_if<action::Probe>(&action)) {
       moment.ledger.highest = std::max(moment.ledger.highest, probe->check);
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 namespace oxherd::sim {
@@ -9,8 +10,8 @@ namespace {
 
 class Shrinker {
  public:
-  Shrinker(Scenario scenario, Invariant invariant, int tries)
-      : best_(std::move(scenario)), invariant_(invariant), tries_(tries) {}
+  Shrinker(Scenario scenario, const Violation& violation, int tries)
+      : best_(std::move(scenario)), violation_(violation), tries_(tries) {}
 
   Scenario Run() {
     bool smaller = true;
@@ -27,7 +28,10 @@ class Shrinker {
   // Keeps the candidate if it fails in the same way.
   bool Try(Scenario candidate) {
     if (tries_-- <= 0) return false;
-    if (simulation_->Run(candidate).violation.invariant != invariant_) return false;
+    const Violation found = simulation_->Run(candidate).violation;
+    const bool same =
+        found.invariant == violation_.invariant && std::string_view(found.what) == violation_.what;
+    if (!same) return false;
     best_ = std::move(candidate);
     return true;
   }
@@ -119,15 +123,15 @@ class Shrinker {
   }
 
   Scenario best_;
-  Invariant invariant_;
+  Violation violation_;
   int tries_;
   std::unique_ptr<Simulation> simulation_ = std::make_unique<Simulation>();
 };
 
 }  // namespace
 
-Scenario Shrink(const Scenario& scenario, Invariant invariant, int tries) {
-  return Shrinker(scenario, invariant, tries).Run();
+Scenario Shrink(const Scenario& scenario, const Violation& violation, int tries) {
+  return Shrinker(scenario, violation, tries).Run();
 }
 
 std::string Report(const Scenario& scenario) {

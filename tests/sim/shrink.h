@@ -7,7 +7,8 @@
 namespace oxherd::sim {
 
 // Drops steps, then faults, then services; returns what is left. `tries` bounds the runs.
-[[nodiscard]] Scenario Shrink(const Scenario& scenario, Invariant invariant, int tries = 2000);
+[[nodiscard]] Scenario Shrink(const Scenario& scenario, const Violation& violation,
+                              int tries = 2000);
 
 // Runs it with a trace and says what is to be seen, for a person.
 [[nodiscard]] std::string Report(const Scenario& scenario);

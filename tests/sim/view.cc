@@ -100,6 +100,7 @@ void Look(const State& state, View& view) {
     seen.revision = service.revision;
     seen.slots = static_cast<std::uint16_t>(service.slots.size());
     seen.hooks = static_cast<std::uint16_t>(service.hooks.size());
+    seen.due = service.deadline();
     for (const Hook& hook : service.hooks) {
       OXHERD_CHECK(view.hook_count < view.hook_table.size(), "more hooks than there can be");
       view.hook_table[view.hook_count++] = {.token = hook.token, .killed = hook.killed};

@@ -48,6 +48,7 @@ struct ServiceView {
   std::uint16_t slots = 0;
   std::uint16_t ready = 0;
   std::uint16_t hooks = 0;
+  Instant due = kNever;  // its earliest deadline, health questions included
   bool is_rolling = false;
   Rollout::Phase phase = Rollout::Phase::kForward;
   Cause cause = Cause::kPerson;
