@@ -24,7 +24,7 @@ struct Mark {
   Layer layer = Layer::kOwn;
 };
 
-enum class ReadyChoice : std::uint8_t { kAuto, kHealth, kLog, kUptime };
+enum class ReadyChoice : std::uint8_t { kAuto, kNotify, kHealth, kListen, kLog, kUptime };
 
 struct EnvSetting {
   std::string name;

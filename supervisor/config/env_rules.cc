@@ -27,7 +27,7 @@ namespace {
 class KnownNames {
  public:
   KnownNames(const Draft& draft, const ReadOptions& options) : options_(options) {
-    if (draft.spec.port_base) names_.insert("PORT");
+    if (draft.spec.port_base || draft.Find("listen") != nullptr) names_.insert("PORT");
     names_.insert("PYTHONUNBUFFERED");
   }
 
@@ -48,7 +48,7 @@ class KnownNames {
       return fmt::format("${{{}}} is not set; did you mean ${{{}}}?", name, *nearest);
     }
     if (name == "PORT") {
-      return "${PORT} is not set; add port_base = 3000, or PORT to env";
+      return "${PORT} is not set; add listen = 3000, or PORT to env";
     }
     return fmt::format("${{{}}} is not set before this; add it to env, or to an env_file", name);
   }
@@ -79,8 +79,11 @@ class EnvironmentRules {
     for (const EnvSetting& setting : draft_.env) AddSetting(setting);
     for (const auto& [mark, texts] : draft_.expandables) {
       const bool check_command = mark == "health_check.command";
+      const bool gives_port = mark == "listen" && !SetsPort();
       if (check_command) known_.Add("OXHERD_PID");
+      if (gives_port) known_.Remove("PORT");
       for (const Expandable& text : texts) CheckText(mark, text);
+      if (gives_port) known_.Add("PORT");
       if (check_command) known_.Remove("OXHERD_PID");
     }
   }
@@ -156,6 +159,10 @@ class EnvironmentRules {
     if (!unknown.empty() && all_read_) {
       context_.errors.Add(text.position, draft_.PathOf(mark), Explain(unknown));
     }
+  }
+
+  [[nodiscard]] bool SetsPort() const {
+    return std::ranges::find(draft_.spec.env, "PORT", &EnvEntry::first) != draft_.spec.env.end();
   }
 
   [[nodiscard]] std::string Explain(std::string_view name) const {

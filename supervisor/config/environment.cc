@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <utility>
 
+#include "config/listen_address.h"
 #include "config/placeholder.h"
 
 namespace oxherd {
@@ -58,6 +60,15 @@ Variables Ours(const Spec& spec, const SpawnIdentity& identity) {
           {"OXHERD_TOKEN", std::to_string(identity.token.number())}};
 }
 
+// By `listen`, the first of several, or by `port_base`.
+std::optional<int> PortGiven(const Spec& spec, SlotIndex slot) {
+  for (const ListenAddress& address : spec.policy.listen) {
+    if (const auto port = PortOf(address)) return *port;
+  }
+  if (spec.port_base) return *spec.port_base + slot;
+  return std::nullopt;
+}
+
 }  // namespace
 
 bool IsBaseName(std::string_view name) {
@@ -90,8 +101,10 @@ Result<std::vector<EnvEntry>> BuildEnvironment(const Spec& spec, const SpawnIden
   }
   const bool sets_port =
       std::ranges::any_of(spec.env, [](const EnvEntry& e) { return e.first == "PORT"; });
-  if (spec.port_base && !sets_port) {
-    variables.insert_or_assign("PORT", std::to_string(*spec.port_base + identity.slot));
+  if (!sets_port) {
+    if (const auto port = PortGiven(spec, identity.slot)) {
+      variables.insert_or_assign("PORT", std::to_string(*port));
+    }
   }
   for (const auto& [name, text] : spec.env) {
     auto value = Substitute(text, identity.slot, [&](std::string_view wanted) {

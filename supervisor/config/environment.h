@@ -35,9 +35,10 @@ struct SpawnIdentity {
 
 // The complete environment, sorted by name, each name once. Ours, which nothing overrides:
 // OXHERD_SERVICE, OXHERD_INSTANCE_ID and OXMGR_INSTANCE_ID and NODE_APP_INSTANCE (the slot),
-// OXHERD_GENERATION, OXHERD_TOKEN (decimal numbers); PORT from port_base and PYTHONUNBUFFERED=1
-// unless something sets them (a base PORT does not count: port_base wins over it). Hooks take the
-// same; a check command gets OXHERD_PID added by the caller. An error names the variable: `env.URL:
+// OXHERD_GENERATION, OXHERD_TOKEN (decimal numbers); PORT from listen or port_base, and
+// PYTHONUNBUFFERED=1 unless something sets them (a base PORT does not count: ours wins over it).
+// Hooks take the same; a check command gets OXHERD_PID added by the caller. An error names the
+// variable: `env.URL:
 // ${HOST} is not set`; it says no value.
 [[nodiscard]] Result<std::vector<EnvEntry>> BuildEnvironment(const Spec& spec,
                                                              const SpawnIdentity& identity,

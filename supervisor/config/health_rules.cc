@@ -8,6 +8,7 @@
 #include "config/command.h"
 #include "config/endpoint.h"
 #include "config/environment.h"
+#include "config/listen_address.h"
 #include "config/rules.h"
 
 namespace oxherd {
@@ -124,23 +125,37 @@ class HealthRules {
       }
     }
     const Endpoint& endpoint = first->value();
+    if (IsListenedOn(endpoint.port)) return;  // asked through the instance's own socket
     if (several() && endpoint.port == last->value().port && endpoint.host == last->value().host) {
       SharedPort(endpoint.port);
     } else if (!several() && !draft_.spec.port_base && draft_.Find("reload_strategy") == nullptr) {
       context_.errors.Note(
           draft_.PositionOf(MarkOf(kind())), draft_.PathOf(MarkOf(kind())),
           fmt::format(
-              "a reload starts the new instance while the old one has port {}; if the program "
-              "does not share it, add reload_strategy = \"stop-first\"",
-              endpoint.port));
+              "a reload starts the new instance while the old one has port {}; add listen = {}, "
+              "or, if the program does not share its port, reload_strategy = \"stop-first\"",
+              endpoint.port, endpoint.port));
     }
+  }
+
+  [[nodiscard]] bool IsListenedOn(std::uint16_t port) const {
+    return std::ranges::any_of(policy_.listen,
+                               [port](const ListenAddress& each) { return PortOf(each) == port; });
+  }
+
+  [[nodiscard]] bool ListensOnTcp() const {
+    return std::ranges::any_of(policy_.listen,
+                               [](const ListenAddress& each) { return PortOf(each).has_value(); });
   }
 
   void SharedPort(std::uint16_t port) {
     const std::string count = draft_.instances_by_cpus ? "all" : std::to_string(policy_.instances);
     const std::string mend = draft_.spec.port_base
                                  ? fmt::format("write ${{PORT}} instead of {}", port)
-                                 : fmt::format("add port_base = {} and write ${{PORT}} here", port);
+                                 : fmt::format(
+                                       "add listen = {}, or port_base = {} and write "
+                                       "${{PORT}} here",
+                                       port, port);
     Error(MarkOf(kind()),
           fmt::format("{} instances would be asked on port {}, and none of them be told apart; {}",
                       count, port, mend));
@@ -168,6 +183,15 @@ class HealthRules {
       case ReadyChoice::kHealth:
         RefuseUnusedLog();
         return ReadyByHealth();
+      case ReadyChoice::kNotify:
+        RefuseUnusedLog();
+        return ReadyBy::kNotify;
+      case ReadyChoice::kListen:
+        RefuseUnusedLog();
+        if (!ListensOnTcp()) {
+          Error("ready", "\"listen\" needs a port of ours to ask at; add listen = 3000");
+        }
+        return ReadyBy::kListen;
       case ReadyChoice::kLog:
         if (!has_log && draft_.Find("ready_log") == nullptr) {
           Error("ready", "\"log\" needs a line to wait for; add ready_log = \"listening\"");
@@ -218,7 +242,8 @@ class HealthRules {
               "{} does",
               has_log ? "ready_log" : "min_uptime_ms"));
     }
-    return has_log ? ReadyBy::kLog : ReadyBy::kUptime;
+    if (has_log) return ReadyBy::kLog;
+    return ListensOnTcp() ? ReadyBy::kListen : ReadyBy::kUptime;
   }
 
   Draft& draft_;

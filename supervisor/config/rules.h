@@ -30,6 +30,7 @@ struct RuleContext {
 void FinishPolicy(Draft& draft, const RuleContext& context);  // counts, restart, reload
 void FinishEnvironment(Draft& draft,
                        const RuleContext& context);           // Spec::env; every `${…}` is known
+void FinishListen(Draft& draft, const RuleContext& context);  // the addresses, and drain
 void FinishHealth(Draft& draft, const RuleContext& context);  // the check, and what proves ready
 
 // Between services: names in depends_on, cycles, ports given out twice.

@@ -5,6 +5,7 @@
 #include <set>
 #include <string_view>
 
+#include "config/listen_address.h"
 #include "config/nearest.h"
 #include "config/rules.h"
 
@@ -25,6 +26,7 @@ class ServiceRules {
     }
     CheckCycles();
     CheckPorts();
+    CheckListen();
   }
 
  private:
@@ -144,6 +146,27 @@ class ServiceRules {
         }
       }
       by_first.emplace(first, &draft);
+    }
+  }
+
+  // Who listens: by port, or by the whole address where it has none.
+  void CheckListen() {
+    std::multimap<std::string, std::pair<const Draft*, const ListenAddress*>> taken;
+    for (const Draft& draft : drafts_) {
+      for (const ListenAddress& address : draft.spec.policy.listen) {
+        const auto port = PortOf(address);
+        const std::string key = port ? std::to_string(*port) : address.address;
+        const auto [begin, end] = taken.equal_range(key);
+        const auto other = std::find_if(
+            begin, end, [&](const auto& each) { return Overlap(*each.second.second, address); });
+        if (other != end && other->second.first != &draft) {
+          context_.errors.Add(
+              draft.PositionOf("listen"), draft.PathOf("listen"),
+              fmt::format("{} is {}'s already; two services cannot have one address",
+                          Written(address), other->second.first->spec.name));
+        }
+        taken.emplace(key, std::pair(&draft, &address));
+      }
     }
   }
 

@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::size_t kMaxEnvFiles = 32;
 constexpr std::size_t kMaxDependencies = 1000;
+constexpr std::size_t kMaxAddresses = 16;
 constexpr std::size_t kShownName = 64;
 
 std::string Shown(std::string_view name) { return std::string(name.substr(0, kShownName)); }
@@ -159,6 +160,33 @@ void ReadInstances(const Reading& reading) {
   ReadInto(reading, instances, 1, kMaxInstances);
 }
 
+void ReadListen(const Reading& reading) {
+  auto& texts = reading.draft().expandables[std::string(reading.mark)];
+  texts.clear();
+  const auto add = [&](const Value& value) {
+    if (const auto* port = value.As<std::int64_t>()) {
+      texts.push_back({std::to_string(*port), value.position});
+    } else if (const auto* text = value.As<std::string>()) {
+      if (*text == "auto") {
+        return reading.Error(value.position,
+                             "\"auto\" is not supported yet; write the port: listen = 3000");
+      }
+      texts.push_back({*text, value.position});
+    } else {
+      reading.WrongType(value, "a port, \"127.0.0.1:3000\" or \"unix:/run/api.sock\"");
+    }
+  };
+  if (const auto* items = reading.value.As<Array>()) {
+    for (const Value& item : *items) add(item);
+    if (items->size() > kMaxAddresses) {
+      reading.Error(fmt::format("more than {} addresses", kMaxAddresses));
+      texts.clear();
+    }
+  } else {
+    add(reading.value);
+  }
+}
+
 void ReadStopSignal(const Reading& reading) {
   std::string name;
   if (const auto* number = reading.value.As<std::int64_t>()) {
@@ -183,15 +211,10 @@ void ReadStopSignal(const Reading& reading) {
 }
 
 void ReadReady(const Reading& reading) {
-  const auto* text = reading.value.As<std::string>();
-  if (text != nullptr && (*text == "notify" || *text == "listen")) {
-    reading.Error(
-        fmt::format("\"{}\" is not supported yet; write \"health\", \"log\" or \"uptime\"", *text));
-    return;
-  }
-  ReadChoiceInto(
-      reading, reading.draft().ready, {"auto", "health", "log", "uptime"},
-      {ReadyChoice::kAuto, ReadyChoice::kHealth, ReadyChoice::kLog, ReadyChoice::kUptime});
+  ReadChoiceInto(reading, reading.draft().ready,
+                 {"auto", "notify", "health", "listen", "log", "uptime"},
+                 {ReadyChoice::kAuto, ReadyChoice::kNotify, ReadyChoice::kHealth,
+                  ReadyChoice::kListen, ReadyChoice::kLog, ReadyChoice::kUptime});
 }
 
 void ReadRestartOnExit(const Reading& reading) {

@@ -5,7 +5,8 @@
 
 namespace oxherd {
 
-void ReadInstances(const Reading& reading);      // 1..1000 or "max"
+void ReadInstances(const Reading& reading);  // 1..1000 or "max"
+void ReadListen(const Reading& reading);
 void ReadStopSignal(const Reading& reading);     // "SIGTERM", "TERM" or 15
 void ReadReady(const Reading& reading);          // "auto", "health", "log", "uptime"
 void ReadRestartOnExit(const Reading& reading);  // true: always, false: never

@@ -42,9 +42,6 @@ TEST_CASE("readiness that cannot be proved as it says is an error") {
         "4:28: processes.api.health_check.command: an old instance could answer for the new one; "
         "name the instance: $OXHERD_PID, or ${PORT} with port_base or reload_strategy = "
         "\"stop-first\"");
-  CHECK(here.Errors(Api("ready = \"notify\"")) ==
-        "3:9: processes.api.ready: \"notify\" is not supported yet; write \"health\", \"log\" or "
-        "\"uptime\"");
 }
 
 TEST_CASE("several instances that would be asked on one port are an error") {
@@ -53,7 +50,7 @@ TEST_CASE("several instances that would be asked on one port are an error") {
       here.Errors(Api("instances = 2\nhealth_check = { endpoint = \"http://127.0.0.1:3000/\" }")) ==
       "4:29: processes.api.health_check.endpoint: 2 instances would be asked on port 3000, and "
       "none "
-      "of them be told apart; add port_base = 3000 and write ${PORT} here");
+      "of them be told apart; add listen = 3000, or port_base = 3000 and write ${PORT} here");
   CHECK(
       here.Errors(Api("instances = \"max\"\nport_base = 80\nhealth_check = { tcp = 80 }")) ==
       "5:24: processes.api.health_check.tcp: all instances would be asked on port 80, and none of "
@@ -124,9 +121,8 @@ TEST_CASE("a name that is not set anywhere is an error at the value, unless the 
   CHECK(here.Errors(Api("env = { DATABASE_URL = \"x\", A = \"${DATABSE_URL}\" }")) ==
         "3:33: processes.api.env.A: ${DATABSE_URL} is not set; did you mean ${DATABASE_URL}?");
   CHECK(here.Errors(Api("health_check = { endpoint = \"http://127.0.0.1:${PORT}/\" }")) ==
-        "3:29: processes.api.health_check.endpoint: ${PORT} is not set; add port_base = 3000, or "
-        "PORT "
-        "to env");
+        "3:29: processes.api.health_check.endpoint: ${PORT} is not set; add listen = 3000, or "
+        "PORT to env");
   CHECK(here.Errors("[processes.api]\ncommand = [\"x\", \"${TOKEN}\"]\n") ==
         "2:17: processes.api.command: ${TOKEN} is not set before this; add it to env, or to an "
         "env_file");

@@ -90,10 +90,10 @@ command = "node dist/server.js"
 )"},
     {R"([processes.api]
 command = "node dist/server.js"
-listen = 3000
+watch = true
 )",
-     R"(Oxfile.toml:3:1: processes.api.listen: "listen" is not supported yet; leave it out for now
-    listen = 3000
+     R"(Oxfile.toml:3:1: processes.api.watch: "watch" is not supported yet; leave it out for now
+    watch = true
     ^
 )"},
     {R"([processes.api]
@@ -153,7 +153,7 @@ instances = 2
 [processes.api.health_check]
 endpoint = "http://127.0.0.1:3000/health"
 )",
-     R"(Oxfile.toml:6:12: processes.api.health_check.endpoint: 2 instances would be asked on port 3000, and none of them be told apart; add port_base = 3000 and write ${PORT} here
+     R"(Oxfile.toml:6:12: processes.api.health_check.endpoint: 2 instances would be asked on port 3000, and none of them be told apart; add listen = 3000, or port_base = 3000 and write ${PORT} here
     endpoint = "http://127.0.0.1:3000/health"
                ^
 )"},
@@ -161,7 +161,7 @@ endpoint = "http://127.0.0.1:3000/health"
 command = "node dist/server.js"
 env = { URL = "http://127.0.0.1:${PORT}" }
 )",
-     R"(Oxfile.toml:3:15: processes.api.env.URL: ${PORT} is not set; add port_base = 3000, or PORT to env
+     R"(Oxfile.toml:3:15: processes.api.env.URL: ${PORT} is not set; add listen = 3000, or PORT to env
     env = { URL = "http://127.0.0.1:${PORT}" }
                   ^
 )"},

@@ -328,10 +328,10 @@ TEST_CASE("what is valid but worth knowing is a note") {
   CHECK(here.Notes(Api("env = { OXHERD_TOKEN = \"1\" }")) ==
         "3:24: processes.api.env.OXHERD_TOKEN: Oxherd sets this variable itself; the value here is "
         "not used");
-  CHECK(
-      here.Notes(Api("health_check = { endpoint = \"http://127.0.0.1:3000/\" }")) ==
-      "3:29: processes.api.health_check.endpoint: a reload starts the new instance while the old "
-      "one has port 3000; if the program does not share it, add reload_strategy = \"stop-first\"");
+  CHECK(here.Notes(Api("health_check = { endpoint = \"http://127.0.0.1:3000/\" }")) ==
+        "3:29: processes.api.health_check.endpoint: a reload starts the new instance while the old "
+        "one has port 3000; add listen = 3000, or, if the program does not share its port, "
+        "reload_strategy = \"stop-first\"");
   CHECK(here.Notes("[processes.a]\ncommand = \"x\"\nport_base = 80\ninstances = 4\n"
                    "[processes.b]\ncommand = \"x\"\nport_base = 83\n") ==
         "7:13: processes.b.port_base: ports 83 to 83 overlap those of a (80 to 83)");
