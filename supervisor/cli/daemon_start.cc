@@ -9,6 +9,7 @@
 #include "os/background_program.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/process.h"
 
 namespace oxherd::cli {
 namespace {
@@ -71,20 +72,9 @@ std::unexpected<NotConnected> NotStarted(const std::string& why) {
 }  // namespace
 
 Result<std::string> FindProgram(std::string_view name) {
-  std::array<char, 4096> buffer{};
-  const ssize_t size = ::readlink("/proc/self/exe", buffer.data(), buffer.size());
-  if (size <= 0) return ErrnoError("find this program's folder");
-  std::string folder(buffer.data(), static_cast<std::size_t>(size));
-  folder.erase(folder.rfind('/'));
-  for (const std::string_view place : {"", "/../lib/oxherd", "/../libexec/oxherd"}) {
-    std::string path = folder;
-    path += place;
-    path += '/';
-    path += name;
-    if (::access(path.c_str(), X_OK) == 0) return path;
-  }
-  return MakeError("cannot find " + std::string(name) + " beside " + folder +
-                   "/oxherd; install all three programs in one folder");
+  Result<std::string> path = os::FindInstalled(name);
+  if (path) return path;
+  return MakeError(path.error().message + "; install all programs of Oxherd in one folder");
 }
 
 std::expected<Connection, NotConnected> StartDaemon(const Places& places,

@@ -1,8 +1,10 @@
 #include "daemon/daemon.h"
 
+#include <arpa/inet.h>
 #include <malloc.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 #include <variant>
 
@@ -18,6 +20,15 @@ constexpr Millis kLate{20};
 constexpr int kRoundsPerTurn = 4;
 // Every so many turns, what was observed of things that are gone is forgotten.
 constexpr std::uint32_t kTurnsBetweenTrims = 256;
+// As it is written in `listen`.
+std::string TextOf(const TcpAddress& address) {
+  const bool is_ipv6 = address.family == TcpAddress::Family::kIpv6;
+  std::array<char, INET6_ADDRSTRLEN> host{};
+  inet_ntop(is_ipv6 ? AF_INET6 : AF_INET, address.host.data(), host.data(), host.size());
+  const std::string text(host.data());
+  return (is_ipv6 ? "[" + text + "]" : text) + ":" + std::to_string(address.port);
+}
+
 // After everything is down, how long the disk and the clients may take.
 constexpr Seconds kLeaveWithin{3};
 
@@ -123,6 +134,28 @@ void Daemon::OnReport(KeeperReport report) {
   } else if (std::holds_alternative<keeper::NewControlSocket>(report.report)) {
     log_.Warn(arguments_.socket_path() + " was deleted; it has been made again");
     server_->Replace(std::move(report.attached.front()));
+  } else {
+    OnListenReport(report.report);
+  }
+}
+
+// What the preload library said to the keeper.
+void Daemon::OnListenReport(const keeper::Report& report) {
+  if (const auto* taken = std::get_if<keeper::ListenTaken>(&report)) {
+    observations_.NoteSocketTaken(taken->token);
+  } else if (const auto* refused = std::get_if<keeper::ListenRefused>(&report)) {
+    const std::string wanted = TextOf(refused->asked);
+    log_.Warn("token=" + std::to_string(refused->token.number()) + " wants to bind " + wanted +
+              ", which is not what listen holds for it");
+    inbox_.Put(
+        Urgency::kProcess,
+        event::AddressRefused{.token = refused->token,
+                              .address = pools_->AddressAt(performer_->ServiceOf(refused->token),
+                                                           refused->asked.port),
+                              .why = refused->why == keeper::ListenMismatch::kFamily
+                                         ? event::AddressRefused::Why::kFamily
+                                         : event::AddressRefused::Why::kWidth,
+                              .wanted = wanted});
   }
 }
 

@@ -57,12 +57,14 @@ class Daemon {
   [[nodiscard]] Status Begin();
   [[nodiscard]] Status OpenParts();
   void JoinWorld(KeeperWorld world, StartState start);
+  void AdoptSockets(KeeperWorld& world);
   void SayStart(const StartState& start);
   void RefuseRun(const std::vector<std::string>& errors);
   [[nodiscard]] Status WatchAll();
 
   // ---- What happens. ----
   void OnReport(KeeperReport report);
+  void OnListenReport(const keeper::Report& report);
   void OnSignals();
   void OnOutput();
   void OnStoreOutcome();
@@ -107,9 +109,12 @@ class Daemon {
   std::unique_ptr<StateStore> store_;    // null under `oxherd run`
   std::unique_ptr<Background> lookups_;  // started at the first name that has to be looked up
   std::unique_ptr<OutputLog> output_;
+  std::optional<NotifySockets> notify_;
   std::optional<Spawner> spawner_;
   std::optional<Conversations> conversations_;
   std::optional<Probes> probes_;
+  std::optional<Pools> pools_;
+  std::optional<DrainWatch> drains_;
   std::optional<Performer> performer_;
   std::optional<ControlServer> server_;
   os::Fd signals_;

@@ -51,6 +51,13 @@ Result<std::unique_ptr<Daemon>> Daemon::Start(Arguments arguments, Inherited inh
 Status Daemon::Begin() {
   OXHERD_TRY_ASSIGN(KeeperWorld world, AskKeeper(keeper_));
   hello_ = world.hello;
+  ground_.listen_socket = hello_.listen_socket.text();
+  if (Result<std::string> library = os::FindInstalled("liboxherd-listen.so")) {
+    ground_.listen_library = std::move(*library);
+  } else {
+    start_warnings_.push_back(library.error().message +
+                              "; with listen, programs get sockets by LISTEN_FDS alone");
+  }
   if (Result<Image> image = Image::Open(std::move(inherited_.image))) {
     image_ = std::move(*image);
   } else {
@@ -113,7 +120,17 @@ Status Daemon::OpenParts() {
   if (!arguments_.is_foreground()) {
     OXHERD_TRY_ASSIGN(store_, StateStore::Open(arguments_.state_folder));
   }
-  spawner_.emplace(Spawner::Parts{.keeper = keeper_, .output = *output_, .ground = ground_});
+  notify_.emplace(loop_, arguments_.runtime_folder + "/notify",
+                  NotifySockets::Seams{.notified =
+                                           [this](const event::Notified& notified) {
+                                             inbox_.Put(Urgency::kNotify, notified);
+                                           },
+                                       .status =
+                                           [this](Token token, std::string text) {
+                                             observations_.NoteStatus(token, std::move(text));
+                                           }});
+  spawner_.emplace(
+      Spawner::Parts{.keeper = keeper_, .output = *output_, .notify = *notify_, .ground = ground_});
   conversations_.emplace(Conversations::Parts{
       .state = state_,
       .observations = observations_,
@@ -146,11 +163,19 @@ Status Daemon::OpenParts() {
                     .spawn_check =
                         [this](const ProbeQuestion& question) { performer_->SpawnCheck(question); },
                     .kill_check = [this](Token check) { performer_->KillCheck(check); }});
+  pools_.emplace(Pools::Parts{.keeper = keeper_, .inbox = inbox_, .log = log_});
+  drains_.emplace(
+      loop_.context(), *pools_,
+      DrainWatch::Seams{
+          .draining = [this](Token token) { return performer_->Draining(token); },
+          .drained = [this](Token token) { inbox_.Put(Urgency::kRest, event::Drained{token}); }});
   performer_.emplace(Performer::Parts{.state = state_,
                                       .keeper = keeper_,
                                       .spawner = *spawner_,
                                       .output = *output_,
                                       .probes = *probes_,
+                                      .pools = *pools_,
+                                      .drains = *drains_,
                                       .conversations = *conversations_,
                                       .observations = observations_,
                                       .log = log_,
@@ -172,6 +197,7 @@ void Daemon::JoinWorld(KeeperWorld world, StartState start) {
   state_ = std::move(start.state);
   if (start.settings) UseSettings(*start.settings);
   state_.next_token = std::max(state_.next_token, world.highest.Next());
+  AdoptSockets(world);
   const Instant now = os::Now();
   const World facts = WorldFor(state_, world, now);
   Actions actions;
@@ -194,7 +220,19 @@ void Daemon::JoinWorld(KeeperWorld world, StartState start) {
   for (KeeperReport& news : world.news) OnReport(std::move(news));
 }
 
+// Listening sockets that the keeper has held for an earlier daemon.
+void Daemon::AdoptSockets(KeeperWorld& world) {
+  for (KeeperReport& report : world.records) {
+    const auto* const held = std::get_if<keeper::WorldHeld>(&report.report);
+    if (held == nullptr || report.attached.empty()) continue;
+    if (const auto socket = HeldSocket::Parse(held->name.text())) {
+      pools_->Adopt(*socket, std::move(report.attached.front()));
+    }
+  }
+}
+
 Status Daemon::WatchAll() {
+  OXHERD_TRY(pools_->WatchIn(loop_));
   os::SystemResult<os::Fd> signals = os::OpenSignals();
   if (!signals) return os::ToError("signalfd", signals.error());
   signals_ = std::move(*signals);

@@ -39,6 +39,14 @@ class Observations {
   void NoteForeign(Token token, const Foreign& foreign) { foreign_[token] = foreign; }
   [[nodiscard]] const Foreign* ForeignOf(Token token) const;
 
+  // ---- Which processes have taken a listening socket through the preload library. ----
+  void NoteSocketTaken(Token token) { takers_[token] = true; }
+  [[nodiscard]] bool HasTakenSocket(Token token) const { return takers_.contains(token); }
+
+  // ---- STATUS=… of sd_notify(3). ----
+  void NoteStatus(Token token, std::string text) { statuses_[token] = std::move(text); }
+  [[nodiscard]] const std::string* StatusOf(Token token) const;
+
   // ---- Plans that could not be made: in words, where the core has only a stage and an errno. ----
   void NoteTrouble(Token token, std::string text) { troubles_[token] = std::move(text); }
   [[nodiscard]] const std::string* TroubleOf(Token token) const;
@@ -56,6 +64,8 @@ class Observations {
   std::unordered_map<Token, control::Health> health_;
   std::unordered_map<Token, Foreign> foreign_;
   std::unordered_map<Token, std::string> troubles_;
+  std::unordered_map<Token, std::string> statuses_;
+  std::unordered_map<Token, bool> takers_;
   std::map<InstanceId, std::uint32_t> rows_;
   std::uint32_t next_row_ = 0;
 };

@@ -1,5 +1,7 @@
 #include "daemon/performer.h"
 
+#include <sys/random.h>
+
 #include <algorithm>
 #include <chrono>
 #include <concepts>
@@ -9,6 +11,7 @@
 
 #include "config/endpoint.h"
 #include "control/describe.h"
+#include "core/traffic.h"
 #include "daemon/views.h"
 
 namespace oxherd {
@@ -41,9 +44,12 @@ void ForEachLive(const State& state, Visit visit) {
   }
 }
 
+// What processes and their clients wait for.
 template <typename T>
-constexpr bool kIsForProcess = std::same_as<T, action::Spawn> || std::same_as<T, action::Stop> ||
-                               std::same_as<T, action::Kill>;
+constexpr bool kIsUrgent = std::same_as<T, action::Spawn> || std::same_as<T, action::Stop> ||
+                           std::same_as<T, action::Kill> || std::same_as<T, action::OpenPool> ||
+                           std::same_as<T, action::ClosePool> || std::same_as<T, action::Steer> ||
+                           std::same_as<T, action::Relisten>;
 
 // Its tree was empty in the same wake-up in which its end became known: there is nothing to kill.
 bool IsAcknowledged(const Actions& actions, Token token) {
@@ -58,23 +64,30 @@ bool IsHappening(action::Tell::Kind kind) {
   return kind != action::Tell::Kind::kSpawning && kind != action::Tell::Kind::kStarted;
 }
 
+keeper::ListenSecret RandomSecret() {
+  keeper::ListenSecret secret{};
+  while (getrandom(secret.data(), secret.size(), 0) != static_cast<ssize_t>(secret.size())) {
+  }
+  return secret;
+}
+
 }  // namespace
 
-// Processes first, in their order: nobody waits for a log line to be written.
+// Processes and sockets first, in their order: nobody waits for a log line to be written.
 void Performer::Perform(const Actions& actions) {
   for (const Action& action : actions) {
-    if (const auto* kill = std::get_if<action::Kill>(&action)) {
-      if (!IsAcknowledged(actions, kill->token)) Do(*kill);
-    } else if (const auto* spawn = std::get_if<action::Spawn>(&action)) {
-      Do(*spawn);
-    } else if (const auto* stop = std::get_if<action::Stop>(&action)) {
-      Do(*stop);
-    }
+    const auto* const kill = std::get_if<action::Kill>(&action);
+    if (kill != nullptr && IsAcknowledged(actions, kill->token)) continue;
+    std::visit(
+        [this](const auto& each) {
+          if constexpr (kIsUrgent<std::decay_t<decltype(each)>>) Do(each);
+        },
+        action);
   }
   for (const Action& action : actions) {
     std::visit(
         [this](const auto& each) {
-          if constexpr (!kIsForProcess<std::decay_t<decltype(each)>>) Do(each);
+          if constexpr (!kIsUrgent<std::decay_t<decltype(each)>>) Do(each);
         },
         action);
   }
@@ -89,12 +102,18 @@ void Performer::Do(const action::Spawn& spawn) {
                                         .number = EINVAL});
     return;
   }
-  const auto spawned = parts_.spawner.Spawn({.spec = *spec,
-                                             .slot = spawn.instance.slot,
-                                             .generation = spawn.generation,
-                                             .token = spawn.token,
-                                             .purpose = PurposeOf(spawn.kind),
-                                             .checked = {}});
+  SpawnOrder order{.spec = *spec,
+                   .slot = spawn.instance.slot,
+                   .generation = spawn.generation,
+                   .token = spawn.token,
+                   .purpose = PurposeOf(spawn.kind)};
+  if (spawn.socket) {
+    const Service& service = *parts_.state.Find(spawn.instance.service);
+    order.listen = ListenOrder{.number = *spawn.socket,
+                               .addresses = OpenAddresses(service, spawn.generation),
+                               .secret = RandomSecret()};
+  }
+  const auto spawned = parts_.spawner.Spawn(order);
   if (spawned) return;
   const PlanFailure& failure = spawned.error();
   if (!failure.text.empty()) parts_.observations.NoteTrouble(spawn.token, failure.text);
@@ -145,20 +164,33 @@ void Performer::Do(const action::Probe& probe) {
         {.token = probe.token, .outcome = ProbeOutcome::kBad, .text = target.error().message});
   }
   question.target = std::move(*target);
+  if (probe.socket) AddRoute(question, *probe.socket);
   parts_.probes.Ask(std::move(question));
+}
+
+// Over its own socket, if that is where the question goes.
+void Performer::AddRoute(ProbeQuestion& question, SocketNumber socket) const {
+  const std::string& service = question.instance.service;
+  if (question.kind == HealthCheck::Kind::kNone) {  // ready = "listen": any of its ports will do
+    const std::vector<std::uint16_t> ports = parts_.pools.PortsOf(service);
+    if (ports.empty()) return;
+    question.kind = HealthCheck::Kind::kTcp;
+    question.target = "127.0.0.1:" + std::to_string(ports.front());
+  }
+  const auto endpoint = question.kind == HealthCheck::Kind::kHttp
+                            ? ParseHttpEndpoint(question.target)
+                            : ParseTcpEndpoint(question.target);
+  if (!endpoint) return;
+  question.route.path = parts_.pools.PathTo(service, endpoint->port, socket);
+  if (!question.route.path) return;
+  question.route.is_accepted = [&pools = parts_.pools, service, socket] {
+    return pools.Waiting(service, socket) == 0;
+  };
 }
 
 void Performer::Do(const action::Reply& reply) { parts_.conversations.OnReply(reply.request); }
 
 void Performer::Do(const action::SaveWishes& /*save*/) { parts_.save_wishes(); }
-
-// No service has sockets until config/ reads `listen`.
-void Performer::Do(const action::OpenPool& /*open*/) {}
-void Performer::Do(const action::ClosePool& /*close*/) {}
-void Performer::Do(const action::Steer& /*steer*/) {}
-void Performer::Do(const action::WatchDrain& /*watch*/) {}
-void Performer::Do(const action::Sweep& /*sweep*/) {}
-void Performer::Do(const action::Relisten& /*relisten*/) {}
 
 void Performer::Do(const action::Tell& tell) {
   using Kind = action::Tell::Kind;
@@ -249,6 +281,26 @@ std::vector<LiveInstance> Performer::LiveInstances() const {
                     .cgroup = {}});
   });
   return live;
+}
+
+std::optional<Pid> Performer::Draining(Token token) const {
+  std::optional<Pid> main;
+  ForEachLive(parts_.state, [&](const InstanceId& /*id*/, const Instance& instance) {
+    const StateKind kind = instance.kind();
+    if (instance.token() != token || kind == StateKind::kStopping || kind == StateKind::kKilling) {
+      return;
+    }
+    main = instance.process()->pid;
+  });
+  return main;
+}
+
+std::string Performer::ServiceOf(Token token) const {
+  std::string service;
+  ForEachLive(parts_.state, [&](const InstanceId& id, const Instance& instance) {
+    if (instance.token() == token) service = id.service;
+  });
+  return service;
 }
 
 bool Performer::TakeCheckReport(const keeper::Report& report) {

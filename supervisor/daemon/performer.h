@@ -5,16 +5,19 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <unordered_map>
 
 #include "core/action.h"
 #include "core/state.h"
 #include "daemon/conversations.h"
 #include "daemon/daemon_log.h"
+#include "daemon/drain_watch.h"
 #include "daemon/inbox.h"
 #include "daemon/keeper_link.h"
 #include "daemon/observations.h"
 #include "daemon/output_log.h"
+#include "daemon/pools.h"
 #include "daemon/probes.h"
 #include "daemon/spawner.h"
 
@@ -28,6 +31,8 @@ class Performer {
     Spawner& spawner;
     OutputLog& output;
     Probes& probes;
+    Pools& pools;
+    DrainWatch& drains;
     Conversations& conversations;
     Observations& observations;
     DaemonLog& log;
@@ -45,11 +50,18 @@ class Performer {
   void OnProbed(const ProbeAnswer& answer);
   [[nodiscard]] std::vector<LiveInstance> LiveInstances() const;
 
+  // ---- For the drain watch. ----
+  // The main process of an instance that has not been told to stop yet.
+  [[nodiscard]] std::optional<Pid> Draining(Token token) const;
+  // Whose process this is; empty: nobody's.
+  [[nodiscard]] std::string ServiceOf(Token token) const;
+
   // A report of the keeper's about a check command; false: it is about something else.
   bool TakeCheckReport(const keeper::Report& report);
 
  private:
   void NoteForeign(const ProbeAnswer& answer);
+  void AddRoute(ProbeQuestion& question, SocketNumber socket) const;
 
   void Do(const action::Spawn& spawn);
   void Do(const action::Stop& stop);
@@ -58,12 +70,12 @@ class Performer {
   void Do(const action::Probe& probe);
   void Do(const action::Reply& reply);
   void Do(const action::SaveWishes& save);
-  void Do(const action::OpenPool& open);
-  void Do(const action::ClosePool& close);
-  void Do(const action::Steer& steer);
-  void Do(const action::WatchDrain& watch);
-  void Do(const action::Sweep& sweep);
-  void Do(const action::Relisten& relisten);
+  void Do(const action::OpenPool& open) { parts_.pools.Do(open); }
+  void Do(const action::ClosePool& close) { parts_.pools.Do(close); }
+  void Do(const action::Steer& steer) { parts_.pools.Do(steer); }
+  void Do(const action::WatchDrain& drain) { parts_.drains.Begin(drain); }
+  void Do(const action::Sweep& sweep) { parts_.pools.Do(sweep); }
+  void Do(const action::Relisten& relisten) { parts_.pools.Do(relisten); }
   void Do(const action::Tell& tell);
 
   Parts parts_;

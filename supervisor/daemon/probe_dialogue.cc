@@ -9,6 +9,7 @@
 #include <boost/asio/write.hpp>
 #include <cerrno>
 #include <cstddef>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,8 @@ namespace {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
+
+constexpr Millis kAcceptedEvery{10};
 
 std::string InWords(Millis timeout) {
   const auto millis = timeout.count();
@@ -39,13 +42,16 @@ std::string Request(const Endpoint& endpoint) {
 // What the handlers share; they keep it alive, and do nothing once it is over.
 class Talk : public std::enable_shared_from_this<Talk> {
  public:
-  Talk(asio::io_context& loop, Endpoint endpoint, Millis timeout, ProbeDialogue::Finished finished)
+  Talk(asio::io_context& loop, Endpoint endpoint, ProbeRoute route, Millis timeout,
+       ProbeDialogue::Finished finished)
       : loop_(loop),
         endpoint_(std::move(endpoint)),
+        route_(std::move(route)),
         timeout_(timeout),
         finished_(std::move(finished)),
         socket_(loop),
-        timer_(loop) {}
+        timer_(loop),
+        look_again_(loop) {}
 
   void Begin(NameLookup& names) {
     timer_.expires_after(timeout_);
@@ -56,6 +62,7 @@ class Talk : public std::enable_shared_from_this<Talk> {
         if (!self->over_) self->TimeIsUp();
       });
     });
+    if (route_.path) return Connect(0);
     names.Ask(endpoint_.host,
               [weak = weak_from_this()](const Result<std::vector<std::string>>& found) {
                 const auto self = weak.lock();
@@ -73,8 +80,11 @@ class Talk : public std::enable_shared_from_this<Talk> {
   void Close() {
     over_ = true;
     error_code ignored;
+    // With a source port of its own it must not stay in TIME_WAIT.
+    if (route_.path) socket_.set_option(tcp::socket::linger(true, 0), ignored);
     socket_.close(ignored);
     timer_.cancel();
+    look_again_.cancel();
     finished_ = nullptr;
   }
 
@@ -103,21 +113,39 @@ class Talk : public std::enable_shared_from_this<Talk> {
     Connect(0);
   }
 
-  void Connect(std::size_t which) {
-    if (which >= addresses_.size()) {
-      return End(false, failure_.empty() ? "no address" : failure_);
+  // Nothing: there is no such address to try.
+  std::optional<tcp::endpoint> Target(std::size_t which) {
+    if (!route_.path) {
+      if (which >= addresses_.size()) return std::nullopt;
+      return tcp::endpoint(addresses_[which], endpoint_.port);
     }
+    if (which > 0) return std::nullopt;
+    error_code error;
+    const os::ProbePath& path = *route_.path;
+    const tcp::endpoint target(asio::ip::make_address(path.target, error), path.target_port);
+    if (!error) socket_.open(target.protocol(), error);
+    if (!error) socket_.set_option(asio::socket_base::reuse_address(true), error);
+    if (!error) {
+      socket_.bind({asio::ip::make_address(path.source, error), path.source_port}, error);
+    }
+    if (!error) return target;
+    failure_ = ErrnoText(error.value());
+    return std::nullopt;
+  }
+
+  void Connect(std::size_t which) {
     error_code ignored;
     socket_.close(ignored);
-    socket_.async_connect(tcp::endpoint(addresses_[which], endpoint_.port),
-                          [self = shared_from_this(), which](const error_code& error) {
-                            if (self->over_) return;
-                            if (!error && !self->IsWithItself()) return self->Connected();
-                            // The first address is the one that people mean.
-                            const int number = error ? error.value() : ECONNREFUSED;
-                            if (self->failure_.empty()) self->failure_ = ErrnoText(number);
-                            self->Connect(which + 1);
-                          });
+    const std::optional<tcp::endpoint> target = Target(which);
+    if (!target) return End(false, failure_.empty() ? "no address" : failure_);
+    socket_.async_connect(*target, [self = shared_from_this(), which](const error_code& error) {
+      if (self->over_) return;
+      if (!error && !self->IsWithItself()) return self->Connected();
+      // The first address is the one that people mean.
+      const int number = error ? error.value() : ECONNREFUSED;
+      if (self->failure_.empty()) self->failure_ = ErrnoText(number);
+      self->Connect(which + 1);
+    });
   }
 
   // Where nobody listens on a port that the kernel gives out, a connection can meet itself.
@@ -128,7 +156,7 @@ class Talk : public std::enable_shared_from_this<Talk> {
 
   void Connected() {
     connected_ = true;
-    if (endpoint_.target.empty()) return End(true, "accepted");
+    if (endpoint_.target.empty()) return AwaitAccept();
     request_ = Request(endpoint_);
     asio::async_write(socket_, asio::buffer(request_),
                       [self = shared_from_this()](const error_code& error, std::size_t) {
@@ -137,6 +165,15 @@ class Talk : public std::enable_shared_from_this<Talk> {
                         if (error) self->failure_ = ErrnoText(error.value());
                         self->Read();
                       });
+  }
+
+  // The kernel connects clients before anybody accepts them.
+  void AwaitAccept() {
+    if (!route_.is_accepted || route_.is_accepted()) return End(true, "accepted");
+    look_again_.expires_after(kAcceptedEvery);
+    look_again_.async_wait([self = shared_from_this()](const error_code& error) {
+      if (!error && !self->over_) self->AwaitAccept();
+    });
   }
 
   void Read() {
@@ -158,10 +195,12 @@ class Talk : public std::enable_shared_from_this<Talk> {
 
   asio::io_context& loop_;
   Endpoint endpoint_;
+  ProbeRoute route_;
   Millis timeout_;
   ProbeDialogue::Finished finished_;
   tcp::socket socket_;
   asio::steady_timer timer_;
+  asio::steady_timer look_again_;
   std::vector<asio::ip::address> addresses_;
   std::string request_;
   std::array<char, 4096> bytes_{};
@@ -186,9 +225,10 @@ class Dialogue : public ProbeDialogue {
 }  // namespace
 
 std::unique_ptr<ProbeDialogue> ProbeDialogue::Begin(asio::io_context& loop, NameLookup& names,
-                                                    const Endpoint& endpoint, Millis timeout,
-                                                    Finished finished) {
-  auto talk = std::make_shared<Talk>(loop, endpoint, timeout, std::move(finished));
+                                                    const Endpoint& endpoint, ProbeRoute route,
+                                                    Millis timeout, Finished finished) {
+  auto talk =
+      std::make_shared<Talk>(loop, endpoint, std::move(route), timeout, std::move(finished));
   talk->Begin(names);
   return std::make_unique<Dialogue>(std::move(talk));
 }

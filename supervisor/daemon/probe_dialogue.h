@@ -4,17 +4,27 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/time.h"
 #include "config/endpoint.h"
 #include "daemon/name_lookup.h"
+#include "os/steering.h"
 
 namespace boost::asio {
 class io_context;  // NOLINT(readability-identifier-naming): Boost's name
 }
 
 namespace oxherd {
+
+// How a question gets to one of several sockets at an address, and how it is known to be there.
+struct ProbeRoute {
+  std::optional<os::ProbePath> path;  // instead of the endpoint's address
+  // With an empty endpoint.target: whether somebody has accepted what was connected. Empty: the
+  // connection is enough.
+  std::function<bool()> is_accepted;
+};
 
 class ProbeDialogue {
  public:
@@ -30,7 +40,8 @@ class ProbeDialogue {
   [[nodiscard]] static std::unique_ptr<ProbeDialogue> Begin(boost::asio::io_context& loop,
                                                             NameLookup& names,
                                                             const Endpoint& endpoint,
-                                                            Millis timeout, Finished finished);
+                                                            ProbeRoute route, Millis timeout,
+                                                            Finished finished);
   virtual ~ProbeDialogue() = default;
 };
 

@@ -116,7 +116,7 @@ void Probes::Impl::AskOverTcp(Open& open) {
   }
   open.port = endpoint->port;
   open.dialogue = ProbeDialogue::Begin(
-      loop_, names_, *endpoint, open.question.timeout,
+      loop_, names_, *endpoint, open.question.route, open.question.timeout,
       [this, token](const ProbeDialogue::Outcome& outcome) { Judge(token, outcome); });
 }
 
@@ -143,6 +143,7 @@ ProbeOutcome Probes::Impl::FailureOf(const Open& open) const {
 ProbeAnswer Probes::Impl::Bound(const Open& open, ProbeAnswer answer) {
   const ProbeQuestion& question = open.question;
   if (question.purpose != ProbeQuestion::Purpose::kReadiness) return answer;
+  if (question.route.path) return answer;
   if (proved_.contains(question.token)) return answer;
   const Binding binding = WhoAnswers(question, open.port, seams_.live_instances());
   switch (binding.kind) {

@@ -1,8 +1,9 @@
 // Health probes: asks one instance one question (HTTP, TCP, a command) and says what came of it.
 //
-// An answer over TCP proves readiness only if the socket that listens there belongs to a process of
-// the asked instance (os/socket_owner.h). That is looked up once for each token, at its first good
-// answer, and remembered. A failure across a suspend or a starved loop is void.
+// An answer over TCP proves readiness only if the question was steered to the instance's own
+// socket, or if the socket that listens there belongs to a process of the asked instance
+// (os/listeners.h). That is looked up once for each token, at its first good answer, and
+// remembered. A failure across a suspend or a starved loop is void.
 //
 // Runs on the loop of the io_context and never blocks it. A name other than an address or
 // `localhost` is looked up by Seams::run_off_loop.
@@ -20,6 +21,7 @@
 #include "base/time.h"
 #include "core/action.h"
 #include "core/spec.h"
+#include "daemon/probe_dialogue.h"
 
 namespace boost::asio {
 class io_context;  // NOLINT(readability-identifier-naming): Boost's name
@@ -49,6 +51,8 @@ struct ProbeQuestion {
     kHealth,
   };
   Purpose purpose = Purpose::kHealth;
+  // To its own socket of an address that it shares (`listen`): then an answer is the instance's.
+  ProbeRoute route = {};
 };
 
 struct ProbeAnswer {

@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <utility>
 
 #include "config/environment.h"
+#include "daemon/pools.h"
 #include "os/log_index.h"
 
 namespace oxherd {
@@ -120,6 +122,85 @@ std::vector<std::string> Joined(const Environment& environment) {
   return joined;
 }
 
+// sd_listen_fds(3) and what npm leaves open: once at 3…, once more at 200….
+constexpr int kFirstListenFd = 3;
+constexpr int kFirstSpareFd = 200;
+
+std::string PortText(const std::string& address) {
+  return address.starts_with("unix:") ? "" : address.substr(address.rfind(':') + 1);
+}
+
+std::string Hexadecimal(const keeper::ListenSecret& secret) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (const std::uint8_t byte : secret) {
+    text += kDigits[byte >> 4U];
+    text += kDigits[byte & 15U];
+  }
+  return text;
+}
+
+// A program that the loader takes no LD_PRELOAD for; empty: it is none. Source: ld.so(8).
+std::string IgnoresPreload(const std::string& program) {
+  struct stat facts{};
+  if (stat(program.c_str(), &facts) == 0 && (facts.st_mode & (S_ISUID | S_ISGID)) != 0) {
+    return "is set-user-ID or set-group-ID";
+  }
+  if (getxattr(program.c_str(), "security.capability", nullptr, 0) > 0) {
+    return "has file capabilities";
+  }
+  return "";
+}
+
+void SetVariable(Environment& environment, std::string_view name, std::string value) {
+  const auto place = std::ranges::lower_bound(
+      environment, name, {}, [](const EnvEntry& entry) { return std::string_view(entry.first); });
+  if (place != environment.end() && place->first == name) {
+    place->second = std::move(value);
+  } else {
+    environment.emplace(place, name, std::move(value));
+  }
+}
+
+// The instance's sockets: as descriptors for programs that know sd_listen_fds(3), and by the
+// preload library for all others.
+void AddSockets(const SpawnOrder& order, const SpawnGround& ground, Environment& environment,
+                keeper::Plan& plan) {
+  const ListenOrder& listen = *order.listen;
+  std::string names;
+  std::string ports;
+  for (std::size_t i = 0; i < listen.addresses.size(); ++i) {
+    const std::string& address = listen.addresses[i];
+    const std::string port = PortText(address);
+    const int spare = kFirstSpareFd + static_cast<int>(i);
+    for (const int target : {kFirstListenFd + static_cast<int>(i), spare}) {
+      plan.descriptors.push_back({.target = target,
+                                  .source = keeper::MappedDescriptor::Source::kHeld,
+                                  .open = port.empty() ? keeper::MappedDescriptor::Open::kAsItIs
+                                                       : keeper::MappedDescriptor::Open::kListening,
+                                  .attached = 0,
+                                  .name = HeldSocket{order.spec.name, address,
+                                                     port.empty() ? SocketNumber{0} : listen.number}
+                                              .name()});
+    }
+    names += (i == 0 ? "" : ":") + (port.empty() ? "unix" : port);
+    if (port.empty()) continue;
+    ports += (ports.empty() ? "" : ",") + port + "=" + std::to_string(spare);
+  }
+  SetVariable(environment, "LISTEN_FDS", std::to_string(listen.addresses.size()));
+  SetVariable(environment, "LISTEN_FDNAMES", names);
+  SetVariable(environment, "LISTEN_PID", "");  // the keeper's child fills it in
+  if (ports.empty() || ground.listen_library.empty()) return;
+  plan.listen = keeper::ListenGrant{.number = listen.number, .secret = listen.secret};
+  SetVariable(environment, "OXHERD_LISTEN", ports);
+  SetVariable(environment, "OXHERD_LISTEN_SOCKET", ground.listen_socket);
+  SetVariable(environment, "OXHERD_LISTEN_KEY",
+              std::to_string(order.token.number()) + ":" + Hexadecimal(listen.secret));
+  const std::string_view others = ValueOf(environment, "LD_PRELOAD");
+  SetVariable(environment, "LD_PRELOAD",
+              std::string(others) + (others.empty() ? "" : ":") + ground.listen_library);
+}
+
 }  // namespace
 
 Purpose PurposeOf(ProcessKind kind) {
@@ -156,6 +237,17 @@ std::expected<SpawnPlan, PlanFailure> MakeSpawnPlan(const SpawnOrder& order,
     plan.program = FindProgram(arguments->front(), spec.working_dir, ValueOf(*environment, "PATH"));
   }
   if (plan.program.empty()) return Fail(keeper::Stage::kExec, ENOENT);
+  if (order.listen) {
+    if (const std::string why = IgnoresPreload(plan.program); !why.empty()) {
+      return Fail(
+          keeper::Stage::kPlan, EPERM,
+          plan.program + " " + why +
+              ", so it takes no LD_PRELOAD and cannot be given its "
+              "socket; with listen it needs no privilege to have a port: remove that (setcap "
+              "-r, chmod ug-s), or remove listen");
+    }
+    AddSockets(order, ground, *environment, plan);
+  }
   plan.arguments = std::move(*arguments);
   plan.environment = Joined(*environment);
   plan.directory = spec.working_dir;

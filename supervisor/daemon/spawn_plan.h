@@ -25,6 +25,13 @@ namespace oxherd {
 enum class Purpose : std::uint8_t { kInstance, kPreReload, kPreStop, kPostStop, kCheck };
 [[nodiscard]] Purpose PurposeOf(ProcessKind kind);
 
+// The sockets of an instance whose service has `listen`.
+struct ListenOrder {
+  SocketNumber number = 0;
+  std::vector<std::string> addresses;  // canonical, as their pools are open
+  keeper::ListenSecret secret{};       // of this spawn alone
+};
+
 struct SpawnOrder {
   const Spec& spec;
   SlotIndex slot = 0;
@@ -32,12 +39,15 @@ struct SpawnOrder {
   Token token;
   Purpose purpose = Purpose::kInstance;
   Pid checked{};  // kCheck: the process that is asked (OXHERD_PID)
+  std::optional<ListenOrder> listen = {};
 };
 
 // What the daemon itself contributes.
 struct SpawnGround {
   std::span<const EnvEntry> base;  // Surroundings::base
   std::string logs_folder;
+  std::string listen_socket = {};   // OXHERD_LISTEN_SOCKET: where the keeper gives out sockets
+  std::string listen_library = {};  // liboxherd-listen.so; empty: it is not installed
 };
 
 struct SpawnPlan {

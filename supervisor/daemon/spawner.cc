@@ -26,6 +26,9 @@ keeper::ProcessKind KindOf(Purpose purpose) {
   return keeper::ProcessKind::kHook;
 }
 
+// Above what a program is given by sd_listen_fds(3), below the spare ones.
+constexpr int kNodeChannel = 190;
+
 // One directory for each slot, kept by the keeper between its restarts; others have their own.
 std::string CgroupFor(const SpawnOrder& order) {
   std::string name = order.spec.name + "." + std::to_string(order.slot);
@@ -89,6 +92,27 @@ std::expected<void, PlanFailure> Spawner::Spawn(const SpawnOrder& order) {
     if (auto checked = CheckLogs(made->logs); !checked) return checked;
     if (auto piped = MakePipes(made->logs, plan, pipes); !piped) return piped;
   }
+  std::optional<NotifySockets::Mouth> mouth;
+  const bool speaks =
+      order.purpose == Purpose::kInstance && order.spec.policy.ready_by == ReadyBy::kNotify;
+  if (speaks) {
+    Result<NotifySockets::Mouth> made_mouth = parts_.notify.Make(order.token);
+    if (!made_mouth) {
+      return Fail(keeper::Stage::kPlan, made_mouth.error().number, made_mouth.error().message);
+    }
+    mouth = std::move(*made_mouth);
+    plan.environment.push_back("NOTIFY_SOCKET=" + mouth->notify_path);
+    plan.environment.push_back("NODE_CHANNEL_FD=" + std::to_string(kNodeChannel));
+    plan.environment.emplace_back("NODE_CHANNEL_SERIALIZATION_MODE=json");
+  }
+  const auto channel_index = static_cast<std::uint8_t>(pipes.for_keeper.size() + 1);
+  if (mouth) {
+    plan.descriptors.push_back({.target = kNodeChannel,
+                                .source = keeper::MappedDescriptor::Source::kAttached,
+                                .open = keeper::MappedDescriptor::Open::kAsItIs,
+                                .attached = channel_index,
+                                .name = {}});
+  }
   const std::string bytes = keeper::EncodePlan(plan);
   Result<os::Fd> memfd = os::MakeSealedMemfd("plan", std::as_bytes(std::span(bytes)));
   if (!memfd) return Fail(keeper::Stage::kPipe, memfd.error().number, memfd.error().message);
@@ -105,6 +129,14 @@ std::expected<void, PlanFailure> Spawner::Spawn(const SpawnOrder& order) {
   for (os::Fd& read_end : pipes.for_keeper) {
     spawn.roles.Add(attached.size() == 1 ? keeper::Role::kStdout : keeper::Role::kStderr);
     attached.push_back(std::move(read_end));
+  }
+  if (mouth) {  // in the order of `channel_index`
+    spawn.roles.Add(keeper::Role::kPassed);
+    attached.push_back(std::move(mouth->channel_for_child));
+    spawn.roles.Add(keeper::Role::kChannel);
+    attached.push_back(std::move(mouth->channel_for_keeper));
+    spawn.roles.Add(keeper::Role::kNotify);
+    attached.push_back(std::move(mouth->notify_for_keeper));
   }
   if (order.purpose != Purpose::kCheck) {
     OutputSource& source = pipes.starting.source;
@@ -142,6 +174,11 @@ void Spawner::Adopt(const keeper::WorldRecord& record, std::vector<os::Fd> attac
   for (std::size_t i = 0; i < roles.size() && i < attached.size(); ++i) {
     if (roles[i] == keeper::Role::kStdout) source.out = std::move(attached[i]);
     if (roles[i] == keeper::Role::kStderr) source.err = std::move(attached[i]);
+    if (roles[i] == keeper::Role::kNotify) {
+      parts_.notify.AdoptNotify(record.token, std::move(attached[i]));
+    } else if (roles[i] == keeper::Role::kChannel) {
+      parts_.notify.AdoptChannel(record.token, std::move(attached[i]));
+    }
   }
   if (!source.out && !source.err) return;
   Result<LogSpec> logs = MakeError("");
@@ -161,7 +198,13 @@ void Spawner::Adopt(const keeper::WorldRecord& record, std::vector<os::Fd> attac
   parts_.output.Attach(std::move(source));
 }
 
+void Spawner::OnSpawnFailed(Token token) {
+  starting_.erase(token);
+  parts_.notify.Forget(token);
+}
+
 void Spawner::Acknowledge(Token token) {
+  parts_.notify.Forget(token);
   if (attached_.contains(token)) {
     parts_.output.Detach(token);
   } else {

@@ -12,6 +12,7 @@
 
 #include "core/state.h"
 #include "daemon/keeper_link.h"
+#include "daemon/notify_sockets.h"
 #include "daemon/output_log.h"
 #include "daemon/spawn_plan.h"
 #include "os/fd.h"
@@ -23,6 +24,7 @@ class Spawner {
   struct Parts {
     KeeperLink& keeper;
     OutputLog& output;
+    NotifySockets& notify;
     const SpawnGround& ground;
   };
   explicit Spawner(const Parts& parts) : parts_(parts) {}
@@ -35,7 +37,7 @@ class Spawner {
 
   // ---- The keeper's answers. ----
   void OnStarted(Token token);
-  void OnSpawnFailed(Token token) { starting_.erase(token); }
+  void OnSpawnFailed(Token token);
 
   // A process that an earlier daemon started: its pipes go on where they were. `spec` is null where
   // nobody knows how it was started; `attached` is what came with the record, without the pidfd.

@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 
@@ -65,6 +66,33 @@ Result<Fd> BindLocally(const std::string& directory, const std::string& name) {
     return ErrnoError("make the socket " + directory + "/" + name);
   }
   return socket;
+}
+
+Result<Fd> BindForDatagrams(const std::string& directory, const std::string& name) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = directory + "/" + name;
+  if (path.size() >= sizeof address.sun_path) return ErrnoError(path, ENAMETOOLONG);
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  Fd socket(Try([] { return ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0); }));
+  if (!socket) return ErrnoError("make a socket");
+  // What the file is made with is the socket's own mode, less the umask.
+  if (Try([&] { return ::fchmod(socket.get(), 0600); }) < 0 ||
+      Try([&] { return ::bind(socket.get(), Plain(address), sizeof address); }) < 0) {
+    return ErrnoError("make the socket " + path);
+  }
+  return socket;
+}
+
+std::optional<std::string> PathOf(int socket) {
+  sockaddr_un address{};
+  socklen_t size = sizeof address;
+  if (::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) < 0 ||
+      address.sun_family != AF_UNIX || size <= offsetof(sockaddr_un, sun_path) ||
+      address.sun_path[0] == '\0') {
+    return std::nullopt;
+  }
+  return std::string(address.sun_path);
 }
 
 Result<Fd> ConnectLocally(const std::string& directory, const std::string& name) {

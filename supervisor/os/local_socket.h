@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -17,6 +18,13 @@ namespace oxherd::os {
 // A socket that is bound, does not listen and blocks, at `name` in the directory, where nothing may
 // be; its mode is as the umask says.
 [[nodiscard]] Result<Fd> BindLocally(const std::string& directory, const std::string& name);
+
+// The same for datagrams, mode 0600. A path that does not fit into an address (107 bytes) is an
+// error: whoever is told of it has to reach it by that path.
+[[nodiscard]] Result<Fd> BindForDatagrams(const std::string& directory, const std::string& name);
+
+// The path that a socket is bound to; nothing if it is to none.
+[[nodiscard]] std::optional<std::string> PathOf(int socket);
 
 // A connected socket that blocks. ENOENT and ECONNREFUSED: nobody listens.
 [[nodiscard]] Result<Fd> ConnectLocally(const std::string& directory, const std::string& name);

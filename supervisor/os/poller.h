@@ -35,6 +35,9 @@ class Poller {
   // keep it here.
   void Remove(int fd);
 
+  // Readable while something is ready, for whoever waits elsewhere.
+  [[nodiscard]] int fd() const { return epoll_.get(); }
+
   // Waits until something is ready or `until` has come (kNever: for ever), at most 1 ms longer;
   // returns what is ready, nothing after the time. Also returns early for a signal.
   [[nodiscard]] std::span<const Ready> Wait(Instant until, std::span<Ready> places);

@@ -144,4 +144,20 @@ SystemResult<std::optional<SignalSeen>> NextSignal(int signals) {
                     .from_kernel = seen.ssi_code == SI_KERNEL};
 }
 
+Result<std::string> FindInstalled(std::string_view name) {
+  std::array<char, 4096> buffer{};
+  const ssize_t size = ::readlink("/proc/self/exe", buffer.data(), buffer.size());
+  if (size <= 0) return ErrnoError("find this program's folder");
+  std::string folder(buffer.data(), static_cast<std::size_t>(size));
+  folder.erase(folder.rfind('/'));
+  for (const std::string_view place : {"", "/../lib/oxherd", "/../libexec/oxherd"}) {
+    std::string path = folder;
+    path += place;
+    path += '/';
+    path += name;
+    if (::access(path.c_str(), R_OK) == 0) return path;
+  }
+  return MakeError("cannot find " + std::string(name) + " beside the program in " + folder);
+}
+
 }  // namespace oxherd::os

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/exit_status.h"
@@ -52,6 +54,10 @@ struct OpenFiles {
 // KiB at a time (madvise(2), MADV_DONTNEED on what is never written). For a program that sleeps
 // most of its life.
 void ReleaseProgramPages();
+
+// A file of ours: beside the program that runs, or where a package puts it, ../lib/oxherd and
+// ../libexec/oxherd. The error names where it was looked for.
+[[nodiscard]] Result<std::string> FindInstalled(std::string_view name);
 
 // All signals are blocked and all dispositions are the default ones, whatever we were started with.
 // What we want to hear of comes by signalfd(2).

@@ -106,8 +106,8 @@ TEST_CASE("a wrong file starts no daemon") {
 TEST_CASE("what comes with later work is an honest error, not silence") {
   const Home home;
   for (const char* line :
-       {"listen = 3000", "watch = true", "cron_restart = \"0 3 * * *\"", "ready = \"notify\"",
-        "user = \"www-data\"", "namespace = \"shop\"", "profiles.production.env = { A = \"b\" }",
+       {"listen = \"auto\"", "watch = true", "cron_restart = \"0 3 * * *\"", "user = \"www-data\"",
+        "namespace = \"shop\"", "profiles.production.env = { A = \"b\" }",
         "reload_signal = \"SIGHUP\"", "limits = { memory_mb = 100 }"}) {
     home.Oxfile("[processes.api]\ncommand = \"x\"\n" + std::string(line) + "\n");
     const Outcome outcome = home.Run({"validate"});

@@ -1,0 +1,141 @@
+#include "daemon/notify_sockets.h"
+
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "os/local_socket.h"
+
+namespace oxherd {
+namespace {
+
+constexpr std::size_t kMaxNotice = 4096;  // one datagram
+constexpr std::size_t kMaxStatus = 1024;
+constexpr std::size_t kMaxChannelLine = std::size_t{64} * 1024;
+// So many messages are heard in one turn; a program that chatters is heard again in the next.
+constexpr int kNoticesAtOnce = 64;
+
+std::string RandomName() {
+  std::array<unsigned char, 16> bytes{};
+  while (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+  }
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string name;
+  for (const unsigned char byte : bytes) {
+    name += kDigits[byte >> 4U];
+    name += kDigits[byte & 15U];
+  }
+  return name;
+}
+
+Result<os::Fd> CopyOf(const os::Fd& descriptor) {
+  os::SystemResult<os::Fd> copy = os::Duplicate(descriptor.get());
+  if (!copy) return std::unexpected(os::ToError("dup", copy.error()));
+  return std::move(*copy);
+}
+
+}  // namespace
+
+NotifySockets::NotifySockets(Loop& loop, std::string folder, Seams seams)
+    : loop_(loop), folder_(std::move(folder)), seams_(std::move(seams)) {}
+
+NotifySockets::~NotifySockets() = default;
+
+Result<NotifySockets::Mouth> NotifySockets::Make(Token token) {
+  if (::mkdir(folder_.c_str(), 0711) != 0 && errno != EEXIST) return ErrnoError(folder_);
+  Mouth mouth;
+  const std::string name = RandomName();
+  mouth.notify_path = folder_ + "/" + name;
+  OXHERD_TRY_ASSIGN(os::Fd notify, os::BindForDatagrams(folder_, name));
+  OXHERD_TRY_ASSIGN(mouth.notify_for_keeper, CopyOf(notify));
+  AdoptNotify(token, std::move(notify));
+
+  std::array<int, 2> pair{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair.data()) != 0) {
+    Forget(token);
+    return ErrnoError("socketpair");
+  }
+  os::Fd ours(pair[0]);
+  mouth.channel_for_child = os::Fd(pair[1]);
+  OXHERD_TRY_ASSIGN(mouth.channel_for_keeper, CopyOf(ours));
+  AdoptChannel(token, std::move(ours));
+  return mouth;
+}
+
+void NotifySockets::AdoptNotify(Token token, os::Fd socket) {
+  Ears& ears = ears_[token];
+  ears.notify = std::move(socket);
+  ears.notify_watch =
+      loop_.WatchFor(Loop::For::kReading, ears.notify.get(), [this, token] { HearNotify(token); });
+}
+
+void NotifySockets::AdoptChannel(Token token, os::Fd socket) {
+  Ears& ears = ears_[token];
+  ears.channel = std::move(socket);
+  ears.channel_watch = loop_.WatchFor(Loop::For::kReading, ears.channel.get(),
+                                      [this, token] { HearChannel(token); });
+}
+
+void NotifySockets::Forget(Token token) {
+  const auto found = ears_.find(token);
+  if (found == ears_.end()) return;
+  if (found->second.notify) {
+    if (const auto path = os::PathOf(found->second.notify.get())) (void)::unlink(path->c_str());
+  }
+  ears_.erase(found);
+}
+
+// Whole messages, each of lines "NAME=value". Source: sd_notify(3).
+void NotifySockets::HearNotify(Token token) {
+  std::array<char, kMaxNotice> bytes{};
+  for (int i = 0; i < kNoticesAtOnce; ++i) {
+    const auto found = ears_.find(token);
+    if (found == ears_.end()) return;
+    const ssize_t size =
+        ::recv(found->second.notify.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+    if (size < 0) return;
+    TakeNotice(token, std::string_view(bytes.data(), static_cast<std::size_t>(size)));
+  }
+}
+
+void NotifySockets::TakeNotice(Token token, std::string_view text) {
+  using Kind = event::Notified::Kind;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    if (line == "READY=1") seams_.notified({token, Kind::kReady});
+    if (line == "STOPPING=1") seams_.notified({token, Kind::kStopping});
+    constexpr std::string_view kStatus = "STATUS=";
+    if (line.starts_with(kStatus)) {
+      seams_.status(token, std::string(line.substr(kStatus.size(), kMaxStatus)));
+      seams_.notified({token, Kind::kStatus});
+    }
+  }
+}
+
+// Lines of JSON; only one of them means something to us: the text "ready".
+void NotifySockets::HearChannel(Token token) {
+  std::array<char, kMaxNotice> bytes{};
+  Ears& ears = ears_.at(token);
+  const ssize_t size = ::recv(ears.channel.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+  if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (size <= 0) {  // it has closed its end
+    ears.channel_watch.reset();
+    return;
+  }
+  ears.begun.append(bytes.data(), static_cast<std::size_t>(size));
+  bool is_ready = false;
+  for (auto end = ears.begun.find('\n'); end != std::string::npos; end = ears.begun.find('\n')) {
+    is_ready = is_ready || ears.begun.compare(0, end, "\"ready\"") == 0;
+    ears.begun.erase(0, end + 1);
+  }
+  if (ears.begun.size() > kMaxChannelLine) ears.begun.clear();
+  if (is_ready) seams_.notified({token, event::Notified::Kind::kReady});
+}
+
+}  // namespace oxherd

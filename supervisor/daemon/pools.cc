@@ -1,0 +1,288 @@
+#include "daemon/pools.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+
+#include "os/traffic_facts.h"
+
+namespace oxherd {
+namespace {
+
+constexpr std::size_t kHangUpsAtOnce = 16;
+
+}  // namespace
+
+std::string HeldSocket::name() const {
+  return service + "\n" + address + "\n" + std::to_string(number);
+}
+
+std::optional<HeldSocket> HeldSocket::Parse(std::string_view name) {
+  const std::size_t first = name.find('\n');
+  const std::size_t last = name.rfind('\n');
+  if (first == std::string_view::npos || first == last) return std::nullopt;
+  HeldSocket held{.service = std::string(name.substr(0, first)),
+                  .address = std::string(name.substr(first + 1, last - first - 1))};
+  const std::string_view digits = name.substr(last + 1);
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), held.number);
+  if (error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
+  if (held.number >= os::kMaxPoolWidth) return std::nullopt;
+  return held;
+}
+
+Status Pools::WatchIn(Loop& loop) {
+  os::SystemResult<os::Poller> poller = os::Poller::Open();
+  if (!poller) return os::ToError("epoll_create1", poller.error());
+  poller_ = std::move(*poller);
+  hang_ups_ = loop.WatchFor(Loop::For::kReading, poller_->fd(), [this] { OnHangUp(); });
+  for (auto& [key, pool] : pools_) {  // adopted before
+    for (std::size_t i = 0; i < pool.sockets.size(); ++i) {
+      const auto number = static_cast<SocketNumber>(i);
+      if (pool.sockets[i]) Keep(key, pool, number, std::move(pool.sockets[i]));
+    }
+  }
+  return {};
+}
+
+// ---- Opening and closing. ----
+
+// Stores the socket and notices when somebody shuts it down.
+void Pools::Keep(const Key& key, Pool& pool, SocketNumber number, os::Fd socket) {
+  if (pool.sockets.size() <= number) {
+    pool.sockets.resize(number + 1U);
+    pool.watch.resize(number + 1U);
+  }
+  Unwatch(pool, number);
+  if (poller_) {
+    const std::uint64_t watch = next_watch_++;
+    if (poller_->Add(socket.get(), os::Wanted::kNothing, watch)) {
+      watched_.emplace(watch, Watched{key, number});
+      pool.watch[number] = watch;
+    }
+  }
+  pool.sockets[number] = std::move(socket);
+}
+
+void Pools::Unwatch(Pool& pool, SocketNumber number) {
+  if (pool.watch[number] == 0) return;
+  poller_->Remove(pool.sockets[number].get());
+  watched_.erase(pool.watch[number]);
+  pool.watch[number] = 0;
+}
+
+Status Pools::Open(const action::OpenPool& open, Pool& pool, const Key& key) {
+  const auto hold = [&](SocketNumber number, os::Fd socket) -> Status {
+    os::SystemResult<os::Fd> copy = os::Duplicate(socket.get());
+    if (!copy) return os::ToError("dup", copy.error());
+    const HeldSocket held{open.service, open.address, number};
+    std::vector<os::Fd> attached;
+    attached.push_back(std::move(*copy));
+    parts_.keeper.Send(keeper::Hold{keeper::HeldName(held.name())}, std::move(attached));
+    Keep(key, pool, number, std::move(socket));
+    return {};
+  };
+  if (pool.sockets.empty()) {
+    OXHERD_TRY_ASSIGN(pool.address, os::ParsePoolAddress(open.address));
+    OXHERD_TRY_ASSIGN(os::ListenPool opened, os::OpenListenPool(pool.address, open.width));
+    pool.steering_refused = opened.steering_refused;
+    for (std::size_t i = 0; i < opened.sockets.size(); ++i) {
+      OXHERD_TRY(hold(static_cast<SocketNumber>(i), std::move(opened.sockets[i])));
+    }
+    return {};
+  }
+  const bool shared = pool.sockets.size() == 1 && !os::ProbePathTo(pool.address, 0);
+  while (!shared && pool.steering_refused == 0 && pool.sockets.size() < open.width) {
+    OXHERD_TRY_ASSIGN(os::Fd joined, os::JoinListenPool(pool.address));
+    OXHERD_TRY(hold(static_cast<SocketNumber>(pool.sockets.size()), std::move(joined)));
+  }
+  return {};
+}
+
+void Pools::Do(const action::OpenPool& open) {
+  const Key key(open.service, open.address);
+  const auto [found, is_new] = pools_.try_emplace(key);
+  Pool& pool = found->second;
+  event::PoolOpened opened{.service = open.service, .address = open.address, .error = {}};
+  if (Status done = Open(open, pool, key); !done) {
+    opened.error = done.error().message;
+    if (is_new) {
+      Close(key, pool);
+      pools_.erase(found);
+    }
+  } else {
+    opened.width = static_cast<std::uint16_t>(pool.sockets.size());
+    opened.shared = !os::ProbePathTo(pool.address, 0) || pool.steering_refused != 0;
+    if (is_new && pool.steering_refused != 0) {
+      parts_.log.Warn(open.service + " " + open.address +
+                      ": the kernel does not steer connections (" +
+                      ErrnoText(pool.steering_refused) + "); all instances share one socket");
+    }
+  }
+  parts_.inbox.Put(Urgency::kRest, std::move(opened));
+}
+
+// Down first: copies that stray processes still have would go on accepting.
+void Pools::Close(const Key& key, Pool& pool) {
+  for (std::size_t i = 0; i < pool.sockets.size(); ++i) {
+    const auto number = static_cast<SocketNumber>(i);
+    const HeldSocket held{key.first, key.second, number};
+    parts_.keeper.Send(keeper::Drop{keeper::HeldName(held.name())});
+    if (!pool.sockets[i]) continue;
+    Unwatch(pool, number);
+    os::ShutListening(pool.sockets[i].get());
+  }
+  const bool is_path = pool.address.family == os::PoolAddress::Family::kUnix;
+  if (is_path && !pool.sockets.empty()) (void)::unlink(pool.address.path.c_str());
+  pool.sockets.clear();
+  pool.watch.clear();
+}
+
+void Pools::Do(const action::ClosePool& close) {
+  const auto found = pools_.find(Key(close.service, close.address));
+  if (found == pools_.end()) return;
+  Close(found->first, found->second);
+  pools_.erase(found);
+}
+
+void Pools::Do(const action::Relisten& relisten) {
+  const auto found = pools_.find(Key(relisten.service, relisten.address));
+  if (found == pools_.end() || relisten.socket >= found->second.sockets.size()) return;
+  Pool& pool = found->second;
+  Result<os::Fd> socket = os::JoinListenPool(pool.address);
+  if (!socket) {
+    parts_.log.Error(relisten.service + " " + relisten.address + ": a socket that was shut down " +
+                     "cannot be opened again: " + socket.error().message);
+    return;
+  }
+  const HeldSocket held{relisten.service, relisten.address, relisten.socket};
+  if (os::SystemResult<os::Fd> copy = os::Duplicate(socket->get())) {
+    std::vector<os::Fd> attached;
+    attached.push_back(std::move(*copy));
+    parts_.keeper.Send(keeper::Hold{keeper::HeldName(held.name())}, std::move(attached));
+  }
+  Keep(found->first, pool, relisten.socket, std::move(*socket));
+}
+
+void Pools::Adopt(const HeldSocket& held, os::Fd socket) {
+  auto address = os::ParsePoolAddress(held.address);
+  if (!address) return;
+  const Key key(held.service, held.address);
+  Pool& pool = pools_[key];
+  pool.address = std::move(*address);
+  Keep(key, pool, held.number, std::move(socket));
+}
+
+// ---- Traffic. ----
+
+void Pools::Do(const action::Steer& steer) {
+  const auto found = pools_.find(Key(steer.service, steer.address));
+  if (found == pools_.end()) return;
+  Pool& pool = found->second;
+  pool.order = steer.order;
+  // Any socket that listens stands for the whole group; one that is down takes it in silence.
+  for (const SocketNumber number : steer.order) {
+    if (number >= pool.sockets.size() || !pool.sockets[number]) continue;
+    const int socket = pool.sockets[number].get();
+    const auto listens = os::IsListening(socket);
+    if (!listens || !*listens) continue;
+    if (const os::SystemStatus steered = os::Steer(socket, steer.places); !steered) {
+      parts_.log.Error(steer.service + " " + steer.address +
+                       ": cannot steer: " + ErrnoText(steered.error().number));
+    }
+    return;
+  }
+  parts_.log.Error(steer.service + " " + steer.address + ": no socket listens any more");
+}
+
+void Pools::Do(const action::Sweep& sweep) {
+  std::uint64_t reset = 0;
+  for (auto& [key, pool] : pools_) {
+    if (key.first != sweep.service || sweep.socket >= pool.sockets.size()) continue;
+    if (!pool.sockets[sweep.socket]) continue;
+    if (const auto swept = os::SweepQueue(pool.sockets[sweep.socket].get())) reset += *swept;
+  }
+  if (reset == 0) return;
+  swept_[sweep.service] += reset;
+  parts_.log.Warn(sweep.service + ": " + std::to_string(reset) +
+                  " clients were waiting where nobody will serve them; they were reset");
+}
+
+// Nobody is told twice: what hung up is not watched any more.
+void Pools::OnHangUp() {
+  std::array<os::Ready, kHangUpsAtOnce> places{};
+  for (const os::Ready& ready : poller_->Wait(Instant(), places)) {
+    const auto found = watched_.find(ready.key);
+    if (found == watched_.end()) continue;
+    const Watched hung_up = found->second;
+    Pool& pool = pools_.at(hung_up.pool);
+    Unwatch(pool, hung_up.number);
+    parts_.log.Warn(hung_up.pool.first + " " + hung_up.pool.second + ": socket " +
+                    std::to_string(hung_up.number) +
+                    " was shut down by the program; it is repaired");
+    parts_.inbox.Put(Urgency::kNotify, event::SocketShut{.service = hung_up.pool.first,
+                                                         .address = hung_up.pool.second,
+                                                         .socket = hung_up.number});
+  }
+}
+
+// ---- Facts. ----
+
+const Pools::Pool* Pools::Find(const std::string& service, std::uint16_t port) const {
+  for (const auto& [key, pool] : pools_) {
+    if (key.first == service && pool.address.port == port && port != 0) return &pool;
+  }
+  return nullptr;
+}
+
+std::optional<os::ProbePath> Pools::PathTo(const std::string& service, std::uint16_t port,
+                                           SocketNumber number) const {
+  const Pool* const pool = Find(service, port);
+  if (pool == nullptr || pool->steering_refused != 0) return std::nullopt;
+  const auto place = std::ranges::find(pool->order, number);
+  if (place == pool->order.end()) return std::nullopt;
+  return os::ProbePathTo(pool->address, static_cast<std::uint16_t>(place - pool->order.begin()));
+}
+
+std::string Pools::AddressAt(const std::string& service, std::uint16_t port) const {
+  for (const auto& [key, pool] : pools_) {
+    if (key.first == service && port != 0 && pool.address.port == port) return key.second;
+  }
+  return "";
+}
+
+std::uint32_t Pools::Waiting(const std::string& service, SocketNumber number) const {
+  std::uint32_t waiting = 0;
+  for (const auto& [key, pool] : pools_) {
+    if (key.first != service || number >= pool.sockets.size() || !pool.sockets[number]) continue;
+    if (const auto count = os::WaitingClients(pool.sockets[number].get())) waiting += *count;
+  }
+  return waiting;
+}
+
+std::vector<std::uint16_t> Pools::PortsOf(const std::string& service) const {
+  std::vector<std::uint16_t> ports;
+  for (const auto& [key, pool] : pools_) {
+    const std::uint16_t port = pool.address.port;
+    if (key.first != service || port == 0 || std::ranges::count(ports, port) > 0) continue;
+    ports.push_back(port);
+  }
+  return ports;
+}
+
+std::uint64_t Pools::SweptOf(const std::string& service) const {
+  const auto found = swept_.find(service);
+  return found == swept_.end() ? 0 : found->second;
+}
+
+int Pools::SteeringRefused(const std::string& service) const {
+  for (const auto& [key, pool] : pools_) {
+    if (key.first == service && pool.steering_refused != 0) return pool.steering_refused;
+  }
+  return 0;
+}
+
+}  // namespace oxherd

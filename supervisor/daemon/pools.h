@@ -1,0 +1,125 @@
+// The sockets of every service with `listen`: opened, steered, repaired and closed as the core
+// says.
+//
+// The keeper holds each of them under a name, so that they outlive us; what is here are duplicates.
+// A socket that a program shuts down is noticed by EPOLLHUP, without a wake-up for each client.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/ids.h"
+#include "core/action.h"
+#include "daemon/daemon_log.h"
+#include "daemon/inbox.h"
+#include "daemon/keeper_link.h"
+#include "daemon/loop.h"
+#include "os/listen_pool.h"
+#include "os/poller.h"
+#include "os/steering.h"
+
+namespace oxherd {
+
+// One socket as the keeper's table names it.
+struct HeldSocket {
+  std::string service;
+  std::string address;  // canonical: "tcp:[::]:3000"
+  SocketNumber number = 0;
+
+  [[nodiscard]] std::string name() const;
+  // Nothing for the name of something else.
+  [[nodiscard]] static std::optional<HeldSocket> Parse(std::string_view name);
+};
+
+class Pools {
+ public:
+  struct Parts {
+    KeeperLink& keeper;
+    Inbox& inbox;
+    DaemonLog& log;
+  };
+  explicit Pools(const Parts& parts) : parts_(parts) {}
+
+  // Watches for sockets that are shut down. Without it everything but the repair works.
+  [[nodiscard]] Status WatchIn(Loop& loop);
+
+  // ---- What the core wants. ----
+  void Do(const action::OpenPool& open);
+  void Do(const action::ClosePool& close);
+  void Do(const action::Steer& steer);
+  void Do(const action::Sweep& sweep);
+  void Do(const action::Relisten& relisten);
+
+  // A socket that the keeper has held since an earlier daemon.
+  void Adopt(const HeldSocket& held, os::Fd socket);
+  // Gives back to the system what was adopted and belongs to no service any more: `is_known` says
+  // whose pools there are.
+  template <typename IsKnown>
+  void DropUnknown(IsKnown&& is_known);
+
+  // ---- Facts. ----
+  // How to reach one socket by a probe. Nothing where connections are not steered, or the socket is
+  // down.
+  [[nodiscard]] std::optional<os::ProbePath> PathTo(const std::string& service, std::uint16_t port,
+                                                    SocketNumber number) const;
+  // The address of a service's pool with this port; empty: it has none.
+  [[nodiscard]] std::string AddressAt(const std::string& service, std::uint16_t port) const;
+  // Clients that wait on this socket, at all addresses.
+  [[nodiscard]] std::uint32_t Waiting(const std::string& service, SocketNumber number) const;
+  // The TCP ports of a service's pools.
+  [[nodiscard]] std::vector<std::uint16_t> PortsOf(const std::string& service) const;
+  // Clients that were reset because nobody would have served them.
+  [[nodiscard]] std::uint64_t SweptOf(const std::string& service) const;
+  // Why the kernel does not steer (an errno); 0: it does.
+  [[nodiscard]] int SteeringRefused(const std::string& service) const;
+
+ private:
+  using Key = std::pair<std::string, std::string>;  // service, address
+  struct Pool {
+    os::PoolAddress address;
+    std::vector<os::Fd> sockets;       // by number; an empty one is down
+    std::vector<std::uint64_t> watch;  // by number: its key in the poller
+    std::vector<SocketNumber> order;   // as it was steered last
+    int steering_refused = 0;
+  };
+  // What hung up.
+  struct Watched {
+    Key pool;
+    SocketNumber number = 0;
+  };
+
+  void Keep(const Key& key, Pool& pool, SocketNumber number, os::Fd socket);
+  void Unwatch(Pool& pool, SocketNumber number);
+  [[nodiscard]] Status Open(const action::OpenPool& open, Pool& pool, const Key& key);
+  void Close(const Key& key, Pool& pool);
+  void OnHangUp();
+  [[nodiscard]] const Pool* Find(const std::string& service, std::uint16_t port) const;
+
+  Parts parts_;
+  std::map<Key, Pool> pools_;
+  std::map<std::string, std::uint64_t> swept_;
+  std::optional<os::Poller> poller_;
+  std::map<std::uint64_t, Watched> watched_;
+  std::uint64_t next_watch_ = 1;
+  std::unique_ptr<Loop::Watch> hang_ups_;
+};
+
+template <typename IsKnown>
+void Pools::DropUnknown(IsKnown&& is_known) {
+  for (auto it = pools_.begin(); it != pools_.end();) {
+    if (is_known(it->first.first, it->first.second)) {
+      ++it;
+      continue;
+    }
+    Close(it->first, it->second);
+    it = pools_.erase(it);
+  }
+}
+
+}  // namespace oxherd
