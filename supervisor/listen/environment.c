@@ -69,8 +69,8 @@ static bool ReadSocket(const char* text, struct Surroundings* result) {
 }
 
 static bool ReadKey(const char* text, struct Surroundings* result) {
-  if (!ReadNumber(&text, UINT64_MAX, &result->token) || *text++ != ':') return false;
-  return ReadHexadecimal(text, result->secret, sizeof result->secret);
+  if (!ReadNumber(&text, UINT64_MAX, &result->token) || *text != ':') return false;
+  return ReadHexadecimal(text + 1, result->secret, sizeof result->secret);
 }
 
 bool ReadSurroundings(const char* listen, const char* socket, const char* key,
@@ -83,8 +83,10 @@ bool ReadSurroundings(const char* listen, const char* socket, const char* key,
 }
 
 static void ReadOnce(void) {
+  /* NOLINTBEGIN(concurrency-mt-unsafe): before main(), when there are no other threads. */
   ReadSurroundings(getenv("OXHERD_LISTEN"), getenv("OXHERD_LISTEN_SOCKET"),
                    getenv("OXHERD_LISTEN_KEY"), &the_surroundings);
+  /* NOLINTEND(concurrency-mt-unsafe) */
 }
 
 const struct Surroundings* TheSurroundings(void) {

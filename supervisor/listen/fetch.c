@@ -1,5 +1,4 @@
 /* Getting the held socket: from the keeper, else from what was inherited. */
-#define _GNU_SOURCE
 #include "listen/fetch.h"
 
 #include <errno.h>

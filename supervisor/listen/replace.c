@@ -1,6 +1,5 @@
 /* The held socket in the place of the program's own: all that the program has done with its own
  * before bind(2) is done again. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -158,13 +157,8 @@ static void ReadEpoll(int epoll, const struct stat* own, struct Registrations* a
 
 /* ---- All descriptors of the process. ---- */
 
-struct Entry { /* of getdents64(2) */
-  uint64_t inode;
-  int64_t offset;
-  unsigned short size;
-  unsigned char type;
-  char name[];
-};
+/* An entry of getdents64(2): inode, offset, its own size, a type, and the name. */
+enum { kEntrySize = 16, kEntryName = 19 };
 
 struct Place {
   const struct stat* own; /* the program's socket */
@@ -191,16 +185,18 @@ static void LookAt(int fd, struct Place* place) {
 
 /* Without /proc there is nothing to see, and most programs have done nothing yet. */
 static void LookAtAll(struct Place* place) {
-  _Alignas(8) char entries[2048];
+  char entries[2048];
   const int folder = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder < 0) return;
   for (;;) {
     const long size = syscall(SYS_getdents64, folder, entries, sizeof entries);
     if (size <= 0) break;
     for (long at = 0; at < size;) {
-      const struct Entry* const entry = (const struct Entry*)(const void*)(entries + at);
-      if (entry->name[0] >= '0' && entry->name[0] <= '9') LookAt(atoi(entry->name), place);
-      at += entry->size;
+      unsigned short entry_size = 0;
+      memcpy(&entry_size, entries + at + kEntrySize, sizeof entry_size);
+      const char* const name = entries + at + kEntryName;
+      if (name[0] >= '0' && name[0] <= '9') LookAt((int)strtol(name, NULL, 10), place);
+      at += entry_size;
     }
   }
   close(folder);

@@ -32,14 +32,14 @@ static pthread_once_t found_once = PTHREAD_ONCE_INIT;
 
 static void Find(const char* name, void* function) {
   void* const found = dlsym(RTLD_NEXT, name);
-  memcpy(function, &found, sizeof found);
+  memcpy(function, (const void*)&found, sizeof found);
 }
 
 static void FindAll(void) {
-  Find("bind", &real_bind);
-  Find("connect", &real_connect);
-  Find("listen", &real_listen);
-  Find("setsockopt", &real_setsockopt);
+  Find("bind", (void*)&real_bind);
+  Find("connect", (void*)&real_connect);
+  Find("listen", (void*)&real_listen);
+  Find("setsockopt", (void*)&real_setsockopt);
 }
 
 /* Before main(), where no signal handler can come in between. */

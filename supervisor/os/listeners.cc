@@ -66,6 +66,7 @@ std::string NameOf(Pid pid) {
 Result<std::vector<std::uint64_t>> ListeningInodes(std::uint16_t port) {
   OXHERD_TRY_ASSIGN(const std::vector<TcpSocket> sockets, DumpTcp(1U << TCP_LISTEN, port));
   std::vector<std::uint64_t> inodes;
+  inodes.reserve(sockets.size());
   for (const TcpSocket& socket : sockets) inodes.push_back(socket.inode);
   return inodes;
 }
