@@ -10,6 +10,8 @@ namespace oxherd {
 namespace {
 
 constexpr Millis kEvery{50};
+// A request that has just come may look like one just answered (os::IsBusy): one look is no proof.
+constexpr int kQuietLooks = 2;
 
 }  // namespace
 
@@ -22,7 +24,8 @@ void DrainWatch::Begin(const action::WatchDrain& drain) {
   Watched watched{.service = drain.service,
                   .socket = drain.socket,
                   .not_before = os::Now() + drain.drain,
-                  .half_open = {}};
+                  .half_open = {},
+                  .quiet_looks = 0};
   for (const std::uint16_t port : pools_.PortsOf(drain.service)) {
     if (Result<os::PortTraffic> traffic = os::LookAtPort(port)) {
       watched.half_open.emplace(port, std::move(traffic->half_open));
@@ -49,7 +52,9 @@ void DrainWatch::Look() {
   std::vector<Token> drained;
   for (auto it = watched_.begin(); it != watched_.end();) {
     const std::optional<Pid> main = seams_.draining(it->first);
-    if (main && !IsDrained(it->second, *main, seen)) {
+    const bool is_quiet = main && IsDrained(it->second, *main, seen);
+    it->second.quiet_looks = is_quiet ? it->second.quiet_looks + 1 : 0;
+    if (main && it->second.quiet_looks < kQuietLooks) {
       ++it;
       continue;
     }

@@ -42,6 +42,7 @@ class DrainWatch {
     Instant not_before{};
     // By port: handshakes that were under way when traffic was steered away.
     std::map<std::uint16_t, std::vector<os::HalfOpen>> half_open;
+    int quiet_looks = 0;  // in a row
   };
 
   void Arm();
