@@ -63,9 +63,8 @@ class LogDestination {
 
   void SetRules(const LogRules& rules) { rules_ = rules; }
   [[nodiscard]] const std::string& path() const { return path_; }
-  // Opens the file if it is not open, or takes the one that is given; the error is the one in
-  // OpenLogFile().
-  Status Open(const OutputTime& now, os::Fd given = {});
+  // Opens the file if it is not open; the error is the one in OpenLogFile().
+  Status Open(const OutputTime& now);
   [[nodiscard]] const std::optional<os::FileFacts>& identity() const { return identity_; }
 
   // Pipes that lead here now: with more than one, each is cut at line ends, so that nobody's line

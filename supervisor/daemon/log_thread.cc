@@ -29,7 +29,6 @@ void OutputMailbox::Post(Command command) {
   {
     const std::lock_guard lock(mutex_);
     commands_.push_back(std::move(command));
-    if (commands_.size() > 1) return;  // it was rung for the first, and is not answered yet
   }
   commands_bell_.Ring();
 }
@@ -44,7 +43,6 @@ void OutputMailbox::Say(OutputEvent event) {
   {
     const std::lock_guard lock(mutex_);
     events_.push_back(std::move(event));
-    if (events_.size() > 1) return;
   }
   events_bell_.Ring();
 }
@@ -209,29 +207,20 @@ void OutputThread::HandleCommands() {
 
 void OutputThread::Handle(OutputSource& source) {
   for (const std::uint64_t id : SourcesOf(source.token)) Remove(id);
-  if (source.out) {
-    Add(source, {.stream = os::LogStream::kOut,
-                 .pipe = std::move(source.out),
-                 .file = std::move(source.out_file),
-                 .path = source.logs.out_path});
-  }
-  if (source.err) {
-    Add(source, {.stream = os::LogStream::kErr,
-                 .pipe = std::move(source.err),
-                 .file = std::move(source.err_file),
-                 .path = source.logs.err_path});
-  }
+  if (source.out) Add(source, os::LogStream::kOut, std::move(source.out), source.logs.out_path);
+  if (source.err) Add(source, os::LogStream::kErr, std::move(source.err), source.logs.err_path);
 }
 
-void OutputThread::Add(const OutputSource& from, Stream stream) {
+void OutputThread::Add(OutputSource& from, os::LogStream stream, os::Fd pipe,
+                       const std::string& path) {
   auto source = std::make_unique<Source>();
   source->id = next_id_++;
   source->token = from.token;
   source->instance = from.instance.Text();
-  source->path = stream.path;
-  source->destination = DestinationFor(stream.path, from.logs, std::move(stream.file));
+  source->path = path;
+  source->destination = DestinationFor(path, from.logs);
   source->destination->AddInlet();
-  source->inlet.label = {.stream = stream.stream,
+  source->inlet.label = {.stream = stream,
                          .slot = from.instance.slot,
                          .generation = from.generation,
                          .token = from.token,
@@ -244,13 +233,13 @@ void OutputThread::Add(const OutputSource& from, Stream stream) {
       mailbox_->Say(output_event::Trouble{source->instance + ": " + matcher.error().message});
     }
   }
-  (void)os::SetBlocking(stream.pipe.get(), os::Blocking::kDoesNotBlock);
-  const auto added = poller_.Add(stream.pipe.get(), os::EdgePoller::For::kReading, source->id);
+  (void)os::SetBlocking(pipe.get(), os::Blocking::kDoesNotBlock);
+  const auto added = poller_.Add(pipe.get(), os::EdgePoller::For::kReading, source->id);
   if (!added) {
     mailbox_->Say(output_event::Trouble{
         source->instance + ": its output cannot be read: " + ErrnoText(added.error().number)});
   }
-  source->inlet.pipe = std::move(stream.pipe);
+  source->inlet.pipe = std::move(pipe);
   source->flow.id = source->id;
   pace_.Begin(source->flow, source->inlet.pipe, now_.monotonic);
   Enqueue(*source);  // it may hold something already
@@ -259,7 +248,7 @@ void OutputThread::Add(const OutputSource& from, Stream stream) {
 }
 
 std::shared_ptr<LogDestination> OutputThread::DestinationFor(const std::string& path,
-                                                             const LogSpec& logs, os::Fd file) {
+                                                             const LogSpec& logs) {
   auto found = destinations_.find(path);
   if (found == destinations_.end()) {
     auto made = std::make_shared<LogDestination>(path, [this](std::string text) {
@@ -267,7 +256,7 @@ std::shared_ptr<LogDestination> OutputThread::DestinationFor(const std::string& 
       mailbox_->Say(output_event::Trouble{std::move(text)});
     });
     deadlines_changed_ = true;
-    (void)made->Open(now_, std::move(file));  // if it fails, the first line says so
+    (void)made->Open(now_);  // if it fails, the first line says so
     for (const auto& [other_path, other] : destinations_) {
       const bool same = made->identity() && other->identity() && path != "/dev/null" &&
                         made->identity()->SameFile(*other->identity());

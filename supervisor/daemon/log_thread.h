@@ -103,15 +103,9 @@ class OutputThread {
   void Handle(const OutputLog::TailQuestion& question);
   void Handle(const OutputMailbox::Quit& quit);
 
-  struct Stream {
-    os::LogStream stream = os::LogStream::kOut;
-    os::Fd pipe;
-    os::Fd file;
-    const std::string& path;
-  };
-  void Add(const OutputSource& from, Stream stream);
+  void Add(OutputSource& from, os::LogStream stream, os::Fd pipe, const std::string& path);
   [[nodiscard]] std::shared_ptr<LogDestination> DestinationFor(const std::string& path,
-                                                               const LogSpec& logs, os::Fd file);
+                                                               const LogSpec& logs);
   // Moves what is in the pipe now.
   void Drain(Source& source);
   void Remove(std::uint64_t id);

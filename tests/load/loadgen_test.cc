@@ -14,6 +14,7 @@
 
 #include "tests/load/answer.h"
 #include "tests/load/load.h"
+#include "tests/load/wire.h"
 
 namespace oxherd::load {
 namespace {
@@ -28,7 +29,7 @@ class Server {
     listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_addr.s_addr = htonl(INADDR_ANY);
     REQUIRE(bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
     REQUIRE(listen(listener_, 64) == 0);
     socklen_t size = sizeof address;
@@ -236,6 +237,37 @@ TEST_CASE("silent clients stay connected, ask nothing, and see when they are let
   CHECK(counts.ok == 0);
   CHECK(counts.failed == 0);
   CHECK_FALSE(asked);
+}
+
+TEST_CASE("a wire between two networks delays the end of a handshake, and loses a SYN-ACK") {
+  const auto wire = Wire::Lay();
+  if (wire == nullptr) {
+    return;
+  }
+  const Server server([](int fd) {
+    ReadRequest(fd);
+    Send(fd, kFine);
+  });
+  Plan plan;
+  plan.host = Wire::kNear;
+  plan.in_thread = [&] { wire->GoToFarEnd(); };
+  wire->set_delay(milliseconds(40));
+  const Counts late = TenRequests(server.port(), plan);
+  INFO(late.Told());
+  CHECK(late.ok == 10);
+  CHECK(late.Latency(0) >= milliseconds(40));
+  CHECK(wire->delayed() >= 20);  // an ACK and a request each
+  CHECK(wire->lost() == 0);
+
+  wire->set_delay(milliseconds(0));
+  wire->set_loses_first_syn_ack(true);
+  plan.port = server.port();
+  plan.connections = plan.max_requests = 10;
+  const Counts again = Load(plan).RunToEnd();
+  INFO(again.Told());
+  CHECK(again.ok == 10);
+  CHECK(again.Latency(0) >= milliseconds(900));  // TCP's first retransmission comes after 1 s
+  CHECK(wire->lost() >= 10);
 }
 
 TEST_CASE("answers are read in pieces, chunked, and to the end of an HTTP/1.0 connection") {

@@ -1,0 +1,4 @@
+'use strict';
+// A new version that is well for a moment.
+require('./plain.js');
+setTimeout(() => { throw new Error('out of luck'); }, 300);

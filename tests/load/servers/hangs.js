@@ -1,0 +1,3 @@
+'use strict';
+// A new version that takes connections and answers nobody.
+require('node:net').createServer(() => {}).listen(process.env.PORT);
