@@ -22,6 +22,10 @@ int Perform(const Session& session) {
       return Change(session, Command::kApply);
     case Verb::kDelete:
       return Change(session, Command::kDelete);
+    case Verb::kInstance:
+      return Change(session, session.options.traffic == Options::Traffic::kDrain
+                                 ? Command::kDrain
+                                 : Command::kResume);
     case Verb::kWait:
       return Change(session, Command::kWait);
     case Verb::kDaemonStop:

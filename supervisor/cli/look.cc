@@ -58,6 +58,8 @@ std::string Render(const Session& session, const Reply& reply, Duration took) {
     case Command::kReload:
     case Command::kApply:
     case Command::kDelete:
+    case Command::kDrain:
+    case Command::kResume:
     case Command::kWait:
     case Command::kDaemonStop:
     case Command::kLogs:

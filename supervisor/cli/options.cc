@@ -134,6 +134,31 @@ void AddFlags(CLI::App& app, std::uint32_t takes, Options& options) {
   }
 }
 
+void AddTrafficFlags(CLI::App& app, Options& options) {
+  using Traffic = Options::Traffic;
+  CLI::Option* drain = app.add_flag_callback(
+      "--drain", [&options] { options.traffic = Traffic::kDrain; },
+      "no new clients; those that it has are finished");
+  app.add_flag_callback(
+         "--resume", [&options] { options.traffic = Traffic::kResume; }, "new clients again")
+      ->excludes(drain);
+  app.add_flag("--force", options.forced, "--drain: also the last one that serves");
+}
+
+// `oxherd instance api 0` is api/0.
+std::optional<NotOptions> TakeInstance(Options& options) {
+  if (options.traffic == Options::Traffic::kNotSaid) {
+    return AskedWrongly("instance wants --drain or --resume: oxherd instance api 0 --drain");
+  }
+  std::vector<std::string>& names = options.names;
+  const auto is_number = [](const std::string& word) {
+    return !word.empty() && word.find_first_not_of("0123456789") == std::string::npos;
+  };
+  if (names.size() == 2 && is_number(names[1])) names = {names[0] + "/" + names[1]};
+  if (names.size() == 1) return std::nullopt;
+  return AskedWrongly("instance wants a name and a number: oxherd instance api 0 --drain");
+}
+
 void AddOptions(CLI::App& app, const VerbEntry& entry, Options& options) {
   const std::uint32_t takes = entry.takes;
   app.add_option("-c,--config", options.oxfile, "the Oxfile, instead of the one found from here")
@@ -149,6 +174,7 @@ void AddOptions(CLI::App& app, const VerbEntry& entry, Options& options) {
     if ((takes & kFile) != 0) files->expected(0, 1);
   }
   AddFlags(app, takes, options);
+  if ((takes & kTraffic) != 0) AddTrafficFlags(app, options);
   if ((takes & kParallel) != 0) {
     app.add_option("--parallel", options.parallel, "services at a time")
         ->type_name("N")
@@ -209,6 +235,9 @@ std::expected<Options, NotOptions> ParseVerb(const VerbEntry& entry,
                                  entry.verb == Verb::kDelete ? ", or oxherd delete all" : "")));
   } catch (const CLI::ParseError& error) {
     return std::unexpected(AskedWrongly(fmt::format("{}: {}", entry.name, OneLine(error.what()))));
+  }
+  if (entry.verb == Verb::kInstance) {
+    if (auto wrong = TakeInstance(options)) return std::unexpected(std::move(*wrong));
   }
   return options;
 }

@@ -140,6 +140,24 @@ std::string NotWaitedLine(const Reply& reply) {
                      control::Name(reply.command), Join(names));
 }
 
+// The only item is one instance.
+std::string TrafficLine(const Reply& reply) {
+  if (reply.services.size() != 1) return "";
+  const ServiceResult& service = reply.services.front();
+  const std::string name = Clean(service.instance.empty() ? service.name : service.instance);
+  if (reply.command == Command::kResume) {
+    const bool was_in = service.outcome == Outcome::kUnchanged;
+    return fmt::format("{}{} in traffic\n", was_in ? "nothing to do: " : "",
+                       name + (was_in ? " is" : " is back"));
+  }
+  std::string typed = name;
+  std::ranges::replace(typed, '/', ' ');
+  return fmt::format(
+      "{} is out of traffic, and nothing of it is under way; oxherd instance {} "
+      "--resume brings it back\n",
+      name, typed);
+}
+
 std::string SuccessText(const Reply& reply, const Asked& asked) {
   switch (reply.command) {
     case Command::kStart:
@@ -153,6 +171,9 @@ std::string SuccessText(const Reply& reply, const Asked& asked) {
     case Command::kReload:
     case Command::kApply:
       return Changes(reply);
+    case Command::kDrain:
+    case Command::kResume:
+      return TrafficLine(reply);
     case Command::kWait: {
       Names names;
       for (const ServiceResult& service : reply.services) {

@@ -85,6 +85,11 @@ std::string RunLine(const Row& row) {
   return text;
 }
 
+// "api 0", as `oxherd instance` takes it.
+std::string InstanceWords(const Row& row) {
+  return Clean(row.service) + " " + std::to_string(row.slot);
+}
+
 std::string RenderInstance(const Screen& screen, const Row& row, std::int64_t now) {
   const StateLabel label = LabelOf(row);
   std::string out =
@@ -96,7 +101,11 @@ std::string RenderInstance(const Screen& screen, const Row& row, std::int64_t no
   if (row.restarts > 0) AddLine(out, "restarts", std::to_string(row.restarts));
   AddLine(out, row.last_exit ? "last exit" : "reason",
           row.last_exit ? ExitLine(row, now) : Clean(row.reason));
-  AddLine(out, "listens", Join(row.listen));
+  AddLine(out, "says", Clean(row.says));
+  AddLine(out, "traffic",
+          row.taken_out
+              ? "taken out: oxherd instance " + InstanceWords(row) + " --resume brings it back"
+              : "");
   AddLine(out, "log", Clean(row.out_log));
   if (row.err_log != row.out_log) AddLine(out, "error log", Clean(row.err_log));
   return out;
@@ -107,6 +116,39 @@ std::string RenderEvents(const ServiceDetail& detail, std::int64_t now) {
   std::string out = "\nlast events\n";
   for (const control::Happening& happening : detail.events) {
     out += fmt::format("  {}  {}\n", ClockText(happening.unix_ms, now), Clean(happening.text));
+  }
+  return out;
+}
+
+// "  :3000         api/0 and api/1 in traffic, 3 clients wait · 1 more is kept for a reload".
+std::string PoolText(const control::PoolRow& pool) {
+  std::vector<std::string> parts;
+  std::uint32_t spare = 0;
+  for (const control::PoolRow::Socket& socket : pool.sockets) {
+    std::string text = Clean(socket.holder);
+    if (text.empty() && !socket.in_traffic && !socket.is_down && socket.waiting == 0) {
+      ++spare;
+      continue;
+    }
+    if (text.empty()) text = "nobody yet";
+    text += socket.is_down ? " (shut down)" : socket.in_traffic ? " in traffic" : " out of traffic";
+    if (socket.waiting > 0) text += fmt::format(", {} waiting", socket.waiting);
+    parts.push_back(std::move(text));
+  }
+  if (spare > 0) parts.push_back(fmt::format("{} spare", spare));
+  std::string text;
+  for (const std::string& part : parts) text += (text.empty() ? "" : " · ") + part;
+  if (!pool.steering.empty()) text += " · steering: " + Clean(pool.steering);
+  return text;
+}
+
+std::string RenderPools(const ServiceDetail& detail) {
+  std::string out;
+  for (const control::PoolRow& pool : detail.pools) {
+    AddLine(out, Clean(pool.address), PoolText(pool));
+  }
+  if (detail.swept > 0) {
+    AddLine(out, "reset", fmt::format("{} clients that nobody would have served", detail.swept));
   }
   return out;
 }
@@ -130,6 +172,7 @@ std::string RenderStatus(const Screen& screen, const ServiceDetail& detail,
   AddLine(out, "ready when", Clean(detail.ready_by));
   AddLine(out, "restart", Clean(detail.restart));
   AddLine(out, "stop", Clean(detail.stop));
+  out += RenderPools(detail);
   std::size_t shown = 0;
   for (const Row& row : detail.instances) {
     if (++shown > kMostInstances) {

@@ -28,6 +28,8 @@ constexpr std::array kVerbs = {
               "the last lines of output; -f follows"},
     VerbEntry{Verb::kWait, "wait", Aliases{}, kName | kFor | kTimeout,
               "wait until services are ready"},
+    VerbEntry{Verb::kInstance, "instance", Aliases{}, kName | kTraffic | kTimeout,
+              "take one instance out of traffic, and back"},
     VerbEntry{Verb::kValidate, "validate", Aliases{"check"}, kFiles,
               "check an Oxfile, change nothing"},
     VerbEntry{Verb::kRun, "run", Aliases{"runtime"}, kFile,

@@ -68,6 +68,8 @@ void ReadRow(const Fields& fields, Row& row) {
   fields.Read("memory_bytes", row.memory_bytes);
   ReadHealth(fields, row.health);
   fields.Read("listen", row.listen);
+  fields.Read("taken_out", row.taken_out);
+  fields.Read("says", row.says);
   fields.Read("reason", row.reason);
   fields.Read("waits_for", row.waits_for);
   if (const Json* object = fields.Object("replacement")) {
@@ -80,6 +82,7 @@ void ReadRow(const Fields& fields, Row& row) {
 
 void ReadService(const Fields& fields, ServiceResult& service) {
   fields.Read("name", service.name);
+  fields.Read("instance", service.instance);
   fields.ReadWord("result", service.outcome, OutcomeFromName);
   fields.Read("generation", service.generation);
   fields.Read("tried", service.tried);
@@ -111,6 +114,18 @@ void ReadLastReload(const Fields& fields, std::optional<ReloadRecord>& last_relo
   last_reload = std::move(read);
 }
 
+void ReadPool(const Fields& fields, PoolRow& pool) {
+  fields.Read("address", pool.address);
+  fields.Read("not_steered", pool.steering);
+  fields.ReadEach("sockets", pool.sockets, [](const Fields& each, PoolRow::Socket& socket) {
+    each.Read("number", socket.number);
+    each.Read("holder", socket.holder);
+    each.Read("in_traffic", socket.in_traffic);
+    each.Read("waiting", socket.waiting);
+    each.Read("down", socket.is_down);
+  });
+}
+
 void ReadDetail(const Fields& fields, ServiceDetail& detail) {
   fields.Read("name", detail.name);
   fields.Read("type", detail.type);
@@ -131,6 +146,8 @@ void ReadDetail(const Fields& fields, ServiceDetail& detail) {
   fields.Read("ready_by", detail.ready_by);
   fields.Read("restart", detail.restart);
   fields.Read("stop", detail.stop);
+  fields.ReadEach("sockets", detail.pools, ReadPool);
+  fields.Read("swept", detail.swept);
   fields.ReadEach("instances", detail.instances, ReadRow);
   fields.ReadEach("events", detail.events, [](const Fields& event, Happening& happening) {
     ReadTime(event, "time", happening.unix_ms);

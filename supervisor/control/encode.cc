@@ -97,6 +97,8 @@ Json EncodeRow(const Row& row) {
                  {"memory_bytes", OrNull(row.memory_bytes)},
                  {"health", EncodeHealth(row.health)},
                  {"listen", row.listen}};
+  PutFlag(object, "taken_out", row.taken_out);
+  PutText(object, "says", row.says);
   PutText(object, "reason", row.reason);
   PutList(object, "waits_for", row.waits_for);
   if (row.next_generation) {
@@ -112,6 +114,7 @@ Json EncodeService(const ServiceResult& service) {
   Json object = {{"name", service.name},
                  {"result", OutcomeName(service.outcome)},
                  {"generation", service.generation.number()}};
+  PutText(object, "instance", service.instance);
   if (service.tried.is_set()) object["tried"] = service.tried.number();
   object["instances"] = service.instances;
   object["ms"] = service.ms;
@@ -127,6 +130,20 @@ Json EncodeStep(const PlanStep& step) {
   Json object = {
       {"name", step.service}, {"step", StepName(step.kind)}, {"instances", step.instances}};
   PutList(object, "differences", step.differences);
+  return object;
+}
+
+Json EncodePool(const PoolRow& pool) {
+  Json object = {{"address", pool.address}};
+  PutText(object, "not_steered", pool.steering);
+  object["sockets"] = Each(pool.sockets, [](const PoolRow::Socket& socket) {
+    Json one = {{"number", socket.number},
+                {"holder", socket.holder.empty() ? Json() : Json(socket.holder)},
+                {"in_traffic", socket.in_traffic},
+                {"waiting", socket.waiting}};
+    PutFlag(one, "down", socket.is_down);
+    return one;
+  });
   return object;
 }
 
@@ -156,6 +173,10 @@ Json EncodeDetail(const ServiceDetail& detail) {
   object["ready_by"] = detail.ready_by;
   object["restart"] = detail.restart;
   object["stop"] = detail.stop;
+  if (!detail.pools.empty()) {
+    object["sockets"] = Each(detail.pools, EncodePool);
+    object["swept"] = detail.swept;
+  }
   object["instances"] = Each(detail.instances, EncodeRow);
   object["events"] = Each(detail.events, [](const Happening& happening) {
     return Json{{"time", TimeText(happening.unix_ms)}, {"text", happening.text}};

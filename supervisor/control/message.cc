@@ -21,6 +21,8 @@ constexpr std::array kCommands = {
     Named{Command::kReload, "reload"},
     Named{Command::kApply, "apply"},
     Named{Command::kDelete, "delete"},
+    Named{Command::kDrain, "drain"},
+    Named{Command::kResume, "resume"},
     Named{Command::kWait, "wait"},
     Named{Command::kDaemonStop, "daemon stop"},
     Named{Command::kList, "list"},

@@ -43,6 +43,8 @@ enum class Command : std::uint8_t {
   kReload,
   kApply,
   kDelete,
+  kDrain,       // one instance out of traffic
+  kResume,      // and back
   kWait,        // changes nothing, but has progress
   kDaemonStop,  // the Reply comes when all is down; then the socket closes
   // These only look.
@@ -73,9 +75,10 @@ struct Request {
   // and for --update-env.
   std::vector<EnvEntry> environment;
 
-  bool no_wait = false;           // reply as soon as it is decided
-  bool dry_run = false;           // start, apply: reply with `plan`, change nothing
-  bool forced = false;            // stop, delete, restart, daemon stop: SIGKILL now
+  bool no_wait = false;  // reply as soon as it is decided
+  bool dry_run = false;  // start, apply: reply with `plan`, change nothing
+  // stop, delete, restart, daemon stop: SIGKILL now; drain: also the last one in traffic
+  bool forced = false;
   bool only = false;              // start: not what it depends on
   bool with_dependents = false;   // stop: also what depends on it
   bool update_env = false;        // reload: take PATH anew
@@ -133,6 +136,7 @@ enum class ExitCode : std::uint8_t {
 // What became of one service.
 struct ServiceResult {
   std::string name;
+  std::string instance = {};           // where it is about one alone: "api/0"
   Outcome outcome = Outcome::kFailed;  // a final one
   Generation generation;               // that runs now
   Generation tried;                    // of a reload that failed
@@ -187,6 +191,8 @@ struct Row {
   std::optional<std::uint64_t> memory_bytes;
   std::optional<Health> health;  // nothing: no health check
   std::vector<std::string> listen;
+  bool taken_out = false;  // of traffic, by `oxherd instance --drain`
+  std::string says;        // its own STATUS=…
   // While it is being replaced: the new one.
   std::optional<Generation> next_generation;
   std::string next_state;
@@ -212,6 +218,22 @@ struct ReloadRecord {
   friend bool operator==(const ReloadRecord&, const ReloadRecord&) = default;
 };
 
+// The listening sockets of a service at one of its addresses.
+struct PoolRow {
+  struct Socket {
+    SocketNumber number = 0;
+    std::string holder;         // "api/0"; empty: kept for the next one
+    bool in_traffic = false;    // new connections come here
+    bool is_down = false;       // a program shut it; it is repaired when that has ended
+    std::uint32_t waiting = 0;  // clients in its accept queue
+    friend bool operator==(const Socket&, const Socket&) = default;
+  };
+  std::string address;   // as in the Oxfile: "127.0.0.1:3000"
+  std::string steering;  // why the kernel does not steer here; empty: it does
+  std::vector<Socket> sockets;
+  friend bool operator==(const PoolRow&, const PoolRow&) = default;
+};
+
 // Everything about one service, for `status`.
 struct ServiceDetail {
   std::string name;
@@ -235,6 +257,8 @@ struct ServiceDetail {
   std::string ready_by;                 // "answers http://127.0.0.1:${PORT}/health"
   std::string restart;                  // "always, at most 10 crashes in a row"
   std::string stop;                     // "SIGTERM to the group, SIGKILL after 10 s"
+  std::vector<PoolRow> pools;
+  std::uint64_t swept = 0;  // clients that were reset because nobody would have served them
   std::vector<Row> instances;
   std::vector<Happening> events;  // oldest first
   friend bool operator==(const ServiceDetail&, const ServiceDetail&) = default;

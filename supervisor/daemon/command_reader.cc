@@ -33,6 +33,10 @@ Verb VerbOf(Asked command) {
       return Verb::kApply;
     case Asked::kDelete:
       return Verb::kDelete;
+    case Asked::kDrain:
+      return Verb::kDrain;
+    case Asked::kResume:
+      return Verb::kResume;
     case Asked::kWait:
       return Verb::kWait;
     case Asked::kDaemonStop:
@@ -123,6 +127,9 @@ class Reader {
     if (request_.names.empty() && request_.command == Asked::kDelete) {
       return Refuse("delete wants a name, or all");
     }
+    if (request_.command == Asked::kDrain || request_.command == Asked::kResume) {
+      return TakeInstances();
+    }
     if (all || request_.names.empty()) {
       Names files;
       if (!(all ? FilesOfAll(files) : TargetFile(files))) return false;
@@ -179,6 +186,19 @@ class Reader {
     }
     if (request_.with_dependents) AddDependents();
     return true;
+  }
+
+  bool TakeInstances() {
+    for (const std::string& typed : request_.names) {
+      Typed meant;
+      if (!Resolve(typed, Names{}, meant)) return false;
+      if (meant.name == meant.service) {
+        return Refuse("which instance of " + meant.service + "? oxherd instance " + meant.service +
+                      " 0 …");
+      }
+      AddName(meant.name);
+    }
+    return !understood_.event.names.empty() || Refuse("no instance was named");
   }
 
   void AddName(const std::string& name) { AddOnce(understood_.event.names, name); }
@@ -364,7 +384,9 @@ class Reader {
                     std::to_string(count));
     }
     meant = {instance.service, instance.Text()};
-    if (count == 1) meant.name = instance.service;
+    const bool for_instances =
+        request_.command == Asked::kDrain || request_.command == Asked::kResume;
+    if (count == 1 && !for_instances) meant.name = instance.service;
     const bool whole_only = request_.command == Asked::kReload ||
                             request_.command == Asked::kApply || request_.command == Asked::kDelete;
     if (count == 1 || !whole_only) return true;

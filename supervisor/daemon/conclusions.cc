@@ -146,6 +146,7 @@ Reply Conversations::ReplyFor(const RequestRecord& record, const Open& open,
 ServiceResult Conversations::ResultFor(const RequestItem& item, const Open& open) const {
   ServiceResult result;
   result.name = item.service;
+  if (item.slot) result.instance = InstanceId{item.service, *item.slot}.Text();
   result.outcome = OutcomeToSay(item);
   result.generation = item.generation;
   result.tried = item.tried;

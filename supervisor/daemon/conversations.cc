@@ -39,9 +39,11 @@ Asked CommandOf(Verb verb) {
     case Verb::kNone:
     case Verb::kBoot:
     case Verb::kReplace:
-    case Verb::kDrain:
-    case Verb::kResume:
       break;
+    case Verb::kDrain:
+      return Asked::kDrain;
+    case Verb::kResume:
+      return Asked::kResume;
   }
   return Asked::kPing;
 }
@@ -78,6 +80,7 @@ Views Conversations::views() {
   return Views({.state = parts_.state,
                 .observations = parts_.observations,
                 .usage = usage_,
+                .pools = parts_.pools,
                 .ground = parts_.ground});
 }
 
@@ -144,6 +147,8 @@ void Conversations::Look(ClientId client, const control::Request& request) {
     case Asked::kReload:
     case Asked::kApply:
     case Asked::kDelete:
+    case Asked::kDrain:
+    case Asked::kResume:
     case Asked::kWait:
     case Asked::kDaemonStop:
       break;  // tracked

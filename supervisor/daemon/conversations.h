@@ -32,6 +32,7 @@ class Conversations {
     const Surroundings& surroundings;
     const SpawnGround& ground;
     OutputLog& output;
+    const Pools& pools;
     // Into the core, with the next turn.
     std::function<void(event::Request)> ask_core;
     std::function<void(const SupervisorSettings&)> use_settings;

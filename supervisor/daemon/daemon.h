@@ -109,11 +109,11 @@ class Daemon {
   std::unique_ptr<StateStore> store_;    // null under `oxherd run`
   std::unique_ptr<Background> lookups_;  // started at the first name that has to be looked up
   std::unique_ptr<OutputLog> output_;
+  std::optional<Pools> pools_;
   std::optional<NotifySockets> notify_;
   std::optional<Spawner> spawner_;
   std::optional<Conversations> conversations_;
   std::optional<Probes> probes_;
-  std::optional<Pools> pools_;
   std::optional<DrainWatch> drains_;
   std::optional<Performer> performer_;
   std::optional<ControlServer> server_;

@@ -120,6 +120,7 @@ Status Daemon::OpenParts() {
   if (!arguments_.is_foreground()) {
     OXHERD_TRY_ASSIGN(store_, StateStore::Open(arguments_.state_folder));
   }
+  pools_.emplace(Pools::Parts{.keeper = keeper_, .inbox = inbox_, .log = log_});
   notify_.emplace(loop_, arguments_.runtime_folder + "/notify",
                   NotifySockets::Seams{.notified =
                                            [this](const event::Notified& notified) {
@@ -137,6 +138,7 @@ Status Daemon::OpenParts() {
       .surroundings = surroundings_,
       .ground = ground_,
       .output = *output_,
+      .pools = *pools_,
       .ask_core =
           [this](event::Request request) {
             inbox_.Put(Urgency::kControl, std::move(request));
@@ -163,7 +165,6 @@ Status Daemon::OpenParts() {
                     .spawn_check =
                         [this](const ProbeQuestion& question) { performer_->SpawnCheck(question); },
                     .kill_check = [this](Token check) { performer_->KillCheck(check); }});
-  pools_.emplace(Pools::Parts{.keeper = keeper_, .inbox = inbox_, .log = log_});
   drains_.emplace(
       loop_.context(), *pools_,
       DrainWatch::Seams{

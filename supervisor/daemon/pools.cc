@@ -263,6 +263,15 @@ std::uint32_t Pools::Waiting(const std::string& service, SocketNumber number) co
   return waiting;
 }
 
+std::uint32_t Pools::WaitingAt(const std::string& service, const std::string& address,
+                               SocketNumber number) const {
+  const auto found = pools_.find(Key(service, address));
+  if (found == pools_.end() || number >= found->second.sockets.size()) return 0;
+  const os::Fd& socket = found->second.sockets[number];
+  if (!socket) return 0;
+  return os::WaitingClients(socket.get()).value_or(0);
+}
+
 std::vector<std::uint16_t> Pools::PortsOf(const std::string& service) const {
   std::vector<std::uint16_t> ports;
   for (const auto& [key, pool] : pools_) {

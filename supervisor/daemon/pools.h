@@ -72,6 +72,8 @@ class Pools {
   [[nodiscard]] std::string AddressAt(const std::string& service, std::uint16_t port) const;
   // Clients that wait on this socket, at all addresses.
   [[nodiscard]] std::uint32_t Waiting(const std::string& service, SocketNumber number) const;
+  [[nodiscard]] std::uint32_t WaitingAt(const std::string& service, const std::string& address,
+                                        SocketNumber number) const;
   // The TCP ports of a service's pools.
   [[nodiscard]] std::vector<std::uint16_t> PortsOf(const std::string& service) const;
   // Clients that were reset because nobody would have served them.

@@ -122,6 +122,7 @@ Row Views::RowOf(const Service& service, SlotIndex slot, WithLogs with_logs) {
     }
     AddProcess(instance, row);
     AddTrouble(service, instance, row);
+    AddListen(service, instance, row);
     if (const KeptSpec* kept = KeptOf(service, instance)) AddHealth(*kept->spec, instance, row);
     if (place.replacement) {
       row.next_generation = place.replacement->generation;
@@ -213,6 +214,7 @@ ServiceDetail Views::DetailOf(const Service& service, const std::vector<Instance
     const InstanceId id{service.name, static_cast<SlotIndex>(slot)};
     if (IsChosen(only, id.service, id.slot)) all.push_back(id);
   }
+  AddPools(service, detail);
   detail.instances = Rows(all, WithUsage::kYes, WithLogs::kYes);
   detail.ready = !service.slots.empty();
   for (const Slot& slot : service.slots) {

@@ -12,6 +12,7 @@
 #include "control/message.h"
 #include "core/state.h"
 #include "daemon/observations.h"
+#include "daemon/pools.h"
 #include "daemon/spawn_plan.h"
 #include "daemon/usage.h"
 
@@ -34,6 +35,7 @@ class Views {
     const State& state;
     Observations& observations;
     UsageSampler& usage;
+    const Pools& pools;
     const SpawnGround& ground;
   };
   enum class WithUsage : bool { kNo, kYes };
@@ -60,6 +62,8 @@ class Views {
   void AddTrouble(const Service& service, const Instance& instance, control::Row& row) const;
   void AddHealth(const Spec& spec, const Instance& instance, control::Row& row) const;
   void AddLogs(const Spec& spec, control::Row& row) const;
+  void AddListen(const Service& service, const Instance& instance, control::Row& row) const;
+  void AddPools(const Service& service, control::ServiceDetail& detail) const;
   [[nodiscard]] control::ServiceDetail DetailOf(const Service& service,
                                                 const std::vector<InstanceId>& only);
 
