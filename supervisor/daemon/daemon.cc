@@ -180,6 +180,7 @@ void Daemon::OnKeeperLost(const Error& error) {
 
 void Daemon::UseSettings(const SupervisorSettings& settings) {
   state_.settings.start_parallel = settings.start_parallel;
+  output_->SetMaxTotal(settings.max_total_log_bytes);
   switch (settings.log_level) {
     case LogLevel::kError:
       return log_.SetLevel(Severity::kError);

@@ -123,6 +123,7 @@ void LogDestination::RotateIfDue(const OutputTime& now) {
     return;
   }
   Close();
+  ++rotations_;
   PruneRotated(path_, rules_, now.wall);
   if (auto opened = Open(now); !opened) {
     BeginDropping(opened.error().number, now);

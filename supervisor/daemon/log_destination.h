@@ -66,6 +66,7 @@ class LogDestination {
   // Opens the file if it is not open; the error is the one in OpenLogFile().
   Status Open(const OutputTime& now);
   [[nodiscard]] const std::optional<os::FileFacts>& identity() const { return identity_; }
+  [[nodiscard]] std::uint32_t rotations() const { return rotations_; }  // so far
 
   // Pipes that lead here now: with more than one, each is cut at line ends, so that nobody's line
   // is torn by another's.
@@ -142,6 +143,7 @@ class LogDestination {
   bool is_null_ = false;  // /dev/null: no index, no rotation
   bool copies_ = false;   // a file system that takes no splice(2)
   bool rotate_now_ = false;
+  std::uint32_t rotations_ = 0;
   std::uint64_t offset_ = 0;
   std::uint64_t no_rotation_before_ = 0;  // a rotation failed: not again until it has grown to this
   Instant checked_at_{};

@@ -20,7 +20,7 @@
 namespace oxherd {
 namespace {
 
-std::string Rotated(const std::string& path, std::uint64_t number) {
+std::string NameOf(const std::string& path, std::uint64_t number) {
   return path + "." + std::to_string(number);
 }
 
@@ -72,18 +72,18 @@ std::vector<std::uint64_t> RotatedNumbers(const std::string& path) {
 
 Status RotateLog(const std::string& path, const LogRules& rules) {
   std::uint64_t gap = 1;
-  while (Exists(Rotated(path, gap)) && (rules.max_files == 0 || gap < rules.max_files)) ++gap;
+  while (Exists(NameOf(path, gap)) && (rules.max_files == 0 || gap < rules.max_files)) ++gap;
   // Here nothing is called path.gap, or it is the oldest one, which goes.
   for (std::uint64_t number = gap; number > 1; --number) {
-    OXHERD_TRY(Rename(Rotated(path, number - 1), Rotated(path, number)));
+    OXHERD_TRY(Rename(NameOf(path, number - 1), NameOf(path, number)));
   }
-  return Rename(path, Rotated(path, 1));
+  return Rename(path, NameOf(path, 1));
 }
 
 void PruneRotated(const std::string& path, const LogRules& rules, WallTime now) {
   if (rules.max_files == 0 && rules.max_days == 0) return;
   for (const std::uint64_t number : RotatedNumbers(path)) {
-    const std::string name = Rotated(path, number);
+    const std::string name = NameOf(path, number);
     const bool surplus = rules.max_files != 0 && number > rules.max_files;
     bool aged = false;
     if (!surplus && rules.max_days != 0) {
@@ -91,6 +91,37 @@ void PruneRotated(const std::string& path, const LogRules& rules, WallTime now) 
       aged = facts && now - facts->modified > std::chrono::days(rules.max_days);
     }
     if (surplus || aged) Remove(name);
+  }
+}
+
+void KeepTotal(const std::set<std::string>& paths, std::uint64_t max_bytes) {
+  struct Rotated {
+    std::string name;
+    std::uint64_t bytes = 0;
+    WallTime modified;
+    std::uint64_t number = 0;
+  };
+  std::vector<Rotated> rotated;
+  std::uint64_t total = 0;
+  for (const std::string& path : paths) {
+    if (const auto facts = os::FactsOf(path)) total += facts->size;
+    for (const std::uint64_t number : RotatedNumbers(path)) {
+      std::string name = NameOf(path, number);
+      const auto facts = os::FactsOf(name);
+      if (!facts) continue;
+      total += facts->size;
+      rotated.push_back({std::move(name), facts->size, facts->modified, number});
+    }
+  }
+  // The clock of files is coarse: of one log the higher number is the older.
+  std::ranges::sort(rotated, [](const Rotated& one, const Rotated& other) {
+    if (one.modified != other.modified) return one.modified < other.modified;
+    return one.number > other.number;
+  });
+  for (const Rotated& oldest : rotated) {
+    if (total <= max_bytes) return;
+    Remove(oldest.name);
+    total -= oldest.bytes;
   }
 }
 

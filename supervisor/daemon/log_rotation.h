@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 
 #include "base/error.h"
@@ -28,5 +29,9 @@ struct LogRules {
 
 // Removes rotated files beyond the rules, however many there are. What cannot be removed stays.
 void PruneRotated(const std::string& path, const LogRules& rules, WallTime now);
+
+// Removes rotated files, the oldest first, until all these logs together have at most `max_bytes`,
+// or nothing but the files in use is left. Blocks for the disk.
+void KeepTotal(const std::set<std::string>& paths, std::uint64_t max_bytes);
 
 }  // namespace oxherd

@@ -184,7 +184,9 @@ void OutputThread::Round() {
 
 LogDestination::Moved OutputThread::Turn(Source& source) {
   LogDestination& destination = *source.destination;
+  const std::uint32_t rotations = destination.rotations();
   const auto moved = destination.Move(source.inlet, scratch_, now_);
+  if (max_total_ != 0 && destination.rotations() != rotations) KeepTotal(paths_, max_total_);
   if (moved.bytes != 0) pace_.OnMoved(source.flow, source.inlet.pipe, moved.bytes, now_.monotonic);
   if (moved.bytes == 0 || (!source.matcher && !echo_.is_on())) return moved;
   const std::string_view bytes = destination.Look(moved, scratch_);
@@ -256,6 +258,7 @@ std::shared_ptr<LogDestination> OutputThread::DestinationFor(const std::string& 
       mailbox_->Say(output_event::Trouble{std::move(text)});
     });
     deadlines_changed_ = true;
+    if (path != "/dev/null") paths_.insert(path);
     (void)made->Open(now_);  // if it fails, the first line says so
     for (const auto& [other_path, other] : destinations_) {
       const bool same = made->identity() && other->identity() && path != "/dev/null" &&
@@ -278,6 +281,11 @@ void OutputThread::Handle(const OutputMailbox::Detach& detach) {
   }
   echo_.Flush();
   mailbox_->Say(output_event::Detached{detach.token});
+}
+
+void OutputThread::Handle(const OutputMailbox::SetMaxTotal& limit) {
+  max_total_ = limit.bytes;
+  if (max_total_ != 0) KeepTotal(paths_, max_total_);
 }
 
 void OutputThread::Handle(const OutputMailbox::StopMatching& stop) {

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -37,8 +38,12 @@ class OutputMailbox {
   struct StopMatching {
     Token token;
   };
+  struct SetMaxTotal {
+    std::uint64_t bytes = 0;
+  };
   struct Quit {};
-  using Command = std::variant<OutputSource, Detach, StopMatching, OutputLog::TailQuestion, Quit>;
+  using Command =
+      std::variant<OutputSource, Detach, StopMatching, OutputLog::TailQuestion, SetMaxTotal, Quit>;
 
   [[nodiscard]] static Result<std::unique_ptr<OutputMailbox>> Make();
 
@@ -101,6 +106,7 @@ class OutputThread {
   void Handle(const OutputMailbox::Detach& detach);
   void Handle(const OutputMailbox::StopMatching& stop);
   void Handle(const OutputLog::TailQuestion& question);
+  void Handle(const OutputMailbox::SetMaxTotal& limit);
   void Handle(const OutputMailbox::Quit& quit);
 
   void Add(OutputSource& from, os::LogStream stream, os::Fd pipe, const std::string& path);
@@ -123,6 +129,8 @@ class OutputThread {
   std::unordered_map<std::uint64_t, std::unique_ptr<Source>> sources_;
   std::multimap<Token, std::uint64_t> by_token_;
   std::map<std::string, std::shared_ptr<LogDestination>> destinations_;  // by path
+  std::set<std::string> paths_;  // of all logs that were ever written here
+  std::uint64_t max_total_ = 0;  // bytes of all of them; 0: no limit
   std::deque<std::uint64_t> queue_;
   std::vector<std::uint64_t> held_;  // wait for the rest of a line
   // The earliest deadline of all destinations, worked out again only when one may have changed.

@@ -20,6 +20,10 @@ void OutputLog::Attach(OutputSource source) { thread_->mailbox().Post(std::move(
 
 void OutputLog::Detach(Token token) { thread_->mailbox().Post(OutputMailbox::Detach{token}); }
 
+void OutputLog::SetMaxTotal(std::uint64_t bytes) {
+  thread_->mailbox().Post(OutputMailbox::SetMaxTotal{bytes});
+}
+
 void OutputLog::StopMatching(Token token) {
   thread_->mailbox().Post(OutputMailbox::StopMatching{token});
 }

@@ -106,6 +106,9 @@ class OutputLog {
   // Stops looking for ready_log: the instance has left Starting.
   void StopMatching(Token token);
 
+  // What all logs together may have, rotated files included (`max_total_mb`); 0: no limit.
+  void SetMaxTotal(std::uint64_t bytes);
+
   // Asks for the last `lines` lines (at most 100) that this token printed, to both files, in the
   // order of time. What its pipes hold is moved first. `source` says where to look once the token
   // is detached or was printed under an earlier daemon. Always answered.

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <filesystem>
 
 #include "daemon/log_rotation.h"
 #include "tests/daemon/output_support.h"
@@ -92,6 +93,32 @@ TEST_CASE("only the newest max_files are kept, however many there were before") 
   CHECK(!os::FactsOf(folder / "x.log.50.idx"));
   CHECK(os::FactsOf(folder / "x.log.gz").has_value());
   CHECK(os::FactsOf(folder / "x.log.7a").has_value());
+}
+
+TEST_CASE("all logs together keep to their limit: the oldest files of any of them go") {
+  const Folder folder;
+  const Program talker;
+  const Program listener;
+  Log log;
+  log->SetMaxTotal(300'000);
+  log->Attach(Limited(folder / "old.log", listener, 50'000, 0));
+  listener.Prints(NumberedLines(0, 15'000));  // some 200,000 bytes
+  Eventually([&] { return os::FactsOf(folder / "old.log.4").has_value(); }, "rotated");
+  for (const char* name : {"old.log.1", "old.log.2", "old.log.3", "old.log.4"}) {
+    const std::filesystem::path path = folder / name;
+    std::filesystem::last_write_time(
+        path, std::filesystem::last_write_time(path) - std::chrono::hours(1));
+  }
+  OutputSource source = Limited(folder / "new.log", talker, 50'000, 0);
+  source.token = Token(2);
+  log->Attach(std::move(source));
+  talker.Prints(NumberedLines(0, 30'000));
+  log.Finish();
+  std::uint64_t total = 0;
+  for (const char* name : {"old.log", "new.log"}) total += Together(folder / name).size();
+  CHECK(total <= 300'000);
+  CHECK(Together(folder / "new.log").size() > 200'000);
+  CHECK(Together(folder / "new.log").ends_with(NumberedLines(29'000, 1'000)));
 }
 
 TEST_CASE("a rotation that a crash cut short is finished by the next one") {
