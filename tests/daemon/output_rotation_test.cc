@@ -113,7 +113,7 @@ TEST_CASE("all logs together keep to their limit: the oldest files of any of the
   source.token = Token(2);
   log->Attach(std::move(source));
   talker.Prints(NumberedLines(0, 30'000));
-  log.Finish();
+  log.Finish(2);
   std::uint64_t total = 0;
   for (const char* name : {"old.log", "new.log"}) total += Together(folder / name).size();
   CHECK(total <= 300'000);
