@@ -213,6 +213,17 @@ Violation CheckNewSpecByRequest(const Moment& moment) {
   });
 }
 
+// Again only if the first was lost with the daemon that decided it.
+Violation CheckHookOnce(const Moment& moment) {
+  return ForEach<action::Spawn>(moment, [&](const action::Spawn& spawn) -> Violation {
+    if (spawn.kind != ProcessKind::kPreReload) return {};
+    ServiceHistory& service = moment.ledger.services[ServiceIndex(spawn.instance.service)];
+    const TokenHistory* first = moment.ledger.Find(service.At(spawn.generation).hook);
+    if (first == nullptr || first->started_at == kNever) return {};
+    return {Invariant::kHookOnce, "pre_reload_cmd is run again for the same reload"};
+  });
+}
+
 Violation CheckStartBound(const Moment& moment) {
   const bool spawns = std::ranges::any_of(moment.actions, [](const Action& action) {
     const auto* spawn = std::get_if<action::Spawn>(&action);

@@ -266,7 +266,10 @@ bool IsMet(const Moment& moment, const Dependency& need) {
   const std::size_t index = ServiceIndex(need.service);
   const ServiceView& view = moment.after.services[index];
   if (!view.is_there || !view.wanted || view.slots == 0) return false;
+  const bool reloads = view.is_rolling && view.began == moment.now;
   for (std::size_t i = 0; i < view.slots; ++i) {
+    // Added by a reload that has begun in this step, after it was met.
+    if (reloads && moment.before.Find(index, i, false) == nullptr) continue;
     const SlotHistory& slot = moment.ledger.services[index].slots[i % kMaxSlots];
     const Reached least =
         need.kind == DependencyKind::kStarted ? Reached::kStarted : Reached::kReady;

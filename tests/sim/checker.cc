@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::uint64_t kSampleEvery = 64;
 
-constexpr std::array<Check, 17> kChecks = {
+constexpr std::array<Check, 18> kChecks = {
     CheckTokens,
     CheckNoSignalToDead,
     CheckDeadlines,
@@ -28,6 +28,7 @@ constexpr std::array<Check, 17> kChecks = {
     CheckOthersUntouched,
     CheckNewSpecByRequest,
     CheckStartBound,
+    CheckHookOnce,
 };
 
 // A digest of what an action says, for comparing two runs.

@@ -99,6 +99,7 @@ using Check = Violation (*)(const Moment&);
 [[nodiscard]] Violation CheckOthersUntouched(const Moment& moment);
 [[nodiscard]] Violation CheckNewSpecByRequest(const Moment& moment);
 [[nodiscard]] Violation CheckStartBound(const Moment& moment);
+[[nodiscard]] Violation CheckHookOnce(const Moment& moment);
 
 [[nodiscard]] Violation CheckProcesses(const Scene& scene);
 [[nodiscard]] Violation CheckHowManyLive(const Scene& scene);

@@ -11,7 +11,7 @@ TEST_SUITE("sim: exhaustive") {
   TEST_CASE("no order of a reload, a crash and a stop breaks a service of two instances") {
     const Found found = Search(SmallCase{.deaths = 0}, kDeepEnough);
     INFO(found.path);
-    INFO(found.violation.what);
+    INFO(std::string(found.violation.what));
     CHECK_FALSE(found.violation);
     CHECK(found.states > 100'000);  // it did go somewhere
     CHECK(found.ends > 1'000);
@@ -20,7 +20,7 @@ TEST_SUITE("sim: exhaustive") {
   TEST_CASE("nor does any order with a broken new definition") {
     const Found found = Search(SmallCase{.target_is_broken = true, .deaths = 0}, kDeepEnough);
     INFO(found.path);
-    INFO(found.violation.what);
+    INFO(std::string(found.violation.what));
     CHECK_FALSE(found.violation);
     CHECK(found.ends > 500);
   }
@@ -28,7 +28,7 @@ TEST_SUITE("sim: exhaustive") {
   TEST_CASE("nor does a death of the daemon at any point of a reload") {
     const Found found = Search(SmallCase{.crashes = 0, .stops = 0}, kDeepEnough);
     INFO(found.path);
-    INFO(found.violation.what);
+    INFO(std::string(found.violation.what));
     CHECK_FALSE(found.violation);
     CHECK(found.ends > 20);
   }

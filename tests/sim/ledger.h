@@ -43,8 +43,8 @@ struct TokenHistory {
 struct GenerationHistory {
   bool known = false;
   bool was_ready = false;
-  bool failed = false;         // a reload to it failed, and nobody has commanded anything since
-  std::uint8_t hooks_run = 0;  // pre_reload_cmd
+  bool failed = false;  // a reload to it failed, and nobody has commanded anything since
+  Token hook;           // the last pre_reload_cmd that was spawned for it
   std::uint32_t version = 0;
 };
 

@@ -39,6 +39,9 @@ void RememberSpawn(const Moment& moment, const action::Spawn& spawn) {
   token.kind = spawn.kind;
   token.decided_at = moment.now;
   ledger.highest = std::max(ledger.highest, spawn.token);
+  if (spawn.kind == ProcessKind::kPreReload) {
+    ledger.services[index].At(spawn.generation).hook = spawn.token;
+  }
   if (spawn.kind != ProcessKind::kInstance) return;
   ServiceHistory& service = ledger.services[index];
   SlotHistory& slot = service.slots[spawn.instance.slot % kMaxSlots];

@@ -17,7 +17,7 @@ TEST_SUITE("sim: seeds") {
       core_events += outcome.core_events;
       INFO("./dev sim --seed " << seed << " --trace");
       INFO("invariant " << static_cast<int>(outcome.violation.invariant) << ": "
-                        << outcome.violation.what);
+                        << std::string(outcome.violation.what));
       REQUIRE_FALSE(outcome.violation);
     }
     CHECK(core_events > 100'000);  // they were not empty
