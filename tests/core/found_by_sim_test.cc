@@ -65,10 +65,12 @@ TEST_SUITE("core: found by the simulator") {
     auto api = Instances(2);
     api->policy.depends_on = {{.service = "db", .kind = DependencyKind::kReady}};
     play.BringUp({MakeCheckedSpec("db"), api});
-    play.Ask(Verb::kRestart, {"db", "api"}, {MakeCheckedSpec("db"), api});
+    auto narrow = MakeCheckedSpec("api");
+    narrow->policy.depends_on = api->policy.depends_on;
+    play.Ask(Verb::kRestart, {"db", "api"}, {MakeCheckedSpec("db"), narrow});
     play.Obey(play.token("api", 0));
     play.Ask(Verb::kReload, {"api"}, {api});
-    play.Obey(play.token("api", 1));
+    play.Obey(play.token("api", 1));  // which only the reload's definition has
     CHECK_FALSE(Spawned(play.Take<action::Spawn>(), "api"));
     play.Obey(play.token("db"));
     play.ConfirmSpawns();
