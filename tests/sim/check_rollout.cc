@@ -120,8 +120,10 @@ Violation CheckRetired(const Moment& moment, const ServiceView& rolling, const I
       continue;
     const TokenHistory* ready = moment.ledger.Find(other.token);
     const bool told = now.kind == StateKind::kStopping || now.kind == StateKind::kKilling;
-    if (told && ready != nullptr && ready->ready_at != kNever &&
-        moment.now < ready->ready_at + policy->min_uptime) {
+    // Noted after the checks: what became Ready in this step is Ready since now.
+    const bool known = ready != nullptr && ready->ready_at != kNever;
+    const Instant ready_at = known ? ready->ready_at : moment.now;
+    if (told && ready != nullptr && moment.now < ready_at + policy->min_uptime) {
       return {Invariant::kRetiredAfterReady,
               "told to stop before the new one was Ready long enough"};
     }
