@@ -90,25 +90,29 @@ void ControlClient::OnEnd() {
   });
 }
 
-void ControlClient::Send(std::string line, ControlServer::Delivery delivery) {
+void ControlClient::Send(const std::string& line, ControlServer::Delivery delivery) {
   if (is_closed_ || is_last_) return;
   const bool may_drop = delivery == ControlServer::Delivery::kMayDrop;
-  if (may_drop && waiting_bytes_ + line.size() > limits_.waiting_bytes) return;
-  waiting_bytes_ += line.size();
-  waiting_.push_back(std::move(line));
+  const std::size_t before = writing_.size() - written_ + waiting_.size();
+  if (may_drop && before + line.size() > limits_.waiting_bytes) return;
+  waiting_ += line;
   if (!is_writing_) Write();
 }
 
-void ControlClient::SendLast(std::string line) {
-  Send(std::move(line), ControlServer::Delivery::kSurely);
+void ControlClient::SendLast(const std::string& line) {
+  Send(line, ControlServer::Delivery::kSurely);
   is_last_ = true;
 }
 
 void ControlClient::Write() {
   is_writing_ = true;
   Expect(limits_.stuck);
-  const std::string& line = waiting_.front();
-  socket_.async_write_some(asio::buffer(line.data() + written_, line.size() - written_),
+  // Whatever has come together: a start of many wakes its client once for many lines.
+  if (written_ == writing_.size()) {
+    writing_ = std::exchange(waiting_, {});
+    written_ = 0;
+  }
+  socket_.async_write_some(asio::buffer(writing_.data() + written_, writing_.size() - written_),
                            [self = shared_from_this()](const error_code& error, std::size_t size) {
                              self->OnWritten(error, size);
                            });
@@ -118,12 +122,9 @@ void ControlClient::OnWritten(const error_code& error, std::size_t size) {
   if (is_closed_) return;
   if (error) return Fail();
   written_ += size;
-  if (written_ == waiting_.front().size()) {
-    waiting_bytes_ -= written_;
-    waiting_.pop_front();
-    written_ = 0;
-  }
-  if (!waiting_.empty()) return Write();
+  if (written_ < writing_.size() || !waiting_.empty()) return Write();
+  writing_.clear();
+  written_ = 0;
   is_writing_ = false;
   if (is_last_) return Fail();
   timer_.cancel();

@@ -4,7 +4,6 @@
 #include <array>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -28,8 +27,8 @@ class ControlClient : public std::enable_shared_from_this<ControlClient> {
   void Start(Handlers handlers);
   // From outside: no handler is called any more.
   void Close();
-  void Send(std::string line, ControlServer::Delivery delivery);
-  void SendLast(std::string line);
+  void Send(const std::string& line, ControlServer::Delivery delivery);
+  void SendLast(const std::string& line);
   [[nodiscard]] std::uint32_t uid() const { return uid_; }
 
  private:
@@ -55,9 +54,9 @@ class ControlClient : public std::enable_shared_from_this<ControlClient> {
   Instant began_;
   std::array<char, 4096> chunk_{};
   std::string line_;
-  std::deque<std::string> waiting_;
-  std::size_t waiting_bytes_ = 0;
-  std::size_t written_ = 0;  // of the first waiting line
+  std::string writing_;
+  std::string waiting_;      // comes after it
+  std::size_t written_ = 0;  // of `writing_`
   bool is_writing_ = false;
   bool is_last_ = false;  // nothing follows what waits
   bool is_closed_ = false;

@@ -62,11 +62,11 @@ class ControlServer::Impl : public std::enable_shared_from_this<ControlServer::I
     for (auto& [id, client] : std::exchange(clients_, {})) client->Close();
   }
 
-  void Send(ClientId id, std::string line, Delivery delivery) {
-    if (const auto client = Find(id)) client->Send(std::move(line), delivery);
+  void Send(ClientId id, const std::string& line, Delivery delivery) {
+    if (const auto client = Find(id)) client->Send(line, delivery);
   }
-  void SendLast(ClientId id, std::string line) {
-    if (const auto client = Find(id)) client->SendLast(std::move(line));
+  void SendLast(ClientId id, const std::string& line) {
+    if (const auto client = Find(id)) client->SendLast(line);
   }
   [[nodiscard]] std::size_t client_count() const { return clients_.size(); }
 
@@ -171,12 +171,12 @@ ControlServer::~ControlServer() { impl_->Stop(); }
 
 void ControlServer::Replace(os::Fd listening) { impl_->Listen(std::move(listening)); }
 
-void ControlServer::Send(ClientId client, std::string line, Delivery delivery) {
-  impl_->Send(client, std::move(line), delivery);
+void ControlServer::Send(ClientId client, const std::string& line, Delivery delivery) {
+  impl_->Send(client, line, delivery);
 }
 
-void ControlServer::SendLast(ClientId client, std::string line) {
-  impl_->SendLast(client, std::move(line));
+void ControlServer::SendLast(ClientId client, const std::string& line) {
+  impl_->SendLast(client, line);
 }
 
 std::size_t ControlServer::client_count() const { return impl_->client_count(); }

@@ -62,9 +62,9 @@ class ControlServer {
 
   // Progress may be dropped for a client that reads too slowly. An unknown client is ignored.
   enum class Delivery : std::uint8_t { kSurely, kMayDrop };
-  void Send(ClientId client, std::string line, Delivery delivery);
+  void Send(ClientId client, const std::string& line, Delivery delivery);
   // The last line: the connection is closed once it is written.
-  void SendLast(ClientId client, std::string line);
+  void SendLast(ClientId client, const std::string& line);
 
   [[nodiscard]] std::size_t client_count() const;
 

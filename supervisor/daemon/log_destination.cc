@@ -39,9 +39,12 @@ LogDestination::LogDestination(std::string path, Trouble trouble)
 
 // ---- The file. ----
 
-Status LogDestination::Open(const OutputTime& now) {
+Status LogDestination::Open(const OutputTime& now, os::Fd given) {
   if (file_) return {};
-  OXHERD_TRY_ASSIGN(os::Fd file, os::OpenLogFile(path_));
+  os::Fd file = std::move(given);
+  if (!file) {
+    OXHERD_TRY_ASSIGN(file, os::OpenLogFile(path_));
+  }
   OXHERD_TRY_ASSIGN(identity_, os::FactsOf(file));
   file_ = std::move(file);
   is_null_ = os::IsNullDevice(file_);

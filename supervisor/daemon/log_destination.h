@@ -63,8 +63,9 @@ class LogDestination {
 
   void SetRules(const LogRules& rules) { rules_ = rules; }
   [[nodiscard]] const std::string& path() const { return path_; }
-  // Opens the file if it is not open; the error is the one in OpenLogFile().
-  Status Open(const OutputTime& now);
+  // Opens the file if it is not open, or takes the one that is given; the error is the one in
+  // OpenLogFile().
+  Status Open(const OutputTime& now, os::Fd given = {});
   [[nodiscard]] const std::optional<os::FileFacts>& identity() const { return identity_; }
   [[nodiscard]] std::uint32_t rotations() const { return rotations_; }  // so far
 

@@ -29,6 +29,7 @@ void OutputMailbox::Post(Command command) {
   {
     const std::lock_guard lock(mutex_);
     commands_.push_back(std::move(command));
+    if (commands_.size() > 1) return;  // it was rung for the first, and is not answered yet
   }
   commands_bell_.Ring();
 }
@@ -43,6 +44,7 @@ void OutputMailbox::Say(OutputEvent event) {
   {
     const std::lock_guard lock(mutex_);
     events_.push_back(std::move(event));
+    if (events_.size() > 1) return;
   }
   events_bell_.Ring();
 }
@@ -209,20 +211,29 @@ void OutputThread::HandleCommands() {
 
 void OutputThread::Handle(OutputSource& source) {
   for (const std::uint64_t id : SourcesOf(source.token)) Remove(id);
-  if (source.out) Add(source, os::LogStream::kOut, std::move(source.out), source.logs.out_path);
-  if (source.err) Add(source, os::LogStream::kErr, std::move(source.err), source.logs.err_path);
+  if (source.out) {
+    Add(source, {.stream = os::LogStream::kOut,
+                 .pipe = std::move(source.out),
+                 .file = std::move(source.out_file),
+                 .path = source.logs.out_path});
+  }
+  if (source.err) {
+    Add(source, {.stream = os::LogStream::kErr,
+                 .pipe = std::move(source.err),
+                 .file = std::move(source.err_file),
+                 .path = source.logs.err_path});
+  }
 }
 
-void OutputThread::Add(OutputSource& from, os::LogStream stream, os::Fd pipe,
-                       const std::string& path) {
+void OutputThread::Add(const OutputSource& from, Stream stream) {
   auto source = std::make_unique<Source>();
   source->id = next_id_++;
   source->token = from.token;
   source->instance = from.instance.Text();
-  source->path = path;
-  source->destination = DestinationFor(path, from.logs);
+  source->path = stream.path;
+  source->destination = DestinationFor(stream.path, from.logs, std::move(stream.file));
   source->destination->AddInlet();
-  source->inlet.label = {.stream = stream,
+  source->inlet.label = {.stream = stream.stream,
                          .slot = from.instance.slot,
                          .generation = from.generation,
                          .token = from.token,
@@ -235,13 +246,13 @@ void OutputThread::Add(OutputSource& from, os::LogStream stream, os::Fd pipe,
       mailbox_->Say(output_event::Trouble{source->instance + ": " + matcher.error().message});
     }
   }
-  (void)os::SetBlocking(pipe.get(), os::Blocking::kDoesNotBlock);
-  const auto added = poller_.Add(pipe.get(), os::EdgePoller::For::kReading, source->id);
+  (void)os::SetBlocking(stream.pipe.get(), os::Blocking::kDoesNotBlock);
+  const auto added = poller_.Add(stream.pipe.get(), os::EdgePoller::For::kReading, source->id);
   if (!added) {
     mailbox_->Say(output_event::Trouble{
         source->instance + ": its output cannot be read: " + ErrnoText(added.error().number)});
   }
-  source->inlet.pipe = std::move(pipe);
+  source->inlet.pipe = std::move(stream.pipe);
   source->flow.id = source->id;
   pace_.Begin(source->flow, source->inlet.pipe, now_.monotonic);
   Enqueue(*source);  // it may hold something already
@@ -250,7 +261,7 @@ void OutputThread::Add(OutputSource& from, os::LogStream stream, os::Fd pipe,
 }
 
 std::shared_ptr<LogDestination> OutputThread::DestinationFor(const std::string& path,
-                                                             const LogSpec& logs) {
+                                                             const LogSpec& logs, os::Fd file) {
   auto found = destinations_.find(path);
   if (found == destinations_.end()) {
     auto made = std::make_shared<LogDestination>(path, [this](std::string text) {
@@ -259,7 +270,7 @@ std::shared_ptr<LogDestination> OutputThread::DestinationFor(const std::string& 
     });
     deadlines_changed_ = true;
     if (path != "/dev/null") paths_.insert(path);
-    (void)made->Open(now_);  // if it fails, the first line says so
+    (void)made->Open(now_, std::move(file));  // if it fails, the first line says so
     for (const auto& [other_path, other] : destinations_) {
       const bool same = made->identity() && other->identity() && path != "/dev/null" &&
                         made->identity()->SameFile(*other->identity());

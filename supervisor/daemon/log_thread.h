@@ -109,9 +109,15 @@ class OutputThread {
   void Handle(const OutputMailbox::SetMaxTotal& limit);
   void Handle(const OutputMailbox::Quit& quit);
 
-  void Add(OutputSource& from, os::LogStream stream, os::Fd pipe, const std::string& path);
+  struct Stream {
+    os::LogStream stream = os::LogStream::kOut;
+    os::Fd pipe;
+    os::Fd file;
+    const std::string& path;
+  };
+  void Add(const OutputSource& from, Stream stream);
   [[nodiscard]] std::shared_ptr<LogDestination> DestinationFor(const std::string& path,
-                                                               const LogSpec& logs);
+                                                               const LogSpec& logs, os::Fd file);
   // Moves what is in the pipe now.
   void Drain(Source& source);
   void Remove(std::uint64_t id);

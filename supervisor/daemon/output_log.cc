@@ -34,9 +34,11 @@ int OutputLog::event_fd() const { return thread_->mailbox().event_fd(); }
 
 std::vector<OutputEvent> OutputLog::TakeEvents() { return thread_->mailbox().TakeEvents(); }
 
-Status CheckLogPath(std::string_view path) {
-  const auto file = os::OpenLogFile(std::string(path));
-  if (!file) return std::unexpected(file.error());
+Status OpenLogs(OutputSource& source) {
+  OXHERD_TRY_ASSIGN(os::LogFiles files,
+                    os::OpenLogFiles(source.logs.out_path, source.logs.err_path));
+  source.out_file = std::move(files.first);
+  source.err_file = std::move(files.second);
   return {};
 }
 

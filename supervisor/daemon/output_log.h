@@ -8,7 +8,7 @@
 // writer back; a full disk drops lines, counts them and says how many once there is room.
 //
 // All functions are for the loop's thread, return at once and never wait for a disk, but for
-// CheckLogPath() and the destructor. What happens comes back as events: wait until event_fd() is
+// OpenLogs() and the destructor. What happens comes back as events: wait until event_fd() is
 // readable, then call TakeEvents(). Nothing is called back on another thread.
 #pragma once
 
@@ -39,6 +39,9 @@ struct OutputSource {
   LogSpec logs;
   os::Fd out;  // read ends; ours: a duplicate of what the keeper holds. O_NONBLOCK is set on them
   os::Fd err;
+  // The logs, as OpenLogs() left them; empty: the thread opens them itself.
+  os::Fd out_file;
+  os::Fd err_file;
   // Readiness by a line of output: a ReadyPattern (config/ready_pattern.h). Empty: nothing is
   // looked for, at no cost.
   std::string ready_log;
@@ -128,9 +131,10 @@ class OutputLog {
   std::unique_ptr<OutputThread> thread_;
 };
 
-// Makes the folders of a log (0700) and opens it as the thread will (0600, O_NOFOLLOW): call it
-// before a spawn, so that a path that cannot be written fails the start: `open log "/srv/x": Is a
-// directory`. May wait for the disk as long as open(2) does.
-[[nodiscard]] Status CheckLogPath(std::string_view path);
+// Makes the folders of the logs (0700) and opens them as the thread will (0600, O_NOFOLLOW), into
+// `source`, which saves the thread to do it again: call it before a spawn, so that a path that
+// cannot be written fails the start: `open log "/srv/x": Is a directory`. May wait for the disk as
+// long as open(2) does.
+[[nodiscard]] Status OpenLogs(OutputSource& source);
 
 }  // namespace oxherd

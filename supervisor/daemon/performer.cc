@@ -84,7 +84,11 @@ void Performer::Perform(const Actions& actions) {
         },
         action);
   }
+  bool is_saved = false;  // each of a hundred services that are started asks for it
   for (const Action& action : actions) {
+    if (std::holds_alternative<action::SaveWishes>(action) && std::exchange(is_saved, true)) {
+      continue;
+    }
     std::visit(
         [this](const auto& each) {
           if constexpr (!kIsUrgent<std::decay_t<decltype(each)>>) Do(each);

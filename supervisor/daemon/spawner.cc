@@ -71,14 +71,14 @@ std::expected<void, PlanFailure> Spawner::MakePipes(const LogSpec& logs, keeper:
 // Not at every restart: walking down to the file costs more system calls than all the rest. One
 // that turns bad later is reported by the output log, and the instance is worth more than its
 // output.
-std::expected<void, PlanFailure> Spawner::CheckLogs(const LogSpec& logs) {
-  for (const std::string* path : {&logs.out_path, &logs.err_path}) {
-    if (checked_paths_.contains(*path)) continue;
-    if (Status usable = CheckLogPath(*path); !usable) {
-      return Fail(keeper::Stage::kPlan, usable.error().number, usable.error().message);
-    }
-    checked_paths_.insert(*path);
+std::expected<void, PlanFailure> Spawner::CheckLogs(OutputSource& source) {
+  const LogSpec& logs = source.logs;
+  if (checked_paths_.contains(logs.out_path) && checked_paths_.contains(logs.err_path)) return {};
+  if (Status usable = OpenLogs(source); !usable) {
+    return Fail(keeper::Stage::kPlan, usable.error().number, usable.error().message);
   }
+  checked_paths_.insert(logs.out_path);
+  checked_paths_.insert(logs.err_path);
   return {};
 }
 
@@ -89,8 +89,10 @@ std::expected<void, PlanFailure> Spawner::Spawn(const SpawnOrder& order) {
   plan.cgroup = CgroupFor(order);
   Pipes pipes;
   if (order.purpose != Purpose::kCheck) {
-    if (auto checked = CheckLogs(made->logs); !checked) return checked;
-    if (auto piped = MakePipes(made->logs, plan, pipes); !piped) return piped;
+    OutputSource& source = pipes.starting.source;
+    source.logs = std::move(made->logs);
+    if (auto checked = CheckLogs(source); !checked) return checked;
+    if (auto piped = MakePipes(source.logs, plan, pipes); !piped) return piped;
   }
   std::optional<NotifySockets::Mouth> mouth;
   const bool speaks =
@@ -143,7 +145,6 @@ std::expected<void, PlanFailure> Spawner::Spawn(const SpawnOrder& order) {
     source.token = order.token;
     source.instance = {order.spec.name, order.slot};
     source.generation = order.generation;
-    source.logs = std::move(made->logs);
     const bool matches =
         order.purpose == Purpose::kInstance && order.spec.policy.ready_by == ReadyBy::kLog;
     if (matches) source.ready_log = order.spec.ready_log;
@@ -169,6 +170,8 @@ void Spawner::Adopt(const keeper::WorldRecord& record, std::vector<os::Fd> attac
                       .logs = {},
                       .out = {},
                       .err = {},
+                      .out_file = {},
+                      .err_file = {},
                       .ready_log = {}};
   const std::span<const keeper::Role> roles = record.held.view();
   for (std::size_t i = 0; i < roles.size() && i < attached.size(); ++i) {

@@ -58,7 +58,7 @@ class Spawner {
     std::vector<os::Fd> for_keeper;  // read ends
     Starting starting;
   };
-  [[nodiscard]] std::expected<void, PlanFailure> CheckLogs(const LogSpec& logs);
+  [[nodiscard]] std::expected<void, PlanFailure> CheckLogs(OutputSource& source);
   [[nodiscard]] static std::expected<void, PlanFailure> MakePipes(const LogSpec& logs,
                                                                   keeper::Plan& plan, Pipes& pipes);
 

@@ -50,29 +50,66 @@ bool IsTrusted(const struct stat& folder) {
   return (folder.st_mode & (S_IWGRP | S_IWOTH)) == 0 || (folder.st_mode & S_ISVTX) != 0;
 }
 
-// Every folder on the way, links resolved, is trusted; each is opened in the one before it, so that
-// nobody can exchange one meanwhile.
-Status CheckTrustedFolders(const std::string& folder) {
-  const std::unique_ptr<char, decltype(&std::free)> resolved(realpath(folder.c_str(), nullptr),
-                                                             &std::free);
-  if (!resolved) return ErrnoError(folder);
-  const std::string whole = resolved.get();
+// The folder `name` in `parent`, or a link of that name; made (0700) where it is missing.
+Fd OpenOrMake(const Fd& parent, const std::string& name) {
+  constexpr int kFlags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+  Fd opened(openat(parent.get(), name.c_str(), kFlags));
+  if (opened.get() >= 0 || errno != ENOENT) return opened;
+  if (mkdirat(parent.get(), name.c_str(), 0700) != 0 && errno != EEXIST) return opened;
+  return Fd(openat(parent.get(), name.c_str(), kFlags));
+}
+
+// Every folder on the way is trusted; each is opened in the one before it, so that nobody can
+// exchange one meanwhile. A link among them: ELOOP.
+Result<Fd> WalkTrustedFolders(const std::string& whole) {
   Fd here(open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
   for (std::size_t begin = 1; begin < whole.size();) {
     auto end = whole.find('/', begin);
     if (end == std::string::npos) end = whole.size();
     const std::string name = whole.substr(begin, end - begin);
-    Fd next(openat(here.get(), name.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    begin = end + 1;
+    if (name.empty()) continue;
+    Fd next = OpenOrMake(here, name);
     struct stat status{};
     if (next.get() < 0 || fstat(next.get(), &status) != 0) return ErrnoError(whole);
+    if (S_ISLNK(status.st_mode)) return ErrnoError(whole, ELOOP);
+    if (!S_ISDIR(status.st_mode)) return ErrnoError(whole, ENOTDIR);
     if (!IsTrusted(status)) {
       return MakeError("another user can change the folder " + whole.substr(0, end) +
                        "; root writes no logs there");
     }
     here = std::move(next);
-    begin = end + 1;
   }
-  return {};
+  return here;
+}
+
+// As it is written, where there is no link on the way; else as the links say now.
+Result<Fd> OpenTrustedFolder(const std::string& folder) {
+  if (folder.starts_with('/')) {
+    auto opened = WalkTrustedFolders(folder);
+    if (opened || opened.error().number != ELOOP) return opened;
+  }
+  // What comes after the link is perhaps still to be made.
+  if (access(folder.c_str(), F_OK) != 0 && errno == ENOENT) OXHERD_TRY(MakeFolders(folder));
+  const std::unique_ptr<char, decltype(&std::free)> resolved(realpath(folder.c_str(), nullptr),
+                                                             &std::free);
+  if (!resolved) return ErrnoError(folder);
+  return WalkTrustedFolders(resolved.get());
+}
+
+Result<Fd> OpenAnyFolder(const std::string& folder) {
+  Fd opened(open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (opened.get() < 0) return ErrnoError(folder);
+  return opened;
+}
+
+// Made where it is missing. No log can be put where this is not what it should be.
+Result<Fd> OpenFolder(const std::string& folder) {
+  if (geteuid() == 0) return OpenTrustedFolder(folder);
+  auto opened = OpenAnyFolder(folder);
+  if (opened || opened.error().number != ENOENT) return opened;
+  OXHERD_TRY(MakeFolders(folder));
+  return OpenAnyFolder(folder);
 }
 
 Status CheckLogFile(const Fd& file) {
@@ -85,13 +122,26 @@ Status CheckLogFile(const Fd& file) {
   return {};
 }
 
-Result<Fd> OpenOnce(const std::string& path) {
-  Fd file(
-      open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0600));
+Result<Fd> OpenFolderOf(const std::string& path) {
+  const std::string folder = FolderOf(path);
+  auto opened = path == "/dev/null" ? OpenAnyFolder(folder) : OpenFolder(folder);
+  if (!opened) return std::unexpected(std::move(opened).error().In(Naming(path)));
+  return opened;
+}
+
+constexpr int kOpenFlags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK;
+
+Result<Fd> OpenIn(const Fd& folder, const std::string& path) {
+  const std::string name = path.substr(path.rfind('/') + 1);
+  Fd file(openat(folder.get(), name.c_str(), kOpenFlags, 0600));
   if (file.get() < 0) {
     const int number = errno;
     if (number == ELOOP) return MakeError(Naming(path) + ": it is a symbolic link");
     return ErrnoError(Naming(path), number);
+  }
+  if (auto fit = CheckLogFile(file); !fit) {
+    if (fit.error().number != 0) return ErrnoError(Naming(path), fit.error().number);
+    return std::unexpected(std::move(fit).error().In(Naming(path)));
   }
   return file;
 }
@@ -116,28 +166,21 @@ Result<FileFacts> FactsOf(const Fd& file) {
 }
 
 Result<Fd> OpenLogFile(const std::string& path) {
-  const std::string folder = FolderOf(path);
-  if (geteuid() == 0 && path != "/dev/null") {
-    auto trusted = CheckTrustedFolders(folder);
-    if (!trusted && trusted.error().number == ENOENT) {
-      trusted = MakeFolders(folder);
-      if (trusted) trusted = CheckTrustedFolders(folder);
-    }
-    if (!trusted) return std::unexpected(std::move(trusted).error().In(Naming(path)));
+  OXHERD_TRY_ASSIGN(const Fd folder, OpenFolderOf(path));
+  return OpenIn(folder, path);
+}
+
+Result<LogFiles> OpenLogFiles(const std::string& first, const std::string& second) {
+  LogFiles files;
+  OXHERD_TRY_ASSIGN(const Fd folder, OpenFolderOf(first));
+  OXHERD_TRY_ASSIGN(files.first, OpenIn(folder, first));
+  if (second == first) return files;
+  if (FolderOf(second) == FolderOf(first)) {
+    OXHERD_TRY_ASSIGN(files.second, OpenIn(folder, second));
+  } else {
+    OXHERD_TRY_ASSIGN(files.second, OpenLogFile(second));
   }
-  auto file = OpenOnce(path);
-  if (!file && file.error().number == ENOENT) {
-    if (auto made = MakeFolders(folder); !made) {
-      return std::unexpected(std::move(made).error().In(Naming(path)));
-    }
-    file = OpenOnce(path);
-  }
-  if (!file) return file;
-  if (auto fit = CheckLogFile(*file); !fit) {
-    if (fit.error().number != 0) return ErrnoError(Naming(path), fit.error().number);
-    return std::unexpected(std::move(fit).error().In(Naming(path)));
-  }
-  return file;
+  return files;
 }
 
 bool IsNullDevice(const Fd& file) {

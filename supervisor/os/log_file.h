@@ -35,6 +35,14 @@ struct FileFacts {
 // put a link to /etc/passwd there. The error says `open log "PATH": why`. Blocks for the disk.
 [[nodiscard]] Result<Fd> OpenLogFile(const std::string& path);
 
+// The same, for two files at once that are often in one folder: the way there is gone once. Where
+// both paths are the same, `second` is empty.
+struct LogFiles {
+  Fd first;
+  Fd second;
+};
+[[nodiscard]] Result<LogFiles> OpenLogFiles(const std::string& first, const std::string& second);
+
 // Whether it is /dev/null.
 [[nodiscard]] bool IsNullDevice(const Fd& file);
 

@@ -243,7 +243,7 @@ TEST_CASE("a log path that cannot be is refused before the start, and says why")
   std::filesystem::create_symlink("/etc/passwd", folder / "a_link");
   Put(folder / "a_file", "");
   const auto why = [](const std::string& path) {
-    const Status status = CheckLogPath(path);
+    const auto status = os::OpenLogFile(path);
     REQUIRE(!status);
     return status.error().message;
   };
@@ -251,7 +251,7 @@ TEST_CASE("a log path that cannot be is refused before the start, and says why")
   CHECK(why(folder / "a_link") ==
         "open log \"" + (folder / "a_link") + "\": it is a symbolic link");
   CHECK(why(folder / "a_file/x.log").ends_with("Not a directory"));
-  CHECK(CheckLogPath(folder / "good.log").has_value());
+  CHECK(os::OpenLogFile(folder / "good.log").has_value());
 }
 
 TEST_CASE("root writes no log where another user could put a link") {
@@ -262,7 +262,7 @@ TEST_CASE("root writes no log where another user could put a link") {
   const Folder folder;
   std::filesystem::create_directory(folder / "theirs");
   REQUIRE(chown((folder / "theirs").c_str(), 65534, 65534) == 0);
-  const Status status = CheckLogPath(folder / "theirs/x.log");
+  const auto status = os::OpenLogFile(folder / "theirs/x.log");
   REQUIRE(!status);
   CHECK(status.error().message.find("another user can change the folder") != std::string::npos);
   CHECK(!os::FactsOf(folder / "theirs/x.log"));
