@@ -47,7 +47,11 @@ SystemResult<std::uint32_t> WaitingClients(int socket) {
 
 bool IsBusy(const TcpSocket& connection) {
   if (connection.receive_queue > 0 || connection.send_queue > 0) return true;
-  if (connection.bytes_received == 0) return false;
+  if (connection.bytes_received == 0) {
+    // The kernel counts from the end of the handshake where nothing has come yet.
+    constexpr std::uint32_t kTimeToAskMs = 250;
+    return connection.last_received_ms < kTimeToAskMs;
+  }
   if (connection.bytes_sent == 0) return true;
   if (connection.last_received_ms != connection.last_sent_ms) {
     return connection.last_received_ms < connection.last_sent_ms;

@@ -39,7 +39,8 @@ struct PortTraffic {
 [[nodiscard]] Result<PortTraffic> LookAtPort(std::uint16_t port);
 
 // Whether a program owes an answer on this connection: it received something, and sent nothing
-// later than that; or there are bytes it has not read, or the peer has not got. Pure.
+// later than that; or there are bytes it has not read, or the peer has not got; or the client has
+// connected less than 250 ms ago and its request is on its way. Pure.
 // The kernel counts time in ticks of 1 to 10 ms. A client that asks again at once has its next
 // request in the tick of the last answer; a program that answers at once has its answer in the tick
 // of the request. What tells them apart is that the second client later says that it has the
