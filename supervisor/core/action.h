@@ -92,7 +92,7 @@ struct Sweep {  // reset what waits in this socket's queues: nobody will serve i
   std::string service;
   SocketNumber socket = 0;
 };
-struct Relisten {  // the shut socket listens again, as the last of its pool
+struct Relisten {  // the shut socket listens again, made anew, as the last of its pool: Relistened
   std::string service;
   std::string address;
   SocketNumber socket = 0;

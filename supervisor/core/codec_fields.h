@@ -96,7 +96,7 @@ void Fields(auto& archive, Like<LastReload> auto& x) {
 }
 void Fields(auto& archive, Like<Pool> auto& x) {
   archive(x.address, x.width, x.asked, x.awaited, x.shared, x.was_ready, x.order, x.places, x.stale,
-          x.steered);
+          x.steered, x.relistening, x.lost, x.shut_early);
 }
 void Fields(auto& archive, Like<SocketQueue> auto& x) { archive(x.sweep_at, x.quiet_at); }
 void Fields(auto& archive, Like<Traffic> auto& x) { archive(x.pools, x.queues, x.ipv4_only); }

@@ -72,6 +72,12 @@ struct SocketShut {  // a program has shut it down: it left the kernel's order
   std::string address;
   SocketNumber socket = 0;
 };
+struct Relistened {  // the answer to Relisten, in its place among what is heard of that pool
+  std::string service;
+  std::string address;
+  SocketNumber socket = 0;
+  bool failed = false;  // it cannot be had again
+};
 struct AddressRefused {  // the process asked for an address that its pool does not give it
   Token token;
   std::string address;  // of the pool
@@ -123,6 +129,6 @@ using Event =
     std::variant<event::Started, event::SpawnFailed, event::Exited, event::Gone, event::KillFired,
                  event::Probed, event::LogMatched, event::Due, event::Request, event::Replace,
                  event::Boot, event::Notified, event::PoolOpened, event::Drained, event::SocketShut,
-                 event::AddressRefused>;
+                 event::AddressRefused, event::Relistened>;
 
 }  // namespace oxherd

@@ -146,7 +146,8 @@ void StartWhatIsDown(Context& context, Service& service, const RequestItem& item
     if (kind == StateKind::kExited || kind == StateKind::kFailed) slot.reached = Reached::kNothing;
     // What is stopped starts anew, in the generation and number that are wanted now.
     if (kind == StateKind::kStopped) continue;
-    if (kind == StateKind::kDraining && !slot.replacement) {  // stopped alone, a moment ago
+    if (kind == StateKind::kDraining && !slot.replacement &&
+        !service.rollout) {  // stopped alone, a moment ago
       StepInstance(context, service, static_cast<SlotIndex>(i), Which::kCurrent, on::Undrain{});
       continue;
     }

@@ -281,6 +281,22 @@ void DropSignalsToTheDead(Actions& actions, std::size_t first, const World& worl
   actions.erase(std::remove_if(begin, actions.end(), is_vain), actions.end());
 }
 
+// Instances that were adopted bring their pools with them.
+void OpenPoolsOfTheLiving(Context& context, Service& service) {
+  ForEachInstance(service, [&](SlotIndex, Which, const Instance& instance) {
+    const bool wanted = instance.is_live() && service.wish == Wish::kRunning;
+    if (wanted) OpenPools(context, service, instance.generation);
+  });
+}
+
+// Pools that this state knows nothing of may be held, with clients in any of their queues.
+void MarkNewPools(State& state) {
+  for (Service& service : state.services) {
+    if (!service.traffic) continue;
+    for (Pool& pool : service.traffic->pools) pool.stale = true;
+  }
+}
+
 }  // namespace
 
 void Restore(State& state, const World& world, Instant now, Actions& actions) {
@@ -306,8 +322,12 @@ void Restore(State& state, const World& world, Instant now, Actions& actions) {
     }
   }
   context.starts_may_go = true;
-  for (const Service& service : state.services) context.Touch(service);
+  for (Service& service : state.services) {
+    OpenPoolsOfTheLiving(context, service);
+    context.Touch(service);
+  }
   Reconcile(context);
+  MarkNewPools(state);
   DropSignalsToTheDead(actions, first, world, limit);
 }
 

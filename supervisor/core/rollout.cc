@@ -428,6 +428,10 @@ void AdvanceRollout(Context& context, Service& service) {
   }
   const Phase phase = service.rollout->phase;
   const std::size_t count = GoalCount(service);
+  // Who holds the port goes before anybody comes, and so do those that will not be replaced.
+  if (ChangesHands(service, service.rollout->from, service.rollout->target)) {
+    (void)RetireSurplus(context, service, count);
+  }
   TakeTurns(context, service, count);
   if (service.rollout->phase != phase || !AllKeptSlotsDone(context, service, count)) return;
   if (!RetireSurplus(context, service, count)) return;

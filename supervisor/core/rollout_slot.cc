@@ -185,7 +185,9 @@ void UpdateInPlace(Context& context, Service& service, SlotIndex index) {
   const StateKind kind = slot.current.kind();
   // Failed after its predecessor was told to stop: whether the rollout turns back is seen there.
   const bool has_ended = kind == StateKind::kExited || kind == StateKind::kFailed;
-  if (has_ended || HasSettled(context, service, slot.current)) {
+  // Bad once its predecessor had been told to go: that is for its health check to see to.
+  const bool has_taken_over = kind == StateKind::kUnhealthy && !IsStopFirst(service);
+  if (has_ended || has_taken_over || HasSettled(context, service, slot.current)) {
     rollout.slots[index] = Progress::kDone;
     context.Touch(service);
   }

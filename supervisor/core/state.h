@@ -79,16 +79,19 @@ struct KeptSpec {
 
 // The sockets of one service at one address.
 struct Pool {
-  std::string address;                // as it is opened
-  std::uint16_t width = 0;            // sockets that are open; 0: none yet
-  std::uint16_t asked = 0;            // the width that was asked for last
-  bool awaited = false;               // the answer to that is on its way
-  bool shared = false;                // one socket for all: neither steered nor swept
-  bool was_ready = false;             // some instance has been Ready on it
-  std::vector<SocketNumber> order;    // the kernel's; a socket that was shut is missing
-  std::vector<std::uint16_t> places;  // where new connections go
-  std::vector<SocketNumber> steered;  // whose places these are
-  bool stale = false;                 // the order has changed: it has to be steered anew
+  std::string address;                    // as it is opened
+  std::uint16_t width = 0;                // sockets that are open; 0: none yet
+  std::uint16_t asked = 0;                // the width that was asked for last
+  bool awaited = false;                   // the answer to that is on its way
+  bool shared = false;                    // one socket for all: neither steered nor swept
+  bool was_ready = false;                 // some instance has been Ready on it
+  std::vector<SocketNumber> order;        // the kernel's; a socket that was shut is missing
+  std::vector<std::uint16_t> places;      // where new connections go
+  std::vector<SocketNumber> steered;      // whose places these are
+  std::vector<SocketNumber> relistening;  // asked to listen again; not yet in the order
+  std::vector<SocketNumber> lost;         // could not be made to
+  std::vector<SocketNumber> shut_early;   // heard to be down before it was heard to be open
+  bool stale = false;                     // the order has changed: it has to be steered anew
   friend bool operator==(const Pool&, const Pool&) = default;
 };
 

@@ -115,20 +115,14 @@ SocketQueue& QueueOf(Traffic& traffic, SocketNumber socket) {
   return traffic.queues[socket];
 }
 
-// Handshakes that have begun still end in the sockets that were steered to until now.
-void RememberSteered(Context& context, Traffic& traffic, const Sockets& sockets) {
-  for (const SocketNumber socket : sockets) {
-    QueueOf(traffic, socket).quiet_at = context.now + kHalfOpenLasts;
-  }
-}
-
 void SteerPool(Context& context, Service& service, Pool& pool) {
   if (pool.shared || pool.width == 0) return;
   const Sockets chosen = Targets(context, service, pool).Choose();
   if (chosen.empty()) return;
   std::vector<std::uint16_t> places = PlacesOf(pool, chosen);
   if (places == pool.places && !pool.stale) return;
-  RememberSteered(context, *service.traffic, pool.steered);
+  // Handshakes that have begun still end where clients were sent until now.
+  ExpectStrays(context, *service.traffic, pool.steered);
   pool.places = std::move(places);
   pool.steered = chosen;
   pool.stale = false;
@@ -188,6 +182,12 @@ void SteerAll(Context& context) {
     }
     WatchDrains(context, service);
     PlanSweeps(context, service);
+  }
+}
+
+void ExpectStrays(Context& context, Traffic& traffic, const std::vector<SocketNumber>& sockets) {
+  for (const SocketNumber socket : sockets) {
+    QueueOf(traffic, socket).quiet_at = context.now + kHalfOpenLasts;
   }
 }
 

@@ -16,6 +16,9 @@ constexpr Millis kHalfOpenLasts = Seconds(65);
 // At the end of a turn: says what has changed since the last one.
 void SteerAll(Context& context);
 
+// Clients may have come, or be on their way, to sockets where they were not sent.
+void ExpectStrays(Context& context, Traffic& traffic, const std::vector<SocketNumber>& sockets);
+
 // Emptied by the daemon: nobody lives who accepts from this socket, and others do, or nobody will.
 [[nodiscard]] bool IsLost(const Context& context, const Service& service, SocketNumber socket);
 

@@ -106,6 +106,7 @@ void On(Context& context, const Place& place, const event::AddressRefused& event
 
 void On(Context& context, const event::PoolOpened& event) { PoolAnswered(context, event); }
 void On(Context& context, const event::SocketShut& event) { SocketWasShut(context, event); }
+void On(Context& context, const event::Relistened& event) { SocketListens(context, event); }
 
 void On(Context& context, const event::Request& event) { AcceptRequest(context, event); }
 

@@ -59,7 +59,8 @@ using World = std::vector<WorldRecord>;
 // A daemon that is new: joins the saved state with the world. The world wins on facts, the state on
 // wishes. A token in the state that the world does not know was never spawned: it is spawned again
 // under a new token. A token in the world that the state does not know is adopted by its label. A
-// stop signal that the world shows as sent is not sent twice.
+// stop signal that the world shows as sent is not sent twice. Pools that are held and belong to
+// nobody any more are closed.
 void Restore(State& state, const World& world, Instant now, Actions& actions);
 
 }  // namespace oxherd

@@ -24,6 +24,10 @@ std::string OpenedAs(const Service& service, const ListenAddress& listen) {
   return std::string(kAnyIpv4Address) + listen.address.substr(kAnyAddress.size());
 }
 
+bool Has(const std::vector<SocketNumber>& sockets, SocketNumber socket) {
+  return std::ranges::find(sockets, socket) != sockets.end();
+}
+
 Pool* FindPool(Service& service, std::string_view address) {
   if (!service.traffic) return nullptr;
   const auto found = std::ranges::find(service.traffic->pools, address, &Pool::address);
@@ -64,6 +68,11 @@ bool IsTaken(const Service& service, SocketNumber socket) {
   return taken;
 }
 
+bool IsLost(const Service& service, SocketNumber socket) {
+  return std::ranges::any_of(service.traffic->pools,
+                             [&](const Pool& pool) { return Has(pool.lost, socket); });
+}
+
 bool IsAnothersLast(const Service& service, SlotIndex index, SocketNumber socket) {
   for (std::size_t i = 0; i < service.slots.size(); ++i) {
     if (i != index && service.slots[i].socket == socket) return true;
@@ -81,12 +90,12 @@ std::optional<SocketNumber> FreeSocket(Service& service, SlotIndex index, Which 
   }
   const Slot& slot = service.slots[index];
   if (which == Which::kCurrent && slot.socket && *slot.socket < width &&
-      !IsTaken(service, *slot.socket)) {
+      !IsTaken(service, *slot.socket) && !IsLost(service, *slot.socket)) {
     return slot.socket;
   }
   std::optional<SocketNumber> second_best;
   for (SocketNumber socket = 0; socket < width; ++socket) {
-    if (IsTaken(service, socket)) continue;
+    if (IsTaken(service, socket) || IsLost(service, socket)) continue;
     if (!IsAnothersLast(service, index, socket)) return socket;
     if (!second_best) second_best = socket;
   }
@@ -154,17 +163,18 @@ void CloseUnwanted(Context& context, Service& service) {
 
 // A shut socket stays down while the processes live that may still block in accept(2) on it.
 void RelistenShut(Context& context, Service& service, Pool& pool) {
-  if (pool.shared) return;
+  if (pool.shared || pool.awaited) return;
   for (SocketNumber socket = 0; socket < pool.width; ++socket) {
-    if (std::ranges::find(pool.order, socket) != pool.order.end()) continue;
+    if (Has(pool.order, socket) || Has(pool.relistening, socket) || Has(pool.lost, socket)) {
+      continue;
+    }
     bool lives = false;
     ForEachInstance(service, [&](SlotIndex, Which, const Instance& instance) {
       lives |= instance.socket == socket && instance.is_live();
     });
     if (lives) continue;
     context.actions.push_back(action::Relisten{service.name, pool.address, socket});
-    pool.order.push_back(socket);
-    pool.stale = true;
+    pool.relistening.push_back(socket);
   }
 }
 
@@ -198,6 +208,18 @@ const ListenAddress* Listed(const Service& service, const Instance& instance,
     if (OpenedAs(service, listen) == address) return &listen;
   }
   return nullptr;
+}
+
+bool IsDown(const Pool& pool, SocketNumber socket) {
+  return !pool.shared && !Has(pool.order, socket);
+}
+
+// Of one of the pools that the instance uses.
+template <typename Claim>
+bool IsSo(const Service& service, const Instance& instance, SocketNumber socket, Claim claim) {
+  return std::ranges::any_of(service.traffic->pools, [&](const Pool& pool) {
+    return Uses(service, instance, pool) && claim(pool, socket);
+  });
 }
 
 // Nobody could ever use the pool as it is: it is opened for IPv4, and whoever has tried so far
@@ -246,9 +268,11 @@ bool IsInTraffic(const Instance& instance) {
 }
 
 bool OthersServe(const Service& service, const Instance& instance) {
+  if (!service.traffic) return false;
   bool serve = false;
   ForEachInstance(service, [&](SlotIndex, Which, const Instance& other) {
-    serve |= &other != &instance && IsInTraffic(other);
+    const bool listens = other.socket && !IsSo(service, other, *other.socket, IsDown);
+    serve |= &other != &instance && IsInTraffic(other) && listens;
   });
   return serve;
 }
@@ -272,7 +296,7 @@ bool OpenPools(Context& context, Service& service, Generation generation) {
       pool->awaited = true;
       context.actions.push_back(action::OpenPool{service.name, address, width});
     }
-    ready &= pool->width >= width;
+    ready &= pool->width >= width && !pool->awaited;
   }
   return ready;
 }
@@ -285,9 +309,11 @@ bool TakeSocket(Context& context, Service& service, SlotIndex index, Which which
     return true;
   }
   if (!OpenPools(context, service, instance.generation)) return false;
+  if (instance.socket && IsLost(service, *instance.socket)) instance.socket.reset();
   if (!instance.socket) instance.socket = FreeSocket(service, index, which, instance.generation);
   if (which == Which::kCurrent) service.slots[index].socket = instance.socket;
-  return instance.socket.has_value();
+  if (!instance.socket) return false;
+  return !IsSo(service, instance, *instance.socket, IsDown);
 }
 
 bool IsComing(const Context& context, const Service& service, const Slot& slot,
@@ -320,21 +346,31 @@ void SettlePools(Context& context, Service& service) {
 void PoolAnswered(Context& context, const event::PoolOpened& answer) {
   Service* service = context.state.Find(answer.service);
   Pool* pool = service == nullptr ? nullptr : FindPool(*service, answer.address);
-  if (pool == nullptr || !pool->awaited) {  // not wanted any more
-    const bool open = answer.error.empty() && pool == nullptr;
-    if (open) context.actions.push_back(action::ClosePool{answer.service, answer.address});
+  if (pool == nullptr) {  // not wanted any more
+    if (!answer.error.empty()) return;
+    context.actions.push_back(action::ClosePool{answer.service, answer.address});
     return;
   }
+  if (!pool->awaited && !answer.error.empty()) return;  // said before
   context.Touch(*service);
   context.starts_may_go = true;
-  pool->awaited = false;
+  // Of two questions the first answer is not yet all.
+  pool->awaited = answer.error.empty() && !answer.shared && answer.width < pool->asked;
   if (answer.error.empty()) {
     pool->shared = answer.shared;
+    const bool is_new = pool->width == 0;
+    const bool was_held = pool->stale;  // maybe: a restore has asked for it
     for (SocketNumber socket = pool->width; socket < answer.width; ++socket) {
-      pool->order.push_back(socket);
+      if (!Has(pool->shut_early, socket)) pool->order.push_back(socket);
       pool->stale = true;
     }
+    pool->shut_early.clear();
     pool->width = std::max(pool->width, answer.width);
+    // Until it is steered clients go to the first one, or where a daemon before us sent them.
+    if (is_new && !pool->shared) {
+      ExpectStrays(context, *service->traffic,
+                   was_held ? pool->order : std::vector<SocketNumber>{0});
+    }
     return PoolsMayBeOpen(context, *service);
   }
   const bool was_growing = pool->width > 0 && pool->asked > pool->width;
@@ -356,12 +392,29 @@ void SocketWasShut(Context& context, const event::SocketShut& shut) {
     context.actions.push_back(action::Relisten{shut.service, shut.address, shut.socket});
     return;
   }
+  if (shut.socket >= pool->width) return pool->shut_early.push_back(shut.socket);
   const auto place = std::ranges::find(pool->order, shut.socket);
   if (place == pool->order.end()) return;
   // As the kernel does: the last one takes the place of the one that left.
   *place = pool->order.back();
   pool->order.pop_back();
   pool->stale = true;
+  // Until it is steered anew, the old places meant other sockets.
+  ExpectStrays(context, *service->traffic, pool->order);
+  context.Touch(*service);
+}
+
+void SocketListens(Context& context, const event::Relistened& again) {
+  Service* service = context.state.Find(again.service);
+  Pool* pool = service == nullptr ? nullptr : FindPool(*service, again.address);
+  if (pool == nullptr || std::erase(pool->relistening, again.socket) == 0) return;
+  if (again.failed) {
+    pool->lost.push_back(again.socket);
+  } else {
+    pool->order.push_back(again.socket);
+    pool->stale = true;
+  }
+  context.starts_may_go = true;
   context.Touch(*service);
 }
 
@@ -400,6 +453,10 @@ void RejoinTraffic(Context& context, Service& service) {
   for (Pool& pool : service.traffic->pools) {
     pool.awaited = true;
     pool.stale = true;
+    pool.relistening.clear();
+    pool.lost.clear();
+    // The last word of the old daemon may not have reached the kernel.
+    ExpectStrays(context, *service.traffic, pool.order);
     context.actions.push_back(action::OpenPool{service.name, pool.address, pool.asked});
   }
 }

@@ -48,6 +48,7 @@ void SettlePools(Context& context, Service& service);
 
 void PoolAnswered(Context& context, const event::PoolOpened& answer);
 void SocketWasShut(Context& context, const event::SocketShut& shut);
+void SocketListens(Context& context, const event::Relistened& again);
 void AddressWasRefused(Context& context, Service& service, SlotIndex slot, Which which,
                        const event::AddressRefused& refused);
 

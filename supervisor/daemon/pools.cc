@@ -103,6 +103,7 @@ Status Pools::Open(const action::OpenPool& open, Pool& pool, const Key& key) {
 }
 
 void Pools::Do(const action::OpenPool& open) {
+  OnHangUp();  // of a pool that was adopted: before the core goes by its order
   const Key key(open.service, open.address);
   const auto [found, is_new] = pools_.try_emplace(key);
   Pool& pool = found->second;
@@ -122,7 +123,7 @@ void Pools::Do(const action::OpenPool& open) {
                       ErrnoText(pool.steering_refused) + "); all instances share one socket");
     }
   }
-  parts_.inbox.Put(Urgency::kRest, std::move(opened));
+  parts_.inbox.Put(Urgency::kNotify, std::move(opened));  // among the hang-ups, in order
 }
 
 // Down first: copies that stray processes still have would go on accepting.
@@ -152,8 +153,18 @@ void Pools::Do(const action::Relisten& relisten) {
   const auto found = pools_.find(Key(relisten.service, relisten.address));
   if (found == pools_.end() || relisten.socket >= found->second.sockets.size()) return;
   Pool& pool = found->second;
+  OnHangUp();  // what went down before comes before it in the core's order, too
+  event::Relistened answer{
+      .service = relisten.service, .address = relisten.address, .socket = relisten.socket};
+  // It listens if an earlier daemon has done this: its place is told by being the last anew.
+  if (const os::Fd& old = pool.sockets[relisten.socket]) {
+    Unwatch(pool, relisten.socket);
+    os::ShutListening(old.get());
+  }
   Result<os::Fd> socket = os::JoinListenPool(pool.address);
   if (!socket) {
+    answer.failed = true;
+    parts_.inbox.Put(Urgency::kNotify, std::move(answer));
     parts_.log.Error(relisten.service + " " + relisten.address + ": a socket that was shut down " +
                      "cannot be opened again: " + socket.error().message);
     return;
@@ -165,6 +176,7 @@ void Pools::Do(const action::Relisten& relisten) {
     parts_.keeper.Send(keeper::Hold{keeper::HeldName(held.name())}, std::move(attached));
   }
   Keep(found->first, pool, relisten.socket, std::move(*socket));
+  parts_.inbox.Put(Urgency::kNotify, std::move(answer));
 }
 
 void Pools::Adopt(const HeldSocket& held, os::Fd socket) {
@@ -213,6 +225,7 @@ void Pools::Do(const action::Sweep& sweep) {
 
 // Nobody is told twice: what hung up is not watched any more.
 void Pools::OnHangUp() {
+  if (!poller_) return;
   std::array<os::Ready, kHangUpsAtOnce> places{};
   for (const os::Ready& ready : poller_->Wait(Instant(), places)) {
     const auto found = watched_.find(ready.key);

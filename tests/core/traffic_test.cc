@@ -253,6 +253,8 @@ TEST_SUITE("core: traffic") {
     const auto again = play.Take<action::Relisten>();
     REQUIRE(again.size() == 1);
     CHECK(again[0].socket == 0);
+    CHECK(play.Take<action::Spawn>().empty());
+    play.Happens(event::Relistened{"api", std::string(kAddress), 0, /*failed=*/false});
     CHECK(play.Take<action::Steer>().back().order == Sockets{3, 1, 2, 0});
     CHECK(play.Take<action::Spawn>().back().socket == SocketNumber(0));
   }

@@ -113,7 +113,13 @@ Behaviour DrawBehaviour(Random random, const BehaviourContext& context) {
   const bool faults = context.weather == Weather::kFaults;
   if (context.kind != ProcessKind::kInstance) return Hook(random, faults);
   Behaviour drawn = Good(random, context.spec);
+  const bool listens = context.spec.policy.has_listen();
+  if (listens) drawn.shuts_at_signal = random.OneIn(2);
   if (!faults) return drawn;
+  if (listens) {
+    drawn.wants = context.wants;
+    if (random.OneIn(12)) drawn.shuts_after = drawn.ready_after + random.PickMillis(kWhile);
+  }
   switch (context.quality) {
     case Quality::kGood:
       if (random.OneIn(6)) AddTrouble(random, drawn);

@@ -34,6 +34,11 @@ struct Behaviour {
   ExitStatus status_after_signal = ExitStatus::Code(0);
   Duration dies_after_kill{};  // unkillable for so long
 
+  // With `listen`: which address its program binds; when it shuts the socket that it was given.
+  Wants wants = Wants::kAny;
+  Duration shuts_after = kForever;  // from exec
+  bool shuts_at_signal = false;
+
   Duration tree_lingers{};  // after the main process; kForever: until it is killed
 };
 
@@ -44,6 +49,7 @@ struct BehaviourContext {
   Quality quality = Quality::kGood;
   ProcessKind kind = ProcessKind::kInstance;
   Weather weather = Weather::kFaults;
+  Wants wants = Wants::kAny;
 };
 
 [[nodiscard]] Behaviour DrawBehaviour(Random random, const BehaviourContext& context);

@@ -36,7 +36,9 @@ const ServiceView* StartFirst(const Moment& moment, std::size_t service) {
   if (!undisturbed || !before.is_rolling || before.phase == Rollout::Phase::kPreparing) {
     return nullptr;
   }
-  return before.strategy == ReloadStrategy::kStartFirst ? &before : nullptr;
+  // The next one may have begun in the same step.
+  const bool stops_first = after.is_rolling && after.strategy == ReloadStrategy::kStopFirst;
+  return before.strategy == ReloadStrategy::kStartFirst && !stops_first ? &before : nullptr;
 }
 
 // On the way back, and an instance of the old generation has ended for good: its surplus goes all
@@ -221,6 +223,7 @@ Violation CheckRestartLimit(const Moment& moment) {
     if (was != nullptr && was->kind == StateKind::kBackoff && was->deadline == one.deadline)
       continue;
     const SlotHistory& slot = moment.ledger.services[one.service].slots[one.slot % kMaxSlots];
+    if (moment.ledger.services[one.service].was_refused) continue;  // tried again, not counted
     const TokenHistory* last = moment.ledger.Find(slot.last);
     const bool counts = last != nullptr && !last->no_crash && slot.generation == one.generation;
     const Policy* policy = PolicyOf(moment, one.service, one.generation);
@@ -243,7 +246,8 @@ Violation CheckRestartLimit(const Moment& moment) {
     const TokenHistory* last = moment.ledger.Find(slot.last);
     const Policy* policy = PolicyOf(moment, one->service, one->generation);
     if (last == nullptr || policy == nullptr || slot.generation != one->generation) continue;
-    if (last->no_crash) continue;  // the same try once more
+    if (last->no_crash) continue;                                    // the same try once more
+    if (moment.ledger.services[one->service].was_refused) continue;  // tried again, not counted
     if (IsReplacing(moment, *one)) continue;
     if (policy->max_restarts == 0 || slot.restarts < policy->max_restarts) continue;
     const bool retry =

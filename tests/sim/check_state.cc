@@ -46,7 +46,9 @@ bool IsProven(const Moment& moment, const Policy& policy, const TokenHistory& to
     case ReadyBy::kLog:
       return token.line_matched;
     case ReadyBy::kListen:
+      return token.good >= 1;
     case ReadyBy::kNotify:
+      return token.line_matched;
     case ReadyBy::kExit:
       break;
   }
@@ -189,6 +191,7 @@ Violation CheckKills(const Scene& scene) {
     const ServiceHistory& service = scene.ledger.services[process.service];
     const Policy& policy = scene.scenario.versions[process.service][process.version].spec->policy;
     if (scene.ledger.image_was_lost) continue;  // its own policy may be forgotten
+    if (service.was_refused && history.ready_at == kNever) continue;  // it could never serve
     const bool in_time = process.killed_at >= process.kill_at;
     const bool rest = process.main_gone_at <= scene.now;
     if (!in_time && !rest && !service.forced && policy.stop_timeout != Millis(0) &&

@@ -4,13 +4,14 @@
 #include <utility>
 
 #include "core/codec.h"
+#include "tests/sim/network.h"
 
 namespace oxherd::sim {
 namespace {
 
 constexpr std::uint64_t kSampleEvery = 64;
 
-constexpr std::array<Check, 18> kChecks = {
+constexpr std::array<Check, 19> kChecks = {
     CheckTokens,
     CheckNoSignalToDead,
     CheckDeadlines,
@@ -29,6 +30,7 @@ constexpr std::array<Check, 18> kChecks = {
     CheckNewSpecByRequest,
     CheckStartBound,
     CheckHookOnce,
+    CheckTraffic,
 };
 
 // A digest of what an action says, for comparing two runs.
@@ -195,8 +197,14 @@ void Checker::Performed(const Action& /*action*/) {}
 
 void Checker::Look(const Kernel& kernel, const State* state, Instant now) {
   if (state == nullptr) after_is_fresh_ = false;
-  const Scene scene{kernel, after_is_fresh_ ? after_ : nullptr, ledger_, *scenario_, now};
+  const Scene scene{kernel, after_is_fresh_ ? after_ : nullptr, ledger_, *scenario_, now, state};
   Note(CheckScene(scene));
+}
+
+void Checker::LookAtConnections(Network& network, const Kernel& kernel, const State* state,
+                                Instant now) {
+  if (network.pools().empty()) return;
+  Note(CheckConnections({kernel, nullptr, ledger_, *scenario_, now, state}, network));
 }
 
 }  // namespace oxherd::sim

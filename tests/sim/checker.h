@@ -21,7 +21,9 @@
 
 namespace oxherd::sim {
 
-// Numbers up to 22 are lifecycle.md's. 18 and 22 come with traffic. 20 holds because nothing in
+class Network;
+
+// Numbers up to 22 are lifecycle.md's. 20 holds because nothing in
 // core can ask for the wall's time: tests/sim/checker_test.cc says how that is kept true.
 enum class Invariant : std::uint8_t {
   kNone = 0,
@@ -42,15 +44,20 @@ enum class Invariant : std::uint8_t {
   kEvidence = 15,
   kAcknowledged = 16,
   kSameResult = 17,
+  kSteering = 18,
   kOthersUntouched = 19,
   kNewSpecByRequest = 21,
+  kNobodyComes = 22,
   // What lifecycle.md says elsewhere.
   kLiveness = 30,
-  kReplyIsTrue = 31,  // what a final reply says is so
-  kStartBound = 32,   // start_parallel
-  kSignalOnce = 33,   // a stop signal is sent once, across daemons
-  kHookOnce = 34,     // pre_reload_cmd runs once for a reload, across daemons
-  kOwnCheck = 35,     // a Check of our own failed
+  kReplyIsTrue = 31,   // what a final reply says is so
+  kStartBound = 32,    // start_parallel
+  kSignalOnce = 33,    // a stop signal is sent once, across daemons
+  kHookOnce = 34,      // pre_reload_cmd runs once for a reload, across daemons
+  kOwnCheck = 35,      // a Check of our own failed
+  kSocketHeld = 36,    // a socket belongs to one instance until its tree is gone
+  kDrained = 37,       // an old instance is told to stop when it has drained
+  kClosedInTime = 38,  // sockets where nobody will come are closed
 };
 
 struct Violation {
@@ -78,6 +85,7 @@ struct Scene {
   Ledger& ledger;
   const Scenario& scenario;
   Instant now;
+  const State* state = nullptr;  // as `view`
 };
 
 // ---- The checks. Each returns the violation it finds. ----
@@ -100,11 +108,14 @@ using Check = Violation (*)(const Moment&);
 [[nodiscard]] Violation CheckNewSpecByRequest(const Moment& moment);
 [[nodiscard]] Violation CheckStartBound(const Moment& moment);
 [[nodiscard]] Violation CheckHookOnce(const Moment& moment);
+[[nodiscard]] Violation CheckTraffic(const Moment& moment);
 
 [[nodiscard]] Violation CheckProcesses(const Scene& scene);
 [[nodiscard]] Violation CheckHowManyLive(const Scene& scene);
 [[nodiscard]] Violation CheckKills(const Scene& scene);
 [[nodiscard]] Violation CheckGenerationsAlive(const Scene& scene);
+// Where clients wait, and whether it is where the core believes them to be.
+[[nodiscard]] Violation CheckConnections(const Scene& scene, Network& network);
 
 // All of them: after a step (and the ledger takes note of it), and between steps.
 [[nodiscard]] Violation CheckStep(const Moment& moment);
@@ -140,6 +151,8 @@ class Checker {
 
   // ---- Between steps. `state` is null while no daemon is up. ----
   void Look(const Kernel& kernel, const State* state, Instant now);
+  // `state` is null while no daemon is there that could see to it.
+  void LookAtConnections(Network& network, const Kernel& kernel, const State* state, Instant now);
   // Whether everything is as people want it, and nothing is under way.
   [[nodiscard]] bool IsAsWanted(const State& state, const Kernel& kernel,
                                 const keeper::Book& book) const;

@@ -75,6 +75,7 @@ void FakeDaemon::Die(Instant now) {
   questions_.clear();
   clients_.DaemonDied();
   keeper_.DaemonDied(now);
+  network_.DaemonDied();
 }
 
 void FakeDaemon::Leave(Instant now) {
@@ -181,7 +182,8 @@ void FakeDaemon::Do(const Action& action, Instant now) {
                      .generation = spawn->generation,
                      .kind = LabelKind(spawn->kind)};
     const auto version = scenario_->versions[ServiceIndex(spec.name)][spec.source_line].spec;
-    keeper_.Send(request, {.spec = version.get(), .kind = spawn->kind}, now);
+    keeper_.Send(request, {.spec = version.get(), .kind = spawn->kind, .socket = spawn->socket},
+                 now);
   } else if (const auto* stop = std::get_if<action::Stop>(&action)) {
     keeper::Stop request;
     request.token = stop->token;
@@ -200,6 +202,8 @@ void FakeDaemon::Do(const Action& action, Instant now) {
     clients_.Answered(reply->request);
   } else if (std::holds_alternative<action::SaveWishes>(action)) {
     SaveWishes();
+  } else {
+    network_.Do(action, now);
   }
 }
 
@@ -219,6 +223,7 @@ Instant FakeDaemon::NextReport() const {
 }
 
 void FakeDaemon::TakeReport(Instant now) {
+  if (life_ == Life::kUp && network_.hears_of_sockets()) return TakeNews(now);
   const keeper::Report report = keeper_.Receive();
   if (const auto* hello = std::get_if<keeper::Hello>(&report)) return ReceiveHello(*hello, now);
   if (const auto* beat = std::get_if<keeper::Beat>(&report)) {

@@ -17,6 +17,7 @@
 #include "tests/sim/checker.h"
 #include "tests/sim/clients.h"
 #include "tests/sim/fake_keeper.h"
+#include "tests/sim/network.h"
 #include "tests/sim/random.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/trace.h"
@@ -25,8 +26,8 @@ namespace oxherd::sim {
 
 class FakeDaemon {
  public:
-  FakeDaemon(FakeKeeper& keeper, Clients& clients, Checker& checker)
-      : keeper_(keeper), clients_(clients), checker_(checker) {}
+  FakeDaemon(FakeKeeper& keeper, Clients& clients, Checker& checker, Network& network)
+      : keeper_(keeper), clients_(clients), checker_(checker), network_(network) {}
   void Reset(const Scenario& scenario, Random random, Trace* trace);
   void set_weather(Weather weather) { weather_ = weather; }
 
@@ -49,6 +50,8 @@ class FakeDaemon {
   void TakeAnswer(Instant now);
   [[nodiscard]] Instant NextLine(Instant now) const;
   void TakeLine(Instant now);
+  [[nodiscard]] Instant NextNews(Instant now) const;
+  void TakeNews(Instant now);
   [[nodiscard]] Instant NextDue() const;
   void TakeDue(Instant now);
 
@@ -97,6 +100,7 @@ class FakeDaemon {
   FakeKeeper& keeper_;
   Clients& clients_;
   Checker& checker_;
+  Network& network_;
   const Scenario* scenario_ = nullptr;
   Trace* trace_ = nullptr;
   Random random_{0};

@@ -23,6 +23,9 @@ oxherd::WorldRecord FakeDaemon::Translate(const keeper::WorldRecord& record) con
                                                                    : ProcessKind::kPreReload;
   if (record.phase != keeper::Phase::kSpawning) known.pid = record.pid;
   known.spawned_at = record.started_at;
+  if (const Process* process = std::as_const(keeper_).kernel().Find(record.token)) {
+    known.socket = process->socket;
+  }
   if (record.stop_sent_at != kNever) known.stop_sent = record.stop_sent_at;
   known.kill_at = record.kill_at;
   known.kill_fired = record.kill_fired_at != kNever;
@@ -56,6 +59,7 @@ void FakeDaemon::Join(const keeper::WorldEnd& end, Instant now) {
   actions_.clear();
   checker_.BeforeJoin(state_, world_, now);
   Restore(state_, world_, now, actions_);
+  network_.DropUnknown(state_);
   next_due_ = Instant::min();
   if (scenario_->faults.whole_image) SaveRecords();
   checker_.AfterJoin(state_, world_, actions_, keeper_.kernel(), now);
@@ -136,7 +140,7 @@ ProbeOutcome FakeDaemon::Ask(Token token, Instant now) {
   if (scenario_->faults.bad_probes && weather_ == Weather::kFaults && random_.OneIn(4)) {
     return random_.OneIn(2) ? ProbeOutcome::kForeign : ProbeOutcome::kVoid;
   }
-  const Process* process = std::as_const(keeper_).kernel().Find(token);
+  const Process* process = network_.Asked(state_, token, now);
   return process != nullptr && process->IsHealthy(now) ? ProbeOutcome::kGood : ProbeOutcome::kBad;
 }
 
@@ -146,7 +150,7 @@ const Process* FakeDaemon::Speaker(Instant now, Instant* next) const {
   *next = kNever;
   for (const Process& process : std::as_const(keeper_).kernel().processes()) {
     if (process.kind != ProcessKind::kInstance || process.life != Process::Life::kRunning ||
-        process.behaviour.ready_after == kForever) {
+        process.behaviour.ready_after == kForever || (process.socket && !process.has_asked)) {
       continue;
     }
     const Instant at = std::max(now, process.started_at + process.behaviour.ready_after);
@@ -171,9 +175,21 @@ void FakeDaemon::TakeLine(Instant now) {
   said_.push_back(speaker->token);
   const auto& versions = scenario_->versions[speaker->service];
   const Token token = speaker->token;
-  if (versions[speaker->version].spec->policy.ready_by != ReadyBy::kLog) return;
+  const ReadyBy by = versions[speaker->version].spec->policy.ready_by;
+  if (by == ReadyBy::kNotify) {
+    return Take(event::Notified{token, event::Notified::Kind::kReady}, now);
+  }
+  if (by != ReadyBy::kLog) return;
   Take(event::LogMatched{token}, now);
 }
+
+// ---- Sockets. ----
+
+Instant FakeDaemon::NextNews(Instant now) const {
+  return is_responsive() ? network_.NextNews(now) : kNever;
+}
+
+void FakeDaemon::TakeNews(Instant now) { Take(network_.TakeNews(now), now); }
 
 // ---- Time. ----
 

@@ -212,6 +212,7 @@ void FakeKeeper::Spawn(const keeper::SpawnProcess& effect, Instant now) {
   process.slot = label.slot;
   process.generation = label.generation;
   process.kind = plan_.kind;
+  process.socket = plan_.socket;
   const std::uint32_t version = plan_.spec->source_line;
   process.version = version;
   const std::uint32_t nth = spawns_[process.service][label.slot % 8]++;
@@ -221,7 +222,8 @@ void FakeKeeper::Spawn(const keeper::SpawnProcess& effect, Instant now) {
                     {.spec = *plan_.spec,
                      .quality = scenario_->versions[process.service][version].quality,
                      .kind = plan_.kind,
-                     .weather = weather_});
+                     .weather = weather_,
+                     .wants = scenario_->versions[process.service][version].wants});
   const Behaviour& behaviour = process.behaviour;
   if (behaviour.spawn_fails && behaviour.stage == keeper::Stage::kClone) {
     book_->OnSpawnFailed(effect.token, behaviour.stage, behaviour.number);

@@ -23,6 +23,7 @@ namespace oxherd::sim {
 struct Plan {
   const Spec* spec = nullptr;
   ProcessKind kind = ProcessKind::kInstance;
+  std::optional<SocketNumber> socket;
 };
 
 class FakeKeeper {

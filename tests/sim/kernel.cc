@@ -11,7 +11,8 @@ Instant After(Instant from, Duration length) { return length == kForever ? kNeve
 }  // namespace
 
 bool Process::IsReady(Instant now) const {
-  return life == Life::kRunning && behaviour.ready_after != kForever &&
+  const bool binds = behaviour.wants == Wants::kAny || !socket || has_asked;
+  return life == Life::kRunning && binds && behaviour.ready_after != kForever &&
          now >= started_at + behaviour.ready_after;
 }
 
@@ -33,6 +34,7 @@ void Kernel::Signal(Token token, Instant now) {
   if (process == nullptr) return;
   ++process->stop_signals;
   if (process->life != Process::Life::kRunning || !process->behaviour.heeds_signal) return;
+  if (process->behaviour.shuts_at_signal) process->shut_at = std::min(process->shut_at, now);
   const Instant end = now + process->behaviour.dies_after_signal;
   if (end >= process->exit_at) return;
   process->exit_at = end;
@@ -73,6 +75,9 @@ void Kernel::CalmDown(Instant now) {
     Behaviour& behaviour = process.behaviour;
     behaviour.sick_after = kForever;
     behaviour.dies_after_kill = {};
+    behaviour.shuts_after = kForever;
+    process.shut_at = kNever;
+    if (!process.has_asked) behaviour.wants = Wants::kAny;
     if (process.life == Process::Life::kMainGone) {
       process.empty_at = std::min(process.empty_at, now);
       continue;
@@ -156,6 +161,7 @@ KernelFact Kernel::Happen(Process& process, Instant now) {
       process.life = Life::kRunning;
       process.started_at = now;
       process.exit_at = After(now, behaviour.exit_after);
+      process.shut_at = After(now, behaviour.shuts_after);
       break;
     case Life::kRunning:
       fact.kind = KernelFact::Kind::kExited;

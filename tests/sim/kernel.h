@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -29,6 +30,7 @@ struct Process {
   ProcessKind kind = ProcessKind::kInstance;
   std::uint32_t version = 0;  // in Scenario::versions
   Behaviour behaviour;
+  std::optional<SocketNumber> socket;  // of every pool that its version lists
 
   Life life = Life::kForked;
   Instant exec_at;
@@ -37,6 +39,10 @@ struct Process {
   Instant empty_at = kNever;    // its tree will be
   Instant main_gone_at = kNever;
   ExitStatus status;
+
+  Instant shut_at = kNever;  // it shuts its socket down
+  bool has_shut = false;
+  bool has_asked = false;  // for its address
 
   std::uint8_t stop_signals = 0;
   Instant kill_at = kNever;    // the last word of a Stop
@@ -77,6 +83,7 @@ class Kernel {
   [[nodiscard]] KernelFact Take(Instant now, Random& random);
 
   [[nodiscard]] std::span<const Process> processes() const { return processes_; }
+  [[nodiscard]] std::span<Process> all() { return processes_; }
   [[nodiscard]] Process* Find(Token token);
   [[nodiscard]] const Process* Find(Token token) const;
 

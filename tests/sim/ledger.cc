@@ -93,6 +93,7 @@ void Ledger::Reset() {
     service.forced = false;
     service.is_mixed = false;
     service.deleted = false;
+    service.was_refused = false;
     service.started_by = Verb::kNone;
     service.slots = {};
     service.generations.clear();
@@ -147,6 +148,18 @@ void Ledger::Learn(const Event& event, Instant now) {
     token.bad = good ? std::uint16_t{0} : static_cast<std::uint16_t>(token.bad + 1);
   } else if (const auto* line = std::get_if<event::LogMatched>(&event)) {
     At(line->token).line_matched = true;
+  } else if (const auto* notified = std::get_if<event::Notified>(&event)) {
+    At(notified->token).line_matched = true;
+  } else if (const auto* opened = std::get_if<event::PoolOpened>(&event)) {
+    // Its turn to start had come: that counts, though nothing was spawned.
+    if (opened->error.empty()) return;
+    for (SlotHistory& slot : services[ServiceIndex(opened->service)].slots) {
+      slot.spawned_since_start = true;
+    }
+  } else if (const auto* refused = std::get_if<event::AddressRefused>(&event)) {
+    services[At(refused->token).service].was_refused = true;
+  } else if (const auto* drained = std::get_if<event::Drained>(&event)) {
+    At(drained->token).drained = true;
   } else if (const auto* request = std::get_if<event::Request>(&event)) {
     LearnRequest(*request, now);
   } else if (const auto* boot = std::get_if<event::Boot>(&event)) {

@@ -38,6 +38,8 @@ struct TokenHistory {
   Instant ready_at = kNever;
   Instant ended_at = kNever;
   bool kill_was_seen = false;  // in the kernel
+  bool drained = false;
+  Instant drains_since = kNever;
 };
 
 struct GenerationHistory {
@@ -65,6 +67,7 @@ struct ServiceHistory {
   bool is_mixed = false;             // a roll-back left two generations (Failure::old_lost)
   std::uint16_t ready_at_begin = 0;  // of the rollout in flight
   bool deleted = false;              // somebody has asked for it
+  bool was_refused = false;          // a process of it asked for another address
   Verb started_by = Verb::kNone;
   std::uint8_t bound = 0;  // bit set: the services whose order that start has to keep
   std::array<SlotHistory, kMaxSlots> slots;

@@ -75,6 +75,11 @@ void RememberInstance(const Moment& moment, const InstanceView& one) {
       slot.last_delay = {};
     }
   }
+  if (one.kind == StateKind::kDraining && (was == nullptr || was->kind != one.kind)) {
+    TokenHistory& token = moment.ledger.At(one.token);
+    token.drained = false;
+    token.drains_since = moment.now;
+  }
   if (one.kind == StateKind::kExited && one.ended_well) {
     service.At(one.generation).was_ready = true;
   }

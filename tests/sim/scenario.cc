@@ -197,6 +197,56 @@ void DrawSteps(Random& random, Scenario& scenario) {
       scenario.steps.back().at + random.PickMillis(std::array{0, 100, 1000, 3000});
 }
 
+// Drawn apart, so that the scenarios without it stay what they were.
+void DrawTraffic(Random random, Scenario& scenario) {
+  scenario.knocks_every = {};
+  if (!random.OneIn(3)) return;
+  scenario.faults.ports_taken = random.OneIn(8);
+  for (std::size_t i = 0; i < scenario.services; ++i) {
+    if (scenario.versions[i][0].spec->policy.type == ServiceType::kOneshot || random.OneIn(4))
+      continue;
+    scenario.knocks_every = random.PickMillis(std::array{100, 200, 500});
+    const bool mixed = random.OneIn(6);  // some versions listen, some do not
+    const ReadyBy by =
+        random.Pick(std::array{ReadyBy::kListen, ReadyBy::kListen, ReadyBy::kNotify});
+    const bool two = random.OneIn(3);
+    const Millis drain = random.PickMillis(std::array{0, 0, 300});
+    const Millis drain_max = random.PickMillis(std::array{5000, 1000, 0});
+    for (Version& version : scenario.versions[i]) {
+      if (mixed && random.OneIn(2)) continue;
+      auto spec = std::make_shared<Spec>(*version.spec);
+      Policy& policy = spec->policy;
+      const std::string port = std::to_string(3000 + i);
+      policy.listen.push_back({.address = "tcp:[::]:" + port, .any_family = true});
+      if (two && random.OneIn(2)) policy.listen.push_back({.address = "tcp:0.0.0.0:4" + port});
+      policy.drain = drain;
+      policy.drain_max = drain_max;
+      if (policy.ready_by != ReadyBy::kHealth) policy.ready_by = by;
+      scenario.has_ready_log |= policy.ready_by == ReadyBy::kNotify;
+      if (random.OneIn(10)) version.wants = random.OneIn(3) ? Wants::kNarrow : Wants::kIpv4;
+      version.spec = std::move(spec);
+    }
+  }
+}
+
+// Instances that a person takes out of traffic, and back.
+void DrawDrains(Random random, Scenario& scenario) {
+  if (scenario.knocks_every == Duration() || !random.OneIn(3)) return;
+  const std::size_t count = 1 + random.Below(3);
+  for (std::size_t i = 0; i < count; ++i) {
+    Step step;
+    step.verb = random.OneIn(3) ? Verb::kResume : Verb::kDrain;
+    step.services = static_cast<std::uint8_t>(1U << random.Below(scenario.services));
+    step.slot = static_cast<std::uint16_t>(random.Below(2));
+    step.forced = random.OneIn(4);
+    const std::size_t before = 1 + random.Below(scenario.steps.size());
+    step.at = scenario.steps[before - 1].at + Millis(random.Below(2000));
+    if (before < scenario.steps.size()) step.at = std::min(step.at, scenario.steps[before].at);
+    scenario.steps.insert(scenario.steps.begin() + static_cast<std::ptrdiff_t>(before), step);
+  }
+  scenario.quiet_after = std::max(scenario.quiet_after, scenario.steps.back().at);
+}
+
 }  // namespace
 
 void Draw(std::uint64_t seed, Scenario& scenario) {
@@ -208,7 +258,9 @@ void Draw(std::uint64_t seed, Scenario& scenario) {
   scenario.boot = random.OneIn(4);
   DrawFaults(random, scenario);
   DrawServices(random, scenario);
+  DrawTraffic(Random(Mix(seed, 10)), scenario);
   DrawSteps(random, scenario);
+  DrawDrains(Random(Mix(seed, 11)), scenario);
 }
 
 Scenario Draw(std::uint64_t seed) {

@@ -31,9 +31,13 @@ constexpr Instant kBeginning{Seconds(1000)};
 // How well the processes of a version behave while faults are on.
 enum class Quality : std::uint8_t { kGood, kFlaky, kBroken };
 
+// Which address the program of a version binds, of the one that `listen` opens for every family.
+enum class Wants : std::uint8_t { kAny, kIpv4, kNarrow };
+
 struct Version {
   SpecPtr spec;
   Quality quality = Quality::kGood;
+  Wants wants = Wants::kAny;  // the address that its program binds
 };
 
 struct Step {
@@ -57,6 +61,7 @@ struct Step {
   std::uint16_t parallel = 1;
   event::Request::Until until = event::Request::Until::kReady;
   Duration timeout{};        // wait; 0: none
+  std::uint16_t slot = 0;    // drain, resume
   std::uint16_t number = 0;  // kCrash: the cut; kKill: which; kDuplicate: of which request
 };
 
@@ -67,6 +72,7 @@ struct Faults {
   bool bad_processes = true;   // else every process behaves
   bool bad_probes = false;     // health answers that are void or somebody else's
   bool heartbeat = false;      // the keeper asks whether the daemon lives
+  bool ports_taken = false;    // pools cannot be opened, now and then
   bool whole_image = false;    // write the image record by record, as the daemon does
 };
 
@@ -75,7 +81,8 @@ struct Scenario {
   Settings settings;
   Faults faults;
   std::size_t services = 1;
-  bool has_ready_log = false;  // some version is ready by a line of output
+  bool has_ready_log = false;  // some version is ready by a line of output, or says so
+  Duration knocks_every{};     // clients come to every pool; 0: nobody listens
   bool boot = false;           // begins with saved wishes instead of a request
   std::array<std::vector<Version>, kMaxServices> versions;
   std::vector<Step> steps;

@@ -31,6 +31,7 @@ void Simulation::Begin(const Scenario& scenario, Trace* trace) {
   same_instant_ = 0;
   keeper_.Reset(scenario, Random(Mix(scenario.seed, 2)));
   clients_.Reset();
+  network_.Reset(scenario, Random(Mix(scenario.seed, 4)));
   checker_.Reset(scenario);
   daemon_.Reset(scenario, Random(Mix(scenario.seed, 3)), trace);
 }
@@ -87,6 +88,8 @@ bool Simulation::Advance() {
       daemon_.NextClient(now_),
       daemon_.NextAnswer(),
       daemon_.NextLine(now_),
+      network_.Next(now_),
+      daemon_.NextNews(now_),
       daemon_.NextDue(),
   };
   const Instant earliest = *std::ranges::min_element(next);
@@ -138,6 +141,10 @@ void Simulation::Run(Source source) {
       return daemon_.TakeAnswer(now_);
     case Source::kLine:
       return daemon_.TakeLine(now_);
+    case Source::kNetwork:
+      return network_.Happen(now_);
+    case Source::kNews:
+      return daemon_.TakeNews(now_);
     case Source::kDue:
       return daemon_.TakeDue(now_);
   }
@@ -194,7 +201,8 @@ void Simulation::SendRequest(const Step& step) {
                             step.verb == Verb::kReload || step.verb == Verb::kApply;
   for (std::size_t i = 0; i < scenario_->services; ++i) {
     if (step.verb != Verb::kShutdown && ((step.services >> i) & 1U) != 0) {
-      request.names.push_back(ServiceName(i));
+      const bool one = step.verb == Verb::kDrain || step.verb == Verb::kResume;
+      request.names.push_back(ServiceName(i) + (one ? "/" + std::to_string(step.slot) : ""));
     }
     if (reads_oxfile) request.specs.push_back(scenario_->versions[i][step.oxfile[i]].spec);
   }
@@ -217,11 +225,15 @@ void Simulation::CalmDown() {
   keeper_.set_weather(Weather::kCalm);
   keeper_.kernel().CalmDown(now_);
   daemon_.set_weather(Weather::kCalm);
+  network_.set_weather(Weather::kCalm);
+  network_.StopKnocking(now_ + Seconds(3));
   daemon_.Disarm();
 }
 
 void Simulation::Look() {
   checker_.Look(keeper_.kernel(), daemon_.is_up() ? &daemon_.state() : nullptr, now_);
+  checker_.LookAtConnections(network_, keeper_.kernel(),
+                             daemon_.is_responsive() ? &daemon_.state() : nullptr, now_);
 }
 
 void Simulation::Fail(Invariant invariant, const char* what) { checker_.Fail(invariant, what); }
@@ -229,6 +241,7 @@ void Simulation::Fail(Invariant invariant, const char* what) { checker_.Fail(inv
 bool Simulation::IsSettled() const {
   if (keeper_.has_exited()) return true;
   if (!daemon_.is_responsive() || !keeper_.is_idle() || !clients_.all_answered()) return false;
+  if (!network_.is_idle(now_) || !network_.is_whole()) return false;
   return checker_.IsAsWanted(daemon_.state(), keeper_.kernel(), keeper_.book());
 }
 

@@ -10,6 +10,7 @@
 #include "tests/sim/clients.h"
 #include "tests/sim/fake_daemon.h"
 #include "tests/sim/fake_keeper.h"
+#include "tests/sim/network.h"
 #include "tests/sim/random.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/trace.h"
@@ -25,7 +26,7 @@ struct Outcome {
 // Its memory is used again from run to run.
 class Simulation {
  public:
-  Simulation() : daemon_(keeper_, clients_, checker_) {}
+  Simulation() : network_(keeper_.kernel()), daemon_(keeper_, clients_, checker_, network_) {}
   Simulation(const Simulation&) = delete;
   Simulation& operator=(const Simulation&) = delete;
 
@@ -45,9 +46,11 @@ class Simulation {
     kClient,
     kAnswer,
     kLine,
+    kNetwork,
+    kNews,
     kDue,
   };
-  static constexpr std::size_t kSources = 11;
+  static constexpr std::size_t kSources = 13;
 
   void Begin(const Scenario& scenario, Trace* trace);
   void RunToEnd();
@@ -71,6 +74,7 @@ class Simulation {
   FakeKeeper keeper_;
   Clients clients_;
   Checker checker_;
+  Network network_;
   FakeDaemon daemon_;
   std::uint64_t happenings_ = 0;
   std::uint64_t same_instant_ = 0;

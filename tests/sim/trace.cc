@@ -89,6 +89,9 @@ struct DescribeEvent {
   std::string operator()(const event::SocketShut& e) const {
     return "socket shut " + e.service + " " + e.address + " " + Number(e.socket);
   }
+  std::string operator()(const event::Relistened& e) const {
+    return "listens again " + e.service + " " + e.address + " " + Number(e.socket);
+  }
   std::string operator()(const event::AddressRefused& e) const {
     return "address refused " + Of(e.token) + " " + e.address + " wanted " + e.wanted;
   }
@@ -146,6 +149,7 @@ std::string DescribeInstance(const InstanceView& one) {
   std::string text = std::string(oxherd::Name(one.kind));
   if (one.token.is_set()) text += Of(one.token);
   text += "(" + Of(one.generation) + ")";
+  if (one.socket) text += "@" + Number(*one.socket);
   if (one.deadline != kNever) text += "<" + Time(one.deadline);
   return text;
 }
@@ -159,6 +163,18 @@ std::string DescribeRollout(const Service& service) {
   constexpr std::string_view kProgress = ".>+x";
   for (const auto progress : rollout.slots) text += kProgress[static_cast<std::size_t>(progress)];
   return text + "]";
+}
+
+std::string DescribeTraffic(const Traffic& traffic) {
+  std::string text;
+  for (const Pool& pool : traffic.pools) {
+    text += " {" + pool.address.substr(pool.address.rfind(':')) + (pool.awaited ? "?" : "");
+    for (const SocketNumber socket : pool.order) text += " " + Number(socket);
+    text += " ->";
+    for (const SocketNumber socket : pool.steered) text += " " + Number(socket);
+    text += "}";
+  }
+  return text;
 }
 
 }  // namespace
@@ -186,6 +202,7 @@ std::string Describe(const State& state, Instant /*now*/) {
       if (ServiceName(one.service) != service.name) continue;
       text += (one.is_replacement ? " & " : "  ") + DescribeInstance(one);
     }
+    if (service.traffic) text += DescribeTraffic(*service.traffic);
     for (const Hook& hook : service.hooks) text += " hook" + Of(hook.token);
   }
   for (const RequestRecord& record : state.requests) {
@@ -215,12 +232,15 @@ std::string Describe(const Scenario& scenario) {
     for (const Version& version : scenario.versions[i]) {
       const Policy& policy = version.spec->policy;
       constexpr std::array<std::string_view, 3> kQuality = {"good", "flaky", "broken"};
-      constexpr std::array<std::string_view, 4> kProof = {"uptime", "health", "log", "exit"};
+      constexpr std::array<std::string_view, 6> kProof = {"uptime", "health", "log",
+                                                          "exit",   "listen", "notify"};
       text += "  " + version.spec->name + ".v" + Number(version.spec->source_line) + " " +
               std::string(kQuality[static_cast<std::size_t>(version.quality)]) +
               " instances=" + Number(policy.instances) +
               " ready=" + std::string(kProof[static_cast<std::size_t>(policy.ready_by)]);
       if (policy.has_health) text += " health";
+      for (const ListenAddress& listen : policy.listen) text += " " + listen.address;
+      if (version.wants != Wants::kAny) text += version.wants == Wants::kIpv4 ? " ipv4" : " narrow";
       if (policy.type == ServiceType::kOneshot) text += " oneshot";
       if (policy.reload_strategy == ReloadStrategy::kStopFirst) text += " stop-first";
       if (policy.restart != RestartPolicy::kAlways) {

@@ -41,6 +41,7 @@ void Add(View& view, const Service& service, const Instance& instance, std::size
   seen.ended_well = seen.kind == StateKind::kExited && !instance.failure.is_set();
   seen.may_take_for_ever = MayTakeForEver(service, instance);
   seen.crashes = instance.crashes;
+  seen.socket = instance.socket;
   seen.deadline = OwnDeadline(instance.state);
 }
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "base/ids.h"
@@ -24,6 +25,7 @@ struct InstanceView {
   bool ended_well = false;         // kExited, and not for a failure
   bool may_take_for_ever = false;  // a oneshot without ready_timeout; shown as unkillable
   std::uint16_t crashes = 0;
+  std::optional<SocketNumber> socket;
   Instant deadline = kNever;  // of the state itself, not of a health question
 
   [[nodiscard]] bool is_leaving() const {

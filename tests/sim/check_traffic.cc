@@ -1,0 +1,240 @@
+// Checks of traffic: 18, 22, and that sockets are held, drained and closed as they should be.
+#include <algorithm>
+
+#include "tests/sim/checker.h"
+#include "tests/sim/network.h"
+
+namespace oxherd::sim {
+namespace {
+
+using Sockets = std::vector<SocketNumber>;
+
+bool Has(const Sockets& sockets, SocketNumber socket) {
+  return std::ranges::find(sockets, socket) != sockets.end();
+}
+
+bool IsListed(const Service& service, const Instance& instance, const Pool& pool) {
+  const auto& listen = service.policy(instance.generation).listen;
+  const std::string port = pool.address.substr(pool.address.rfind(':'));
+  return std::ranges::any_of(listen,
+                             [&](const ListenAddress& one) { return one.address.ends_with(port); });
+}
+
+template <typename Visit>
+void ForEach(const Service& service, Visit visit) {
+  for (const Slot& slot : service.slots) {
+    visit(slot, slot.current, false);
+    if (slot.replacement) visit(slot, *slot.replacement, true);
+  }
+}
+
+Sockets HeldBy(const Service& service, const Pool& pool, StateKind kind) {
+  Sockets held;
+  ForEach(service, [&](const Slot&, const Instance& one, bool) {
+    const bool serves = one.kind() == kind && one.socket && !one.taken_out;
+    if (serves && Has(pool.order, *one.socket) && IsListed(service, one, pool)) {
+      held.push_back(*one.socket);
+    }
+  });
+  std::ranges::sort(held);
+  return held;
+}
+
+// In a state without a process: when it will have one again.
+bool IsComingSoon(const State& state, const Service& service, const Slot& slot, const Instance& one,
+                  Instant now) {
+  if (state.shutdown || service.wish != Wish::kRunning || slot.wish != Wish::kRunning) return false;
+  const Instant soon = now + Seconds(5);
+  if (const auto* backoff = std::get_if<Backoff>(&one.state)) return backoff->until <= soon;
+  if (const auto* failed = std::get_if<Failed>(&one.state)) return failed->retry_at <= soon;
+  if (const auto* stopping = std::get_if<Stopping>(&one.state)) {
+    return stopping->phase == Stopping::Phase::kPostStop && stopping->until <= soon;
+  }
+  const auto* waiting = std::get_if<Waiting>(&one.state);
+  if (waiting == nullptr) return false;
+  return waiting->delay_until == kNever || waiting->delay_until <= soon;
+}
+
+// A process that will accept, or the place of one that will come.
+bool HasOwner(const State& state, const Service& service, SocketNumber socket, Instant now) {
+  bool owned = false;
+  ForEach(service, [&](const Slot& slot, const Instance& one, bool is_replacement) {
+    const bool is_its =
+        one.socket == socket || (!one.socket && !is_replacement && slot.socket == socket);
+    if (!is_its) return;
+    owned |=
+        (one.is_live() && one.socket == socket) || IsComingSoon(state, service, slot, one, now);
+  });
+  return owned;
+}
+
+// Somebody who does not accept yet, and will.
+bool SomeoneComes(const State& state, const Service& service, const Pool& pool, Instant now) {
+  bool comes = false;
+  ForEach(service, [&](const Slot& slot, const Instance& one, bool is_replacement) {
+    const auto socket = one.socket || is_replacement ? one.socket : slot.socket;
+    if (!socket || !Has(pool.order, *socket) || !IsListed(service, one, pool)) return;
+    const auto* waiting = std::get_if<Waiting>(&one.state);
+    const bool waits_for_others = waiting != nullptr && waiting->order == Order::kAfterDependencies;
+    comes |= one.kind() == StateKind::kStarting ||
+             (!waits_for_others && IsComingSoon(state, service, slot, one, now));
+  });
+  return comes;
+}
+
+Violation CheckSteering(const Moment& moment, const Service& service, const Pool& pool) {
+  Sockets steered = pool.steered;
+  std::ranges::sort(steered);
+  const Sockets ready = HeldBy(service, pool, StateKind::kReady);
+  if (!ready.empty()) {
+    if (steered == ready) return {};
+    return {Invariant::kSteering, "traffic does not go to exactly those that are Ready"};
+  }
+  const Sockets unhealthy = HeldBy(service, pool, StateKind::kUnhealthy);
+  if (!unhealthy.empty()) {
+    if (steered == unhealthy) return {};
+    return {Invariant::kSteering, "none is Ready, and traffic does not go to the unhealthy ones"};
+  }
+  if (pool.order.empty()) return {};
+  const Sockets draining = HeldBy(service, pool, StateKind::kDraining);
+  if (!draining.empty() && steered == draining) return {};  // the last that still accept
+  if (steered.size() != 1) return {Invariant::kSteering, "clients wait in more than one queue"};
+  if (!HasOwner(moment.state, service, steered.front(), moment.now) &&
+      SomeoneComes(moment.state, service, pool, moment.now)) {
+    return {Invariant::kSteering, "clients wait where nobody will come, and elsewhere one will"};
+  }
+  return {};
+}
+
+// A socket that its old tree still has is given to nobody else; after a crash the same is given.
+Violation CheckSpawn(const Moment& moment, const action::Spawn& spawn) {
+  if (spawn.kind != ProcessKind::kInstance) return {};
+  const Service* service = moment.state.Find(spawn.instance.service);
+  const bool listens = service->policy(spawn.generation).has_listen();
+  if (listens != spawn.socket.has_value()) {
+    return {Invariant::kSocketHeld, "a spawn with a socket that it does not list, or without one"};
+  }
+  if (!listens) return {};
+  const std::size_t index = ServiceIndex(spawn.instance.service);
+  for (const Process& process : moment.kernel.processes()) {
+    if (process.is_alive() && process.service == index && process.socket == spawn.socket) {
+      return {Invariant::kSocketHeld, "a socket was given away while an old process has it"};
+    }
+  }
+  const InstanceView* was =
+      moment.before.Find(index, spawn.instance.slot, /*is_replacement=*/false);
+  const InstanceView* is = moment.after.Find(spawn.token);
+  const bool restarts = was != nullptr && is != nullptr && !is->is_replacement &&
+                        was->generation == is->generation &&
+                        (was->kind == StateKind::kBackoff || was->kind == StateKind::kKilling);
+  if (restarts && was->socket && was->crashes < is->crashes + (was->crashes > 0 ? 1 : 0) &&
+      was->socket != spawn.socket) {
+    return {Invariant::kSocketHeld, "after a crash another socket than the one where clients wait"};
+  }
+  return {};
+}
+
+// Told to stop only when nothing of it is under way, or after drain_max.
+Violation CheckDrain(const Moment& moment, const InstanceView& was) {
+  if (was.kind != StateKind::kDraining || !was.socket) return {};
+  const InstanceView* is = moment.after.Find(was.token);
+  if (is == nullptr || is->kind != StateKind::kStopping) return {};
+  const TokenHistory* token = moment.ledger.Find(was.token);
+  const Service* service = moment.state.Find(ServiceName(was.service));
+  const KeptSpec* kept = service == nullptr ? nullptr : service->Find(was.generation);
+  if (token == nullptr || kept == nullptr || token->drained) return {};
+  const auto* request =
+      moment.event == nullptr ? nullptr : std::get_if<event::Request>(moment.event);
+  if (request != nullptr || service->wish == Wish::kStopped || moment.state.shutdown) return {};
+  if (service->stop_order || moment.before.services[was.service].stops_in_turn) return {};
+  if (moment.now >= token->drains_since + kept->spec->policy.drain_max) return {};
+  return {Invariant::kDrained, "told to stop before it was drained"};
+}
+
+// Nobody lives, and nobody will soon; or all of it is to stop: then nobody is to wait either.
+bool IsToBeClosed(const State& state, const Service& service, Instant now) {
+  if (state.shutdown && state.shutdown->keep_instances) return false;
+  if (service.rollout && service.rollout->cause == Cause::kPerson) return false;
+  const bool wanted = service.wish == Wish::kRunning && !service.deleting && !state.shutdown;
+  if (!wanted) return !service.stop_order;
+  bool somebody = false;
+  ForEach(service, [&](const Slot& slot, const Instance& one, bool) {
+    somebody |= one.is_live() || IsComingSoon(state, service, slot, one, now);
+  });
+  return !somebody;
+}
+
+// Somebody in the service could take what waits in the queue of this socket.
+void NoteLonely(const Scene& scene, const Service& service, NetPool& pool) {
+  for (std::size_t i = 0; i < pool.sockets.size(); ++i) {
+    NetSocket& socket = pool.sockets[i];
+    const auto number = static_cast<SocketNumber>(i);
+    bool owned = std::ranges::any_of(scene.kernel.processes(), [&](const Process& process) {
+      return process.is_alive() && process.service == pool.service && process.socket == number;
+    });
+    owned = owned || HasOwner(*scene.state, service, number, scene.now);
+    if (owned || socket.queue.empty()) {
+      socket.lonely_since = kNever;
+    } else {
+      socket.lonely_since = std::min(socket.lonely_since, scene.now);
+    }
+  }
+}
+
+}  // namespace
+
+Violation CheckTraffic(const Moment& moment) {
+  for (const Service& service : moment.state.services) {
+    if (!service.traffic) continue;
+    if (moment.state.shutdown && moment.state.shutdown->keep_instances) continue;
+    for (const Pool& pool : service.traffic->pools) {
+      if (pool.width == 0) continue;
+      if (const Violation violation = CheckSteering(moment, service, pool)) return violation;
+    }
+    if (!service.traffic->pools.empty() && IsToBeClosed(moment.state, service, moment.now)) {
+      return {Invariant::kClosedInTime, "sockets are open where nobody will come"};
+    }
+  }
+  for (const Action& action : moment.actions) {
+    const auto* spawn = std::get_if<action::Spawn>(&action);
+    if (spawn == nullptr) continue;
+    if (const Violation violation = CheckSpawn(moment, *spawn)) return violation;
+  }
+  for (const InstanceView& was : moment.before.instances()) {
+    if (const Violation violation = CheckDrain(moment, was)) return violation;
+  }
+  return {};
+}
+
+Violation CheckConnections(const Scene& scene, Network& network) {
+  for (NetPool& pool : network.pools()) {
+    const Service* service =
+        scene.state == nullptr ? nullptr : scene.state->Find(ServiceName(pool.service));
+    if (service == nullptr || !service->traffic) {  // nobody is there who could see to it
+      for (NetSocket& socket : pool.sockets) socket.lonely_since = kNever;
+      continue;
+    }
+    NoteLonely(scene, *service, pool);
+    for (const NetSocket& socket : pool.sockets) {
+      if (socket.lonely_since != kNever && scene.now - socket.lonely_since > Seconds(5)) {
+        return {Invariant::kNobodyComes, "a client waits for more than 5 s where nobody will come"};
+      }
+    }
+    const auto known = std::ranges::find(service->traffic->pools, pool.address, &Pool::address);
+    const bool relists = known != service->traffic->pools.end() && !known->relistening.empty();
+    const bool current = !relists && known != service->traffic->pools.end() && !known->awaited &&
+                         pool.told == pool.down.size() && known->width > 0;
+    if (!current || scene.ledger.image_was_lost) continue;
+    Sockets steered = known->steered;
+    std::ranges::sort(steered);
+    if (known->order != pool.order) {
+      return {Invariant::kSteering, "the core takes the sockets for being in another order"};
+    }
+    if (!pool.order.empty() && pool.Targets() != steered) {
+      return {Invariant::kSteering, "clients end up elsewhere than the core believes"};
+    }
+  }
+  return {};
+}
+
+}  // namespace oxherd::sim
