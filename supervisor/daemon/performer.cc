@@ -113,9 +113,11 @@ void Performer::Do(const action::Spawn& spawn) {
                    .purpose = PurposeOf(spawn.kind)};
   if (spawn.socket) {
     const Service& service = *parts_.state.Find(spawn.instance.service);
-    order.listen = ListenOrder{.number = *spawn.socket,
-                               .addresses = OpenAddresses(service, spawn.generation),
-                               .secret = RandomSecret()};
+    order.listen = ListenOrder{.number = *spawn.socket, .addresses = {}, .secret = RandomSecret()};
+    for (std::string& address : OpenAddresses(service, spawn.generation)) {
+      const bool shared = parts_.pools.IsShared(service.name, address);
+      order.listen->addresses.push_back({std::move(address), shared});
+    }
   }
   const auto spawned = parts_.spawner.Spawn(order);
   if (spawned) return;

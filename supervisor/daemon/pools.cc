@@ -89,15 +89,21 @@ Status Pools::Open(const action::OpenPool& open, Pool& pool, const Key& key) {
     OXHERD_TRY_ASSIGN(pool.address, os::ParsePoolAddress(open.address));
     OXHERD_TRY_ASSIGN(os::ListenPool opened, os::OpenListenPool(pool.address, open.width));
     pool.steering_refused = opened.steering_refused;
+    pool.is_shared = opened.sockets.size() == 1 && open.width > 1;
     for (std::size_t i = 0; i < opened.sockets.size(); ++i) {
       OXHERD_TRY(hold(static_cast<SocketNumber>(i), std::move(opened.sockets[i])));
     }
-    return {};
   }
-  const bool shared = pool.sockets.size() == 1 && !os::ProbePathTo(pool.address, 0);
-  while (!shared && pool.steering_refused == 0 && pool.sockets.size() < open.width) {
-    OXHERD_TRY_ASSIGN(os::Fd joined, os::JoinListenPool(pool.address));
-    OXHERD_TRY(hold(static_cast<SocketNumber>(pool.sockets.size()), std::move(joined)));
+  while (pool.sockets.size() < open.width) {
+    const auto number = static_cast<SocketNumber>(pool.sockets.size());
+    if (pool.is_shared) {  // the one socket under every number
+      os::SystemResult<os::Fd> copy = os::Duplicate(pool.sockets.front().get());
+      if (!copy) return os::ToError("dup", copy.error());
+      OXHERD_TRY(hold(number, std::move(*copy)));
+    } else {
+      OXHERD_TRY_ASSIGN(os::Fd joined, os::JoinListenPool(pool.address));
+      OXHERD_TRY(hold(number, std::move(joined)));
+    }
   }
   return {};
 }
@@ -116,7 +122,7 @@ void Pools::Do(const action::OpenPool& open) {
     }
   } else {
     opened.width = static_cast<std::uint16_t>(pool.sockets.size());
-    opened.shared = !os::ProbePathTo(pool.address, 0) || pool.steering_refused != 0;
+    opened.shared = pool.is_shared;
     if (is_new && pool.steering_refused != 0) {
       parts_.log.Warn(open.service + " " + open.address +
                       ": the kernel does not steer connections (" +
@@ -185,6 +191,10 @@ void Pools::Adopt(const HeldSocket& held, os::Fd socket) {
   const Key key(held.service, held.address);
   Pool& pool = pools_[key];
   pool.address = std::move(*address);
+  // One socket under two numbers: all instances share it.
+  for (const os::Fd& other : pool.sockets) {
+    if (other && os::IsSameSocket(other.get(), socket.get())) pool.is_shared = true;
+  }
   Keep(key, pool, held.number, std::move(socket));
 }
 
@@ -254,10 +264,15 @@ const Pools::Pool* Pools::Find(const std::string& service, std::uint16_t port) c
 std::optional<os::ProbePath> Pools::PathTo(const std::string& service, std::uint16_t port,
                                            SocketNumber number) const {
   const Pool* const pool = Find(service, port);
-  if (pool == nullptr || pool->steering_refused != 0) return std::nullopt;
+  if (pool == nullptr || pool->is_shared) return std::nullopt;
   const auto place = std::ranges::find(pool->order, number);
   if (place == pool->order.end()) return std::nullopt;
   return os::ProbePathTo(pool->address, static_cast<std::uint16_t>(place - pool->order.begin()));
+}
+
+bool Pools::IsShared(const std::string& service, const std::string& address) const {
+  const auto found = pools_.find(Key(service, address));
+  return found != pools_.end() && found->second.is_shared;
 }
 
 std::string Pools::AddressAt(const std::string& service, std::uint16_t port) const {

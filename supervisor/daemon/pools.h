@@ -68,6 +68,8 @@ class Pools {
   // down.
   [[nodiscard]] std::optional<os::ProbePath> PathTo(const std::string& service, std::uint16_t port,
                                                     SocketNumber number) const;
+  // Whether all instances have one and the same socket there.
+  [[nodiscard]] bool IsShared(const std::string& service, const std::string& address) const;
   // The address of a service's pool with this port; empty: it has none.
   [[nodiscard]] std::string AddressAt(const std::string& service, std::uint16_t port) const;
   // Clients that wait on this socket, at all addresses.
@@ -89,6 +91,7 @@ class Pools {
     std::vector<std::uint64_t> watch;  // by number: its key in the poller
     std::vector<SocketNumber> order;   // as it was steered last
     int steering_refused = 0;
+    bool is_shared = false;  // one socket under every number: nothing to steer
   };
   // What hung up.
   struct Watched {

@@ -170,18 +170,17 @@ void AddSockets(const SpawnOrder& order, const SpawnGround& ground, Environment&
   std::string names;
   std::string ports;
   for (std::size_t i = 0; i < listen.addresses.size(); ++i) {
-    const std::string& address = listen.addresses[i];
-    const std::string port = PortText(address);
+    const ListenOrder::Address& address = listen.addresses[i];
+    const std::string port = PortText(address.text);
     const int spare = kFirstSpareFd + static_cast<int>(i);
     for (const int target : {kFirstListenFd + static_cast<int>(i), spare}) {
-      plan.descriptors.push_back({.target = target,
-                                  .source = keeper::MappedDescriptor::Source::kHeld,
-                                  .open = port.empty() ? keeper::MappedDescriptor::Open::kAsItIs
-                                                       : keeper::MappedDescriptor::Open::kListening,
-                                  .attached = 0,
-                                  .name = HeldSocket{order.spec.name, address,
-                                                     port.empty() ? SocketNumber{0} : listen.number}
-                                              .name()});
+      plan.descriptors.push_back(
+          {.target = target,
+           .source = keeper::MappedDescriptor::Source::kHeld,
+           .open = address.shared ? keeper::MappedDescriptor::Open::kAsItIs
+                                  : keeper::MappedDescriptor::Open::kListening,
+           .attached = 0,
+           .name = HeldSocket{order.spec.name, address.text, listen.number}.name()});
     }
     names += (i == 0 ? "" : ":") + (port.empty() ? "unix" : port);
     if (port.empty()) continue;

@@ -28,8 +28,12 @@ enum class Purpose : std::uint8_t { kInstance, kPreReload, kPreStop, kPostStop, 
 // The sockets of an instance whose service has `listen`.
 struct ListenOrder {
   SocketNumber number = 0;
-  std::vector<std::string> addresses;  // canonical, as their pools are open
-  keeper::ListenSecret secret{};       // of this spawn alone
+  struct Address {
+    std::string text;     // canonical, as its pool is open
+    bool shared = false;  // the other instances have the same socket
+  };
+  std::vector<Address> addresses;
+  keeper::ListenSecret secret{};  // of this spawn alone
 };
 
 struct SpawnOrder {

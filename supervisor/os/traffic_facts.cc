@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 
@@ -31,6 +32,13 @@ SystemResult<bool> IsListening(int socket) {
   const SystemResult<int> value = IntegerOption(socket, SOL_SOCKET, SO_ACCEPTCONN);
   if (!value) return std::unexpected(value.error());
   return *value != 0;
+}
+
+bool IsSameSocket(int one, int other) {
+  struct stat first{};
+  struct stat second{};
+  if (::fstat(one, &first) != 0 || ::fstat(other, &second) != 0) return false;
+  return first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
 SystemResult<std::uint32_t> WaitingClients(int socket) {

@@ -15,6 +15,9 @@ namespace oxherd::os {
 // SO_ACCEPTCONN (socket(7)): false for one that was shut down, which never listens again.
 [[nodiscard]] SystemResult<bool> IsListening(int socket);
 
+// Whether two descriptors are one socket (by inode, fstat(2)).
+[[nodiscard]] bool IsSameSocket(int one, int other);
+
 // How many clients are connected and wait for accept(2) on the held socket (tcp(7) TCP_INFO,
 // tcpi_unacked). Of a Unix socket only whether any does: 0 or 1.
 [[nodiscard]] SystemResult<std::uint32_t> WaitingClients(int socket);
