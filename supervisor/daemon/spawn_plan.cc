@@ -192,7 +192,9 @@ void AddSockets(const SpawnOrder& order, const SpawnGround& ground, Environment&
   if (ports.empty() || ground.listen_library.empty()) return;
   plan.listen = keeper::ListenGrant{.number = listen.number, .secret = listen.secret};
   SetVariable(environment, "OXHERD_LISTEN", ports);
-  SetVariable(environment, "OXHERD_LISTEN_SOCKET", ground.listen_socket);
+  if (!ground.listen_socket.empty()) {
+    SetVariable(environment, "OXHERD_LISTEN_SOCKET", ground.listen_socket);
+  }
   SetVariable(environment, "OXHERD_LISTEN_KEY",
               std::to_string(order.token.number()) + ":" + Hexadecimal(listen.secret));
   const std::string_view others = ValueOf(environment, "LD_PRELOAD");

@@ -38,7 +38,7 @@ std::optional<int> OomScoreForChildren() {
 }  // namespace
 
 Keeper::Keeper(const Arguments& arguments, Home home, os::Poller poller, os::Fd signals,
-               os::FetchSocket fetch_socket)
+               std::optional<os::FetchSocket> fetch_socket)
     : ground_(arguments.ground),
       home_(std::move(home)),
       poller_(std::move(poller)),
@@ -48,7 +48,7 @@ Keeper::Keeper(const Arguments& arguments, Home home, os::Poller poller, os::Fd 
              .held = kMostHeld,
              .heartbeat = true,
              .keeper = Pid(::getpid()),
-             .listen_socket = Name(fetch_socket_.text())}) {}
+             .listen_socket = fetch_socket_ ? Name(fetch_socket_->text()) : Name()}) {}
 
 Result<std::unique_ptr<Keeper>> Keeper::Open(const Arguments& arguments) {
   OXHERD_TRY_ASSIGN(Home home, Home::Open(arguments.state, arguments.runtime));
@@ -56,7 +56,9 @@ Result<std::unique_ptr<Keeper>> Keeper::Open(const Arguments& arguments) {
   if (!poller) return os::ToError("epoll", poller.error());
   os::SystemResult<os::Fd> signals = os::OpenSignals();
   if (!signals) return os::ToError("signalfd", signals.error());
-  OXHERD_TRY_ASSIGN(os::FetchSocket fetch_socket, os::FetchSocket::Open());
+  // Without it children still inherit their sockets.
+  std::optional<os::FetchSocket> fetch_socket;
+  if (Result<os::FetchSocket> opened = os::FetchSocket::Open()) fetch_socket = std::move(*opened);
   std::unique_ptr<Keeper> keeper(new Keeper(arguments, std::move(home), std::move(*poller),
                                             std::move(*signals), std::move(fetch_socket)));
   OXHERD_TRY(keeper->Prepare(arguments));
@@ -83,8 +85,8 @@ Status Keeper::Prepare(const Arguments& arguments) {
     return {};
   };
   OXHERD_TRY(watch(signals_.get(), WatchKey::Kind::kSignals));
-  OXHERD_TRY(watch(fetch_socket_.number(), WatchKey::Kind::kFetchSocket));
-  return {};
+  if (!fetch_socket_) return {};
+  return watch(fetch_socket_->number(), WatchKey::Kind::kFetchSocket);
 }
 
 int Keeper::Run() {
@@ -144,14 +146,14 @@ void Keeper::Handle(const os::Ready& ready, Instant now) {
 void Keeper::HandleFetches() {
   std::array<std::byte, sizeof(OxherdFetchRequest)> buffer{};
   for (int i = 0; i < kFetchesAtOnce; ++i) {
-    const auto asked = fetch_socket_.Receive(buffer);
+    const auto asked = fetch_socket_->Receive(buffer);
     if (!asked) return;
     const auto request = ParseFetchRequest(std::span<const std::byte>(buffer).first(asked->size));
     if (!request) continue;
     const Processes::Fetched fetched = processes_->Fetch(*request, asked->uid);
     const OxherdFetchAnswer answer{.version = OXHERD_FETCH_VERSION,
                                    .verdict = static_cast<std::uint32_t>(fetched.verdict)};
-    fetch_socket_.Answer(*asked, std::as_bytes(std::span(&answer, 1)), fetched.descriptor);
+    fetch_socket_->Answer(*asked, std::as_bytes(std::span(&answer, 1)), fetched.descriptor);
   }
 }
 

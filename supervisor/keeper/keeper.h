@@ -37,7 +37,7 @@ class Keeper {
 
  private:
   Keeper(const Arguments& arguments, Home home, os::Poller poller, os::Fd signals,
-         os::FetchSocket fetch_socket);
+         std::optional<os::FetchSocket> fetch_socket);
   [[nodiscard]] Status Prepare(const Arguments& arguments);
 
   void WaitOnce();
@@ -64,7 +64,7 @@ class Keeper {
   Home home_;
   os::Poller poller_;
   os::Fd signals_;
-  os::FetchSocket fetch_socket_;
+  std::optional<os::FetchSocket> fetch_socket_;  // none where the kernel takes no filter
   Book book_;
   std::optional<Processes> processes_;
   std::optional<DaemonProcess> daemon_;

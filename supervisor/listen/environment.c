@@ -59,7 +59,9 @@ static bool ReadPorts(const char* text, struct Surroundings* result) {
   }
 }
 
+/* Without one there is what was inherited. */
 static bool ReadSocket(const char* text, struct Surroundings* result) {
+  if (text == NULL) return true;
   const char* const colon = strchr(text, ':');
   if (colon == NULL || colon == text) return false;
   result->socket_name_size = (size_t)(colon - text);
@@ -76,7 +78,7 @@ static bool ReadKey(const char* text, struct Surroundings* result) {
 bool ReadSurroundings(const char* listen, const char* socket, const char* key,
                       struct Surroundings* result) {
   memset(result, 0, sizeof *result);
-  if (listen == NULL || socket == NULL || key == NULL) return false;
+  if (listen == NULL || key == NULL) return false;
   result->is_active =
       ReadPorts(listen, result) && ReadSocket(socket, result) && ReadKey(key, result);
   return result->is_active;

@@ -15,6 +15,7 @@ enum { kPatienceSeconds = 2, kMostInterruptions = 100 };
 /* A socket with a name of its own, so that the keeper can answer, and with the keeper as its only
  * peer, so that nobody else can. */
 static int Reach(const struct Surroundings* surroundings) {
+  if (surroundings->socket_name_size == 0) return -1;
   const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
   struct sockaddr_un own;

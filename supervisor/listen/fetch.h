@@ -2,7 +2,8 @@
  *
  * One datagram each way, fixed size, in the machine's own byte order, over an abstract Unix socket
  * (unix(7)). The library finds in its environment
- *   OXHERD_LISTEN_SOCKET=NAME:GATE   the abstract name, and OXHERD_FETCH_GATE_BYTES in hexadecimal
+ *   OXHERD_LISTEN_SOCKET=NAME:GATE   the abstract name, and OXHERD_FETCH_GATE_BYTES in hexadecimal;
+ *                                    not set where the keeper cannot have such a socket
  *   OXHERD_LISTEN_KEY=TOKEN:SECRET   decimal, and OXHERD_FETCH_SECRET_BYTES in hexadecimal
  *   OXHERD_LISTEN=3000=200,4000=201  the ports to ask for, and duplicates that may be inherited
  * The gate is the same for all children of one keeper: the kernel drops every datagram that does
