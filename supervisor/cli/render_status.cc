@@ -122,6 +122,7 @@ std::string RenderEvents(const ServiceDetail& detail, std::int64_t now) {
 
 // "  :3000         api/0 and api/1 in traffic, 3 clients wait · 1 more is kept for a reload".
 std::string PoolText(const control::PoolRow& pool) {
+  if (!pool.steering.empty()) return "steering: " + Clean(pool.steering);
   std::vector<std::string> parts;
   std::uint32_t spare = 0;
   for (const control::PoolRow::Socket& socket : pool.sockets) {
@@ -138,7 +139,6 @@ std::string PoolText(const control::PoolRow& pool) {
   if (spare > 0) parts.push_back(fmt::format("{} spare", spare));
   std::string text;
   for (const std::string& part : parts) text += (text.empty() ? "" : " · ") + part;
-  if (!pool.steering.empty()) text += " · steering: " + Clean(pool.steering);
   return text;
 }
 

@@ -399,7 +399,8 @@ class Reader {
     std::vector<std::string_view> candidates(also.begin(), also.end());
     for (const Service& service : state_.services) candidates.push_back(service.name);
     std::string error = "no service " + Quoted(typed);
-    if (const auto nearest = Nearest(typed, candidates)) {
+    const std::string_view service = std::string_view(typed).substr(0, typed.find('/'));
+    if (const auto nearest = Nearest(service, candidates)) {
       error += "; did you mean " + Quoted(*nearest) + "?";
     } else if (candidates.empty()) {
       error += "; no service is known here yet";
