@@ -1,13 +1,13 @@
 #include "cli/exchange.h"
 
 #include <poll.h>
-#include <sys/random.h>
 
 #include <algorithm>
 #include <chrono>
 
 #include "control/wire.h"
 #include "os/clock.h"
+#include "os/random.h"
 
 namespace oxherd::cli {
 namespace {
@@ -113,15 +113,6 @@ Reply Run(const Exchange& exchange, Connection connection) {
   return Conversation(exchange, std::move(connection)).Run();
 }
 
-RequestId NewRequestId() {
-  std::uint64_t number = 0;
-  while (number == 0) {
-    if (::getrandom(&number, sizeof number, 0) != sizeof number) {
-      // Only before the kernel has gathered entropy; two commands then hardly share an instant.
-      number = static_cast<std::uint64_t>(Nanoseconds(os::Now()));
-    }
-  }
-  return RequestId(number);
-}
+RequestId NewRequestId() { return RequestId(os::RandomNumber()); }
 
 }  // namespace oxherd::cli

@@ -1,6 +1,5 @@
 #include "daemon/notify_sockets.h"
 
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include <utility>
 
 #include "os/local_socket.h"
+#include "os/random.h"
 
 namespace oxherd {
 namespace {
@@ -21,16 +21,9 @@ constexpr std::size_t kMaxChannelLine = std::size_t{64} * 1024;
 constexpr int kNoticesAtOnce = 64;
 
 std::string RandomName() {
-  std::array<unsigned char, 16> bytes{};
-  while (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
-  }
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string name;
-  for (const unsigned char byte : bytes) {
-    name += kDigits[byte >> 4U];
-    name += kDigits[byte & 15U];
-  }
-  return name;
+  std::array<std::uint8_t, 16> bytes{};
+  os::FillRandom(bytes);
+  return os::Hexadecimal(bytes);
 }
 
 Result<os::Fd> CopyOf(const os::Fd& descriptor) {

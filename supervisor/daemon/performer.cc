@@ -1,7 +1,5 @@
 #include "daemon/performer.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <chrono>
 #include <concepts>
@@ -13,6 +11,7 @@
 #include "control/describe.h"
 #include "core/traffic.h"
 #include "daemon/views.h"
+#include "os/random.h"
 
 namespace oxherd {
 namespace {
@@ -66,8 +65,7 @@ bool IsHappening(action::Tell::Kind kind) {
 
 keeper::ListenSecret RandomSecret() {
   keeper::ListenSecret secret{};
-  while (getrandom(secret.data(), secret.size(), 0) != static_cast<ssize_t>(secret.size())) {
-  }
+  os::FillRandom(secret);
   return secret;
 }
 

@@ -1,6 +1,4 @@
 // The two occasions on which files are read again without a command: SIGHUP and a boot.
-#include <sys/random.h>
-
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -9,6 +7,7 @@
 
 #include "config/freeze.h"
 #include "daemon/command_reader.h"
+#include "os/random.h"
 
 namespace oxherd {
 namespace {
@@ -29,12 +28,7 @@ Result<SpecPtr> Renew(Spec spec, const Spec* earlier, const Surroundings& surrou
 
 }  // namespace
 
-RequestId RandomRequestId() {
-  std::uint64_t number = 0;
-  while (number == 0 && getrandom(&number, sizeof number, 0) < 0) {
-  }
-  return RequestId(number == 0 ? 1 : number);
-}
+RequestId RandomRequestId() { return RequestId(os::RandomNumber()); }
 
 Reread ReadAllAgain(const CommandContext& context) {
   Reread reread;

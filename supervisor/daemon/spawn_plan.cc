@@ -12,6 +12,7 @@
 #include "config/environment.h"
 #include "daemon/pools.h"
 #include "os/log_index.h"
+#include "os/random.h"
 
 namespace oxherd {
 namespace {
@@ -130,16 +131,6 @@ std::string PortText(const std::string& address) {
   return address.starts_with("unix:") ? "" : address.substr(address.rfind(':') + 1);
 }
 
-std::string Hexadecimal(const keeper::ListenSecret& secret) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const std::uint8_t byte : secret) {
-    text += kDigits[byte >> 4U];
-    text += kDigits[byte & 15U];
-  }
-  return text;
-}
-
 // A program that the loader takes no LD_PRELOAD for; empty: it is none. Source: ld.so(8).
 std::string IgnoresPreload(const std::string& program) {
   struct stat facts{};
@@ -196,7 +187,7 @@ void AddSockets(const SpawnOrder& order, const SpawnGround& ground, Environment&
     SetVariable(environment, "OXHERD_LISTEN_SOCKET", ground.listen_socket);
   }
   SetVariable(environment, "OXHERD_LISTEN_KEY",
-              std::to_string(order.token.number()) + ":" + Hexadecimal(listen.secret));
+              std::to_string(order.token.number()) + ":" + os::Hexadecimal(listen.secret));
   const std::string_view others = ValueOf(environment, "LD_PRELOAD");
   SetVariable(environment, "LD_PRELOAD",
               std::string(others) + (others.empty() ? "" : ":") + ground.listen_library);

@@ -2,27 +2,18 @@
 
 #include <arpa/inet.h>
 #include <linux/filter.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <cstring>
+
+#include "os/random.h"
 
 namespace oxherd::os {
 namespace {
 
 constexpr std::size_t kGateWords = 4;
 using Gate = std::array<std::uint8_t, kGateWords * 4>;
-
-std::string Hexadecimal(std::span<const std::uint8_t> bytes) {
-  constexpr const char* kDigits = "0123456789abcdef";
-  std::string text;
-  for (const std::uint8_t byte : bytes) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
-}
 
 // Passes datagrams that begin with the gate whole, and no others.
 SystemStatus Guard(int socket, const Gate& gate) {
@@ -73,10 +64,8 @@ Result<FetchSocket> FetchSocket::Open() {
   constexpr const char* kPurpose = "make the socket for listening sockets";
   Gate gate{};
   std::array<std::uint8_t, 8> unique{};
-  if (Try([&] { return ::getrandom(gate.data(), gate.size(), 0); }) < 0 ||
-      Try([&] { return ::getrandom(unique.data(), unique.size(), 0); }) < 0) {
-    return ErrnoError(kPurpose);
-  }
+  FillRandom(gate);
+  FillRandom(unique);
   Fd socket(Try([] { return ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }));
   if (!socket) return ErrnoError(kPurpose);
   if (const SystemStatus done = SetUp(socket.get(), gate); !done) {

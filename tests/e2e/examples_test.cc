@@ -5,6 +5,7 @@
 #include <csignal>
 #include <filesystem>
 #include <future>
+#include <set>
 
 #include "tests/e2e/express.h"
 #include "tests/e2e/home.h"
@@ -91,8 +92,8 @@ TEST_CASE("the Oxfile of the OxMgr guide is taken as it is, and runs") {
 }
 
 TEST_CASE("the Oxfile at the top of the repository runs, with nothing to install") {
-  if (!IsFree(8100) || !IsFree(8101)) {
-    MESSAGE("skipped: something else listens on port 8100 or 8101");
+  if (!IsFree(8100)) {
+    MESSAGE("skipped: something else listens on port 8100");
     return;
   }
   const Home home;
@@ -103,8 +104,12 @@ TEST_CASE("the Oxfile at the top of the repository runs, with nothing to install
   const Outcome started = home.MustRun({"start"});
 
   CHECK_SAYS(started.out, "2 services up");
-  CHECK(HttpGet(8100, "/").body == "hello from api/0\n");
-  CHECK(HttpGet(8101, "/").body == "hello from api/1\n");
+  std::set<std::string> answers;
+  WaitUntil("both answer on one port", [&] {
+    answers.insert(HttpGet(8100, "/").body);
+    return answers.size() == 2;
+  });
+  CHECK(answers == std::set<std::string>{"hello from api/0\n", "hello from api/1\n"});
   home.WaitForLog("worker/0", "job 1: done\n");
   auto slow = HttpGetMany(2, 8100, "/slow");
   home.MustRun({"stop"});
