@@ -112,6 +112,7 @@ TEST_CASE("the Oxfile at the top of the repository runs, with nothing to install
   CHECK(answers == std::set<std::string>{"hello from api/0\n", "hello from api/1\n"});
   home.WaitForLog("worker/0", "job 1: done\n");
   auto slow = HttpGetMany(2, 8100, "/slow");
+  WaitUntil("both requests are under way", [] { return AcceptedOn(8100) == 2; });
   home.MustRun({"stop"});
   CheckAllAnswered(slow);
   for (const Instance& instance : home.List()) {

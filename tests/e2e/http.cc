@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <system_error>
 
 namespace oxherd::e2e {
@@ -83,6 +85,25 @@ std::vector<std::future<HttpAnswer>> HttpGetMany(std::size_t count, std::uint16_
     answers.push_back(std::async(std::launch::async, [port, path] { return HttpGet(port, path); }));
   }
   return answers;
+}
+
+std::size_t AcceptedOn(std::uint16_t port) {
+  constexpr unsigned kEstablished = 1;
+  std::size_t accepted = 0;
+  for (const char* table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+    std::ifstream lines(table);
+    std::string line;
+    while (std::getline(lines, line)) {
+      unsigned local = 0;
+      unsigned state = 0;
+      unsigned long inode = 0;
+      const int read = std::sscanf(  // NOLINT(cert-err34-c): what is no number leaves 0
+          line.c_str(), " %*u: %*[0-9A-F]:%x %*[0-9A-F]:%*x %x %*s %*s %*s %*u %*u %lu", &local,
+          &state, &inode);
+      if (read == 3 && local == port && state == kEstablished && inode != 0) ++accepted;
+    }
+  }
+  return accepted;
 }
 
 bool IsFree(std::uint16_t port) {

@@ -24,6 +24,10 @@ HttpAnswer HttpGet(std::uint16_t port, const std::string& path,
 std::vector<std::future<HttpAnswer>> HttpGetMany(std::size_t count, std::uint16_t port,
                                                  const std::string& path);
 
+// How many connections to 127.0.0.1:port have been accepted by a program (proc_net(5): those that
+// wait in a queue have no inode).
+std::size_t AcceptedOn(std::uint16_t port);
+
 // True when nobody listens on 127.0.0.1:port.
 bool IsFree(std::uint16_t port);
 
