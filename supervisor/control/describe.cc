@@ -91,6 +91,9 @@ std::string SpawnText(const Failure& failure, const About& about) {
 
 std::string ForeignPortText(const Failure& failure, const About& about) {
   const std::string port = about.port == 0 ? "its port" : fmt::format("port {}", about.port);
+  if (!failure.text.empty()) {
+    return fmt::format("has proved nothing: {} is answered by {}", port, failure.text);
+  }
   if (!failure.other.is_set()) {
     return fmt::format(
         "has proved nothing: {} is answered by a process that is not its own; stop that one, or "
@@ -98,9 +101,9 @@ std::string ForeignPortText(const Failure& failure, const About& about) {
         port);
   }
   return fmt::format(
-      "has proved nothing: {} is answered by gen {}; set reload_strategy = \"stop-first\", or a "
-      "port for each instance with port_base",
-      port, failure.other.number());
+      "has proved nothing: {} is answered by gen {}; write listen = {}, or reload_strategy = "
+      "\"stop-first\"",
+      port, failure.other.number(), about.port == 0 ? "PORT" : std::to_string(about.port));
 }
 
 std::string DependencyFailure(const Failure& failure) {

@@ -203,11 +203,22 @@ void Conversations::AskForTail(Token token, const RequestItem& item) {
   parts_.output.RequestTail(std::move(question));
 }
 
+// What its last lines have shown by now.
+void Conversations::Sharpen(RequestId request, std::size_t index, ServiceResult& result) const {
+  const RequestRecord* const record = parts_.state.Find(request);
+  if (record == nullptr || index >= record->items.size()) return;
+  const RequestItem& item = record->items[index];
+  const Service* const service = parts_.state.Find(item.service);
+  const Spec* const spec = service == nullptr ? nullptr : SpecOfFailure(*service, item);
+  result.reason = ReasonFor(item.failure, spec, parts_.observations);
+}
+
 void Conversations::OnTail(Token token, std::vector<std::string> lines) {
   for (Assembling& assembling : assembling_) {
     const auto wanted = assembling.tails.find(token);
     if (wanted == assembling.tails.end()) continue;
     assembling.reply.services[wanted->second].log_tail = lines;
+    Sharpen(assembling.request, wanted->second, assembling.reply.services[wanted->second]);
     assembling.tails.erase(wanted);
     if (assembling.tails.empty()) Finish(assembling);
   }

@@ -100,6 +100,7 @@ class Conversations {
   [[nodiscard]] control::Reply ReplyFor(const RequestRecord& record, const Open& open,
                                         std::unordered_map<Token, std::size_t>& tails) const;
   [[nodiscard]] control::ServiceResult ResultFor(const RequestItem& item, const Open& open) const;
+  void Sharpen(RequestId request, std::size_t index, control::ServiceResult& result) const;
   void AskForTail(Token token, const RequestItem& item);
   [[nodiscard]] CommandContext context() const;
   [[nodiscard]] Views views();

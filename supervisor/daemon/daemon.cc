@@ -120,6 +120,7 @@ void Daemon::OnReport(KeeperReport report) {
                            .stage = static_cast<std::uint8_t>(failed->stage),
                            .number = failed->error_number});
   } else if (const auto* exited = std::get_if<keeper::Exited>(&report.report)) {
+    ports_->OnExited(exited->token, exited->record.status);
     put(event::Exited{.token = exited->token, .status = exited->record.status});
   } else if (const auto* gone = std::get_if<keeper::Gone>(&report.report)) {
     put(event::Gone{gone->token});
@@ -145,6 +146,7 @@ void Daemon::OnListenReport(const keeper::Report& report) {
     observations_.NoteSocketTaken(taken->token);
   } else if (const auto* refused = std::get_if<keeper::ListenRefused>(&report)) {
     const std::string wanted = TextOf(refused->asked);
+    observations_.NoteSocketRefused(refused->token);
     log_.Warn("token=" + std::to_string(refused->token.number()) + " wants to bind " + wanted +
               ", which is not what listen holds for it");
     inbox_.Put(
@@ -166,6 +168,7 @@ void Daemon::OnOutput() {
     } else if (const auto* detached = std::get_if<output_event::Detached>(&event)) {
       spawner_->OnDetached(detached->token);
     } else if (auto* tail = std::get_if<output_event::Tail>(&event)) {
+      if (ports_->OnTail(tail->token, tail->lines)) continue;
       conversations_->OnTail(tail->token, std::move(tail->lines));
     } else if (const auto* trouble = std::get_if<output_event::Trouble>(&event)) {
       log_.Warn(trouble->text);

@@ -23,6 +23,7 @@
 #include "daemon/observations.h"
 #include "daemon/output_log.h"
 #include "daemon/performer.h"
+#include "daemon/port_inquiry.h"
 #include "daemon/probes.h"
 #include "daemon/spawner.h"
 #include "daemon/startup.h"
@@ -112,6 +113,7 @@ class Daemon {
   std::optional<Pools> pools_;
   std::optional<NotifySockets> notify_;
   std::optional<Spawner> spawner_;
+  std::optional<PortInquiry> ports_;
   std::optional<Conversations> conversations_;
   std::optional<Probes> probes_;
   std::optional<DrainWatch> drains_;

@@ -120,7 +120,20 @@ Status Daemon::OpenParts() {
   if (!arguments_.is_foreground()) {
     OXHERD_TRY_ASSIGN(store_, StateStore::Open(arguments_.state_folder));
   }
-  pools_.emplace(Pools::Parts{.keeper = keeper_, .inbox = inbox_, .log = log_});
+  pools_.emplace(Pools::Parts{.keeper = keeper_,
+                              .inbox = inbox_,
+                              .log = log_,
+                              .taken_by = [this](const std::string& service, std::uint16_t port) {
+                                return ports_->TakenBy(service, port);
+                              }});
+  ports_.emplace(
+      PortInquiry::Parts{.state = state_,
+                       .pools = *pools_,
+                       .observations = observations_,
+                       .output = *output_,
+                       .log = log_,
+                       .ground = ground_,
+                       .live_instances = [this] { return performer_->LiveInstances(); }});
   notify_.emplace(loop_, arguments_.runtime_folder + "/notify",
                   NotifySockets::Seams{.notified =
                                            [this](const event::Notified& notified) {
@@ -179,6 +192,7 @@ Status Daemon::OpenParts() {
                                       .drains = *drains_,
                                       .conversations = *conversations_,
                                       .observations = observations_,
+                                      .ports = *ports_,
                                       .log = log_,
                                       .inbox = inbox_,
                                       .ground = ground_,

@@ -37,6 +37,11 @@ const std::string* Observations::StatusOf(Token token) const {
   return found == statuses_.end() ? nullptr : &found->second;
 }
 
+const std::string* Observations::PortTakenOf(Token token) const {
+  const auto found = ports_taken_.find(token);
+  return found == ports_taken_.end() ? nullptr : &found->second;
+}
+
 std::uint32_t Observations::RowOf(const InstanceId& instance) {
   const auto [place, is_new] = rows_.try_emplace(instance, next_row_);
   if (is_new) ++next_row_;
@@ -69,6 +74,8 @@ void Observations::Trim(const State& state) {
   std::erase_if(troubles_, is_over);
   std::erase_if(statuses_, is_over);
   std::erase_if(takers_, is_over);
+  std::erase_if(ports_taken_, is_over);
+  std::erase_if(refused_, [&](Token token) { return !tokens.contains(token); });
   std::erase_if(happenings_, [&](const auto& entry) { return state.Find(entry.first) == nullptr; });
   std::erase_if(rows_, [&](const auto& entry) {
     const Service* const service = state.Find(entry.first.service);

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/ids.h"
 #include "base/time.h"
@@ -34,7 +35,7 @@ class Observations {
   // ---- Its port was answered by another process, so it proved nothing. ----
   struct Foreign {
     std::uint16_t port = 0;
-    Generation other;  // of the same service, if one of ours answered
+    std::string who;  // has the port, and how to mend that
   };
   void NoteForeign(Token token, const Foreign& foreign) { foreign_[token] = foreign; }
   [[nodiscard]] const Foreign* ForeignOf(Token token) const;
@@ -42,6 +43,14 @@ class Observations {
   // ---- Which processes have taken a listening socket through the preload library. ----
   void NoteSocketTaken(Token token) { takers_[token] = true; }
   [[nodiscard]] bool HasTakenSocket(Token token) const { return takers_.contains(token); }
+
+  // Which were refused theirs, as they bind another family or a narrower address.
+  void NoteSocketRefused(Token token) { refused_.insert(token); }
+  [[nodiscard]] bool WasSocketRefused(Token token) const { return refused_.contains(token); }
+
+  // ---- A port that it could not have: who has it, and how to mend that. ----
+  void NotePortTaken(Token token, std::string text) { ports_taken_[token] = std::move(text); }
+  [[nodiscard]] const std::string* PortTakenOf(Token token) const;
 
   // ---- STATUS=… of sd_notify(3). ----
   void NoteStatus(Token token, std::string text) { statuses_[token] = std::move(text); }
@@ -66,6 +75,8 @@ class Observations {
   std::unordered_map<Token, std::string> troubles_;
   std::unordered_map<Token, std::string> statuses_;
   std::unordered_map<Token, bool> takers_;
+  std::unordered_set<Token> refused_;
+  std::unordered_map<Token, std::string> ports_taken_;
   std::map<InstanceId, std::uint32_t> rows_;
   std::uint32_t next_row_ = 0;
 };

@@ -254,7 +254,10 @@ void Performer::NoteForeign(const ProbeAnswer& answer) {
                                           ? ParseHttpEndpoint(*target)
                                           : ParseTcpEndpoint(*target);
     if (!endpoint) return;
-    parts_.observations.NoteForeign(answer.token, {.port = endpoint->port, .other = answer.other});
+    if (parts_.observations.ForeignOf(answer.token) != nullptr) return;  // looking costs
+    parts_.observations.NoteForeign(
+        answer.token,
+        {.port = endpoint->port, .who = parts_.ports.TakenBy(id.service, endpoint->port)});
   });
 }
 

@@ -18,6 +18,7 @@
 #include "daemon/observations.h"
 #include "daemon/output_log.h"
 #include "daemon/pools.h"
+#include "daemon/port_inquiry.h"
 #include "daemon/probes.h"
 #include "daemon/spawner.h"
 
@@ -35,6 +36,7 @@ class Performer {
     DrainWatch& drains;
     Conversations& conversations;
     Observations& observations;
+    const PortInquiry& ports;
     DaemonLog& log;
     Inbox& inbox;
     const SpawnGround& ground;

@@ -115,7 +115,7 @@ void Pools::Do(const action::OpenPool& open) {
   Pool& pool = found->second;
   event::PoolOpened opened{.service = open.service, .address = open.address, .error = {}};
   if (Status done = Open(open, pool, key); !done) {
-    opened.error = done.error().message;
+    opened.error = Explained(done.error(), open.service, open.address);
     if (is_new) {
       Close(key, pool);
       pools_.erase(found);
@@ -130,6 +130,13 @@ void Pools::Do(const action::OpenPool& open) {
     }
   }
   parts_.inbox.Put(Urgency::kNotify, std::move(opened));  // among the hang-ups, in order
+}
+
+std::string Pools::Explained(const Error& error, const std::string& service,
+                             std::string_view address) const {
+  const auto parsed = os::ParsePoolAddress(address);
+  if (error.number != EADDRINUSE || !parsed || parsed->port == 0) return error.message;
+  return "it is taken by " + parts_.taken_by(service, parsed->port);
 }
 
 // Down first: copies that stray processes still have would go on accepting.
@@ -171,8 +178,9 @@ void Pools::Do(const action::Relisten& relisten) {
   if (!socket) {
     answer.failed = true;
     parts_.inbox.Put(Urgency::kNotify, std::move(answer));
-    parts_.log.Error(relisten.service + " " + relisten.address + ": a socket that was shut down " +
-                     "cannot be opened again: " + socket.error().message);
+    parts_.log.Error(
+        relisten.service + " " + relisten.address + ": a socket that was shut down " +
+        "cannot be opened again: " + Explained(socket.error(), relisten.service, relisten.address));
     return;
   }
   const HeldSocket held{relisten.service, relisten.address, relisten.socket};
@@ -308,6 +316,13 @@ std::vector<std::uint16_t> Pools::PortsOf(const std::string& service) const {
     ports.push_back(port);
   }
   return ports;
+}
+
+std::string Pools::HolderOf(std::uint16_t port) const {
+  for (const auto& [key, pool] : pools_) {
+    if (pool.address.port == port && port != 0 && !pool.sockets.empty()) return key.first;
+  }
+  return "";
 }
 
 std::uint64_t Pools::SweptOf(const std::string& service) const {

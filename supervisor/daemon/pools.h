@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -43,8 +44,10 @@ class Pools {
     KeeperLink& keeper;
     Inbox& inbox;
     DaemonLog& log;
+    // Who has a port that is taken, and how to mend that.
+    std::function<std::string(const std::string& service, std::uint16_t port)> taken_by;
   };
-  explicit Pools(const Parts& parts) : parts_(parts) {}
+  explicit Pools(Parts parts) : parts_(std::move(parts)) {}
 
   // Watches for sockets that are shut down. Without it everything but the repair works.
   [[nodiscard]] Status WatchIn(Loop& loop);
@@ -78,6 +81,8 @@ class Pools {
                                         SocketNumber number) const;
   // The TCP ports of a service's pools.
   [[nodiscard]] std::vector<std::uint16_t> PortsOf(const std::string& service) const;
+  // The service for which this port is held; empty: none.
+  [[nodiscard]] std::string HolderOf(std::uint16_t port) const;
   // Clients that were reset because nobody would have served them.
   [[nodiscard]] std::uint64_t SweptOf(const std::string& service) const;
   // Why the kernel does not steer (an errno); 0: it does.
@@ -104,6 +109,8 @@ class Pools {
   [[nodiscard]] Status Open(const action::OpenPool& open, Pool& pool, const Key& key);
   void Close(const Key& key, Pool& pool);
   void OnHangUp();
+  [[nodiscard]] std::string Explained(const Error& error, const std::string& service,
+                                      std::string_view address) const;
   [[nodiscard]] const Pool* Find(const std::string& service, std::uint16_t port) const;
 
   Parts parts_;

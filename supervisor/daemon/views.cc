@@ -62,12 +62,17 @@ std::string ReasonFor(const Failure& failure, const Spec* spec, const Observatio
     const std::string* const text = observations.TroubleOf(failure.token);
     if (text != nullptr) return "cannot start: " + *text;
   }
+  if (failure.kind == Failure::Kind::kExited) {
+    const std::string* const taken = observations.PortTakenOf(failure.token);
+    const std::string text = control::Describe(failure, {.spec = spec});
+    return taken == nullptr ? text : text + ": " + *taken;
+  }
   const auto* const foreign =
       failure.kind == Failure::Kind::kNotReady ? observations.ForeignOf(failure.token) : nullptr;
   if (foreign == nullptr) return control::Describe(failure, {.spec = spec});
   Failure sharper = failure;
   sharper.kind = Failure::Kind::kForeignPort;
-  sharper.other = foreign->other;
+  sharper.text = foreign->who;
   return control::Describe(sharper, {.spec = spec, .port = foreign->port});
 }
 

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -14,10 +13,8 @@
 #include <cstring>
 
 #include "base/check.h"
-#include "os/listeners.h"
 #include "os/local_socket.h"
 #include "os/steering.h"
-#include "os/tcp_dump.h"
 
 namespace oxherd::os {
 namespace {
@@ -49,13 +46,6 @@ Bindable ToBindable(const PoolAddress& address) {
   return result;
 }
 
-std::string Text(const PoolAddress& address) {
-  if (address.family == PoolAddress::Family::kUnix) return address.path;
-  const std::string port = std::to_string(address.port);
-  if (address.family == PoolAddress::Family::kIpv4) return address.host_text() + ":" + port;
-  return "[" + address.host_text() + "]:" + port;
-}
-
 SystemStatus Set(int socket, int level, int option, int value) {
   if (Try([&] { return ::setsockopt(socket, level, option, &value, sizeof value); }) < 0) {
     return LastErrno();
@@ -63,52 +53,18 @@ SystemStatus Set(int socket, int level, int option, int value) {
   return {};
 }
 
-// ---- Whom the port belongs to. ----
-
-constexpr std::uint32_t kAnyState = ~std::uint32_t{0} >> 20;
-
-std::string NameHolder(const PoolAddress& address) {
-  const auto sockets = DumpTcp(kAnyState, address.port);
-  if (!sockets) return "somebody has it already";
-  std::vector<std::uint64_t> listening;
-  std::vector<std::uint64_t> connected;
-  bool ends = false;
-  for (const TcpSocket& socket : *sockets) {
-    if (socket.state == TCP_LISTEN) {
-      listening.push_back(socket.inode);
-    } else if (socket.state == TCP_TIME_WAIT) {
-      ends = true;
-    } else if (socket.inode != 0) {
-      connected.push_back(socket.inode);
-    }
-  }
-  const std::vector<std::uint64_t>& whose = listening.empty() ? connected : listening;
-  const std::optional<SocketOwner> owner = whose.empty() ? std::nullopt : OwnerOf(whose);
-  const std::string who =
-      owner ? owner->name + " (pid " + std::to_string(owner->pid.number()) + ")" : "somebody";
-  if (!listening.empty()) return who + " listens on it already; stop that first";
-  if (!connected.empty()) {
-    return "an outgoing connection of " + who + " uses it; choose a port below 32768";
-  }
-  if (ends) return "a connection that has just ended still uses it; try again in a minute";
-  return "another process has bound it";
-}
-
+// The address itself is named by whoever tells the error.
 std::unexpected<Error> CannotListen(const PoolAddress& address, int number) {
-  const std::string where = "listen on " + Text(address);
-  if (number == EADDRINUSE) {
-    return std::unexpected(Error{.message = where + ": " + NameHolder(address), .number = number});
-  }
-  if (number == EADDRNOTAVAIL) {
-    return std::unexpected(
-        Error{.message = where + ": no network interface here has this address", .number = number});
-  }
+  const auto because = [&](std::string text) {
+    return std::unexpected(Error{.message = std::move(text), .number = number});
+  };
+  if (number == EADDRINUSE) return because("somebody has it already");
+  if (number == EADDRNOTAVAIL) return because("no network interface here has this address");
   if (number == EACCES) {
-    return std::unexpected(Error{.message = where + ": ports below 1024 are for root here (sysctl "
-                                                    "net.ipv4.ip_unprivileged_port_start)",
-                                 .number = number});
+    return because("ports below 1024 are for root here; choose one above, or: sysctl -w " +
+                   ("net.ipv4.ip_unprivileged_port_start=" + std::to_string(address.port)));
   }
-  return ErrnoError(where, number);
+  return because(ErrnoText(number));
 }
 
 // ---- TCP. ----
@@ -170,23 +126,23 @@ Result<ListenPool> OpenTcp(const PoolAddress& address, std::uint16_t width) {
 // ---- Unix sockets. ----
 
 Result<Fd> OpenUnix(const PoolAddress& address) {
-  const std::string where = "listen on " + address.path;
   const std::size_t slash = address.path.rfind('/');
   const std::string folder = slash == 0 ? "/" : address.path.substr(0, slash);
   const std::string name = address.path.substr(slash + 1);
   if (const Result<Fd> somebody = ConnectLocally(folder, name)) {
     const Result<Peer> peer = PeerOf(somebody->get());
     const std::string who = peer ? "pid " + std::to_string(peer->pid) : "somebody";
-    return MakeError(where + ": " + who + " listens on it already; stop that first");
+    return MakeError(who + " listens on it already; stop that first");
   }
   struct stat about{};
   if (::lstat(address.path.c_str(), &about) == 0) {
-    if (!S_ISSOCK(about.st_mode)) return MakeError(where + ": a file of another kind is there");
+    if (!S_ISSOCK(about.st_mode))
+      return MakeError("a file of another kind is there; choose another path");
     ::unlink(address.path.c_str());
   }
   OXHERD_TRY_ASSIGN(Fd listener, BindLocally(folder, name));
   if (const SystemStatus listens = Listen(listener.get()); !listens) {
-    return ToError(where, listens.error());
+    return ToError("listen", listens.error());
   }
   return listener;
 }

@@ -52,8 +52,8 @@ struct ListenPool {
 };
 // Opens `width` (1 to kMaxPoolWidth) sockets that listen; they block and are close-on-exec. Until
 // somebody steers, all clients go to place 0. Nobody else, not even with our uid, may have the
-// port: the error names who has, as far as that can be seen. A Unix socket that nobody answers on
-// is replaced. Does not block.
+// port: EADDRINUSE (os/port_holder.h: who it is). A Unix socket that nobody answers on is replaced.
+// Errors do not name the address. Does not block.
 [[nodiscard]] Result<ListenPool> OpenListenPool(const PoolAddress& address, std::uint16_t width);
 
 // One more socket for a pool that is open, at the last place. It counts for the program that is

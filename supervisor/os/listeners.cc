@@ -89,6 +89,10 @@ Result<Ownership> TreeOwnsSocket(Pid main, std::span<const std::uint64_t> inodes
   return answer;
 }
 
+bool ProcessHas(Pid process, std::span<const std::uint64_t> inodes) {
+  return ProcessOwns(process, inodes) == Ownership::kOwns;
+}
+
 std::optional<SocketOwner> OwnerOf(std::span<const std::uint64_t> inodes) {
   DIR* folder = ::opendir("/proc");
   if (folder == nullptr) return std::nullopt;

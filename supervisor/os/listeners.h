@@ -28,6 +28,9 @@ enum class Ownership {
 // either. Reads /proc once: about 15 µs for each process on the machine.
 [[nodiscard]] Result<Ownership> TreeOwnsSocket(Pid main, std::span<const std::uint64_t> inodes);
 
+// Whether one of the sockets is open in this one process; no where we may not look.
+[[nodiscard]] bool ProcessHas(Pid process, std::span<const std::uint64_t> inodes);
+
 struct SocketOwner {
   Pid pid;
   std::string name;  // "nginx", as in /proc/PID/comm

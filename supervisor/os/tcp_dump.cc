@@ -86,7 +86,7 @@ void ReadAttributes(std::span<const std::byte> bytes, TcpSocket& socket) {
 void ReadSocket(std::span<const std::byte> body, std::uint16_t port,
                 std::vector<TcpSocket>& sockets) {
   const auto row = Front<inet_diag_msg>(body);
-  if (!row || ntohs(row->id.idiag_sport) != port) return;
+  if (!row || (port != kAnyPort && ntohs(row->id.idiag_sport) != port)) return;
   TcpSocket socket{.family = row->idiag_family,
                    .state = row->idiag_state,
                    .local = Endpoint(row->id.idiag_src, row->id.idiag_sport, row->idiag_family),

@@ -38,6 +38,8 @@ struct TcpSocket {
   friend bool operator==(const TcpSocket&, const TcpSocket&) = default;
 };
 
+constexpr std::uint16_t kAnyPort = 0;
+
 // All TCP sockets, IPv4 and IPv6, in our network namespace with this local port and in one of the
 // states: bits `1 << TCP_LISTEN`. Never waits for anything but the kernel. EPERM, EACCES, ENOENT:
 // sock_diag is closed to us.

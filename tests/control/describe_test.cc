@@ -96,7 +96,7 @@ TEST_CASE("a port that another one answers is named, with who answers it") {
             .starts_with("has proved nothing: port 3000 is answered by a process that is not its"));
   failure.other = Generation(7);
   CHECK(Describe(failure, {.port = 3000})
-            .starts_with("has proved nothing: port 3000 is answered by gen 7; set reload"));
+            .starts_with("has proved nothing: port 3000 is answered by gen 7; write listen = "));
 }
 
 TEST_CASE("a way back that was lost is said with the cause") {

@@ -33,7 +33,14 @@ struct Connection {
   bool answering = false;
 };
 
+// "LISTEN_FDS": the socket that is handed to us (sd_listen_fds(3)).
 int Listen(const std::string& port) {
+  constexpr int kFirstHanded = 3;
+  if (port == "LISTEN_FDS") {
+    const char* const process = std::getenv("LISTEN_PID");
+    Need(process != nullptr && process == std::to_string(getpid()) ? 0 : -1, "LISTEN_PID");
+    return kFirstHanded;
+  }
   const char* from_environment = std::getenv("PORT");
   const long number =
       Number(port == "PORT" ? (from_environment != nullptr ? from_environment : "") : port);
