@@ -298,8 +298,10 @@ void Engine::Fail(Client& client, Cause cause, const std::string& detail) {
   ++progress_.failed;
   ++counts_.causes[cause];
   if (counts_.failures.size() < kMaxFailures) {
-    const auto at = std::chrono::duration_cast<milliseconds>(SteadyClock::now() - started_);
-    counts_.failures.push_back({cause, at, detail, SourcePort(client.fd)});
+    const auto now = SteadyClock::now();
+    counts_.failures.push_back({cause, std::chrono::duration_cast<milliseconds>(now - started_),
+                                std::chrono::duration_cast<milliseconds>(now - client.since),
+                                detail, SourcePort(client.fd)});
   }
   Close(client);
   Pause(client, plan_.pause + kAfterFailure);

@@ -57,7 +57,9 @@ struct Plan {
 
 struct Failure {
   Cause cause = Cause::kOther;
-  milliseconds at{};   // since the start of the load
+  milliseconds at{};  // since the start of the load
+  milliseconds
+      after{};  // since the start of the request, or of the connection where it was made for it
   std::string detail;  // e.g. "500" or "errno 104"
   std::string client;  // source port, to be found in logs and traces
 };
