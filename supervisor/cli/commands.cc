@@ -6,6 +6,23 @@ namespace oxherd::cli {
 
 using control::Command;
 
+namespace {
+
+Command CommandFor(Options::OfInstance asked) {
+  switch (asked) {
+    case Options::OfInstance::kDrain:
+      return Command::kDrain;
+    case Options::OfInstance::kResume:
+      return Command::kResume;
+    case Options::OfInstance::kRestart:
+    case Options::OfInstance::kNotSaid:  // options.cc has refused it
+      break;
+  }
+  return Command::kReplace;
+}
+
+}  // namespace
+
 int Perform(const Session& session) {
   switch (session.options.verb) {
     case Verb::kGreeting:
@@ -23,9 +40,7 @@ int Perform(const Session& session) {
     case Verb::kDelete:
       return Change(session, Command::kDelete);
     case Verb::kInstance:
-      return Change(session, session.options.traffic == Options::Traffic::kDrain
-                                 ? Command::kDrain
-                                 : Command::kResume);
+      return Change(session, CommandFor(session.options.of_instance));
     case Verb::kWait:
       return Change(session, Command::kWait);
     case Verb::kDaemonStop:

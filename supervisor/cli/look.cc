@@ -60,6 +60,7 @@ std::string Render(const Session& session, const Reply& reply, Duration took) {
     case Command::kDelete:
     case Command::kDrain:
     case Command::kResume:
+    case Command::kReplace:
     case Command::kWait:
     case Command::kDaemonStop:
     case Command::kLogs:

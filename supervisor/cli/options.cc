@@ -134,21 +134,25 @@ void AddFlags(CLI::App& app, std::uint32_t takes, Options& options) {
   }
 }
 
-void AddTrafficFlags(CLI::App& app, Options& options) {
-  using Traffic = Options::Traffic;
-  CLI::Option* drain = app.add_flag_callback(
-      "--drain", [&options] { options.traffic = Traffic::kDrain; },
-      "no new clients; those that it has are finished");
-  app.add_flag_callback(
-         "--resume", [&options] { options.traffic = Traffic::kResume; }, "new clients again")
-      ->excludes(drain);
+void AddInstanceFlags(CLI::App& app, Options& options) {
+  const auto add = [&](const char* name, Options::OfInstance meant, const char* text) {
+    return app.add_flag_callback(name, [&options, meant] { options.of_instance = meant; }, text);
+  };
+  using Of = Options::OfInstance;
+  CLI::Option* drain = add("--drain", Of::kDrain, "no new clients; those that it has are finished");
+  CLI::Option* resume = add("--resume", Of::kResume, "new clients again");
+  CLI::Option* restart = add("--restart", Of::kRestart,
+                             "a new one in its place, as it was defined when it was started");
+  resume->excludes(drain);
+  restart->excludes(drain)->excludes(resume);
   app.add_flag("--force", options.forced, "--drain: also the last one that serves");
 }
 
 // `oxherd instance api 0` is api/0.
 std::optional<NotOptions> TakeInstance(Options& options) {
-  if (options.traffic == Options::Traffic::kNotSaid) {
-    return AskedWrongly("instance wants --drain or --resume: oxherd instance api 0 --drain");
+  if (options.of_instance == Options::OfInstance::kNotSaid) {
+    return AskedWrongly(
+        "instance wants --drain, --resume or --restart: oxherd instance api 0 --drain");
   }
   std::vector<std::string>& names = options.names;
   const auto is_number = [](const std::string& word) {
@@ -174,7 +178,7 @@ void AddOptions(CLI::App& app, const VerbEntry& entry, Options& options) {
     if ((takes & kFile) != 0) files->expected(0, 1);
   }
   AddFlags(app, takes, options);
-  if ((takes & kTraffic) != 0) AddTrafficFlags(app, options);
+  if ((takes & kOfInstance) != 0) AddInstanceFlags(app, options);
   if ((takes & kParallel) != 0) {
     app.add_option("--parallel", options.parallel, "services at a time")
         ->type_name("N")

@@ -65,8 +65,8 @@ struct Options {
   bool with_dependents = false;
   bool update_env = false;
   bool keep_instances = false;
-  enum class Traffic : std::uint8_t { kNotSaid, kDrain, kResume };
-  Traffic traffic = Traffic::kNotSaid;  // instance
+  enum class OfInstance : std::uint8_t { kNotSaid, kDrain, kResume, kRestart };
+  OfInstance of_instance = OfInstance::kNotSaid;  // instance
   std::uint16_t parallel = 1;
   control::Until until = control::Until::kReady;
   std::optional<Millis> timeout;

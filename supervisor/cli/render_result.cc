@@ -163,6 +163,7 @@ std::string SuccessText(const Reply& reply, const Asked& asked) {
     case Command::kStart:
       return UpLine(reply);
     case Command::kRestart:
+    case Command::kReplace:
       return Summary(reply, Outcome::kStarted, "restarted", "up already");
     case Command::kStop:
       return Summary(reply, Outcome::kStopped, "stopped", "stopped already");

@@ -29,7 +29,7 @@ enum Takes : std::uint32_t {
   kLogFlags = 1U << 13U,
   kFollowFlags = 1U << 14U,  // of `daemon logs`
   kName = 1U << 15U,         // at least one is required
-  kTraffic = 1U << 16U,      // of `instance`
+  kOfInstance = 1U << 16U,   // of `instance`
 };
 
 struct VerbEntry {

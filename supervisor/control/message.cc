@@ -23,6 +23,7 @@ constexpr std::array kCommands = {
     Named{Command::kDelete, "delete"},
     Named{Command::kDrain, "drain"},
     Named{Command::kResume, "resume"},
+    Named{Command::kReplace, "replace"},
     Named{Command::kWait, "wait"},
     Named{Command::kDaemonStop, "daemon stop"},
     Named{Command::kList, "list"},

@@ -45,6 +45,7 @@ enum class Command : std::uint8_t {
   kDelete,
   kDrain,       // one instance out of traffic
   kResume,      // and back
+  kReplace,     // one instance by a new one of its own generation
   kWait,        // changes nothing, but has progress
   kDaemonStop,  // the Reply comes when all is down; then the socket closes
   // These only look.

@@ -26,6 +26,7 @@ Verb VerbOf(Asked command) {
     case Asked::kStop:
       return Verb::kStop;
     case Asked::kRestart:
+    case Asked::kReplace:  // without a file: from the spec that it runs
       return Verb::kRestart;
     case Asked::kReload:
       return Verb::kReload;
@@ -127,9 +128,7 @@ class Reader {
     if (request_.names.empty() && request_.command == Asked::kDelete) {
       return Refuse("delete wants a name, or all");
     }
-    if (request_.command == Asked::kDrain || request_.command == Asked::kResume) {
-      return TakeInstances();
-    }
+    if (IsForInstances()) return TakeInstances();
     if (all || request_.names.empty()) {
       Names files;
       if (!(all ? FilesOfAll(files) : TargetFile(files))) return false;
@@ -186,6 +185,11 @@ class Reader {
     }
     if (request_.with_dependents) AddDependents();
     return true;
+  }
+
+  [[nodiscard]] bool IsForInstances() const {
+    return request_.command == Asked::kDrain || request_.command == Asked::kResume ||
+           request_.command == Asked::kReplace;
   }
 
   bool TakeInstances() {
@@ -384,9 +388,7 @@ class Reader {
                     std::to_string(count));
     }
     meant = {instance.service, instance.Text()};
-    const bool for_instances =
-        request_.command == Asked::kDrain || request_.command == Asked::kResume;
-    if (count == 1 && !for_instances) meant.name = instance.service;
+    if (count == 1 && !IsForInstances()) meant.name = instance.service;
     const bool whole_only = request_.command == Asked::kReload ||
                             request_.command == Asked::kApply || request_.command == Asked::kDelete;
     if (count == 1 || !whole_only) return true;

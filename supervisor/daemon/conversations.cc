@@ -149,6 +149,7 @@ void Conversations::Look(ClientId client, const control::Request& request) {
     case Asked::kDelete:
     case Asked::kDrain:
     case Asked::kResume:
+    case Asked::kReplace:
     case Asked::kWait:
     case Asked::kDaemonStop:
       break;  // tracked

@@ -59,6 +59,7 @@ class Daemon {
   [[nodiscard]] Status OpenParts();
   void JoinWorld(KeeperWorld world, StartState start);
   void AdoptSockets(KeeperWorld& world);
+  [[nodiscard]] bool ListensStill(const std::string& name) const;
   void SayStart(const StartState& start);
   void RefuseRun(const std::vector<std::string>& errors);
   [[nodiscard]] Status WatchAll();

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 #include <variant>
@@ -229,10 +230,20 @@ void Daemon::JoinWorld(KeeperWorld world, StartState start) {
     spawner_->Adopt(*record, std::move(report.attached), kept ? kept->spec.get() : nullptr);
   }
   SaveImage();
+  pools_->DropUnknown([this](const std::string& service) { return ListensStill(service); });
   performer_->Perform(actions);
   // What an earlier daemon had not written when it died, or what files say now.
   if (start.origin == Origin::kImage || start.origin == Origin::kBoot) SaveWishes();
   for (KeeperReport& news : world.news) OnReport(std::move(news));
+}
+
+// Some generation of the service that is kept has `listen`: which of its pools are left over, the
+// core knows.
+bool Daemon::ListensStill(const std::string& name) const {
+  const Service* const service = state_.Find(name);
+  return service != nullptr && std::ranges::any_of(service->specs, [](const KeptSpec& kept) {
+           return kept.spec->policy.has_listen();
+         });
 }
 
 // Listening sockets that the keeper has held for an earlier daemon.

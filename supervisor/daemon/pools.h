@@ -61,8 +61,7 @@ class Pools {
 
   // A socket that the keeper has held since an earlier daemon.
   void Adopt(const HeldSocket& held, os::Fd socket);
-  // Gives back to the system what was adopted and belongs to no service any more: `is_known` says
-  // whose pools there are.
+  // Closes what was adopted and is no service's any more.
   template <typename IsKnown>
   void DropUnknown(IsKnown&& is_known);
 
@@ -125,7 +124,7 @@ class Pools {
 template <typename IsKnown>
 void Pools::DropUnknown(IsKnown&& is_known) {
   for (auto it = pools_.begin(); it != pools_.end();) {
-    if (is_known(it->first.first, it->first.second)) {
+    if (is_known(it->first.first)) {
       ++it;
       continue;
     }

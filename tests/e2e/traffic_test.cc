@@ -61,11 +61,26 @@ TEST_CASE("instances share one port, and one that is taken out gets no client un
   CHECK(status.at("sockets").at(0).at("sockets").at(0).at("in_traffic") == true);
 }
 
+TEST_CASE("one instance is replaced from its own definition, whatever the Oxfile says by now") {
+  const Home home;
+  Serve(home);
+  home.MustRun({"start"});
+  const Instance first = home.Get("api/0");
+  const pid_t second = home.Pid("api/1");
+  home.Oxfile("this is no Oxfile");
+  home.MustRun({"instance", "api", "0", "--restart"});
+  CHECK(home.Pid("api/0") != first.pid);
+  CHECK(home.Get("api/0").generation == first.generation);
+  CHECK(home.Get("api/0").state == "ready");
+  CHECK(home.Pid("api/1") == second);
+  CHECK(Answering(home).size() == 2);
+}
+
 TEST_CASE("instance says what it wants to be told") {
   const Home home;
   Serve(home);
   home.MustRun({"start"});
-  CHECK_SAYS(home.Run({"instance", "api", "0"}).err, "wants --drain or --resume");
+  CHECK_SAYS(home.Run({"instance", "api", "0"}).err, "wants --drain, --resume or --restart");
   CHECK_SAYS(home.Run({"instance", "api", "--drain"}).err, "which instance of api?");
   CHECK_SAYS(home.Run({"instance", "api", "7", "--drain"}).err, "no instance \"api/7\"");
   CHECK_SAYS(home.Run({"instance", "ap", "0", "--drain"}).err, "did you mean \"api\"?");
