@@ -57,6 +57,9 @@ class Daemon {
   // ---- Start. ----
   [[nodiscard]] Status Begin();
   [[nodiscard]] Status OpenParts();
+  void OpenTraffic();
+  void OpenProbes();
+  void OpenConversations();
   void JoinWorld(KeeperWorld world, StartState start);
   void AdoptSockets(KeeperWorld& world);
   [[nodiscard]] bool ListensStill(const std::string& name) const;

@@ -82,6 +82,26 @@ std::expected<void, PlanFailure> Spawner::CheckLogs(OutputSource& source) {
   return {};
 }
 
+// What lets a program say that it is ready, if that is waited for. The first of its descriptors is
+// the child's end of the channel, number `attached` of the Spawn.
+std::expected<std::optional<NotifySockets::Mouth>, PlanFailure> Spawner::MakeMouth(
+    const SpawnOrder& order, keeper::Plan& plan, std::size_t attached) {
+  const bool speaks =
+      order.purpose == Purpose::kInstance && order.spec.policy.ready_by == ReadyBy::kNotify;
+  if (!speaks) return std::nullopt;
+  Result<NotifySockets::Mouth> mouth = parts_.notify.Make(order.token);
+  if (!mouth) return Fail(keeper::Stage::kPlan, mouth.error().number, mouth.error().message);
+  plan.environment.push_back("NOTIFY_SOCKET=" + mouth->notify_path);
+  plan.environment.push_back("NODE_CHANNEL_FD=" + std::to_string(kNodeChannel));
+  plan.environment.emplace_back("NODE_CHANNEL_SERIALIZATION_MODE=json");
+  plan.descriptors.push_back({.target = kNodeChannel,
+                              .source = keeper::MappedDescriptor::Source::kAttached,
+                              .open = keeper::MappedDescriptor::Open::kAsItIs,
+                              .attached = static_cast<std::uint8_t>(attached),
+                              .name = {}});
+  return std::move(*mouth);
+}
+
 std::expected<void, PlanFailure> Spawner::Spawn(const SpawnOrder& order) {
   auto made = MakeSpawnPlan(order, parts_.ground);
   if (!made) return std::unexpected(std::move(made.error()));
@@ -94,27 +114,9 @@ std::expected<void, PlanFailure> Spawner::Spawn(const SpawnOrder& order) {
     if (auto checked = CheckLogs(source); !checked) return checked;
     if (auto piped = MakePipes(source.logs, plan, pipes); !piped) return piped;
   }
-  std::optional<NotifySockets::Mouth> mouth;
-  const bool speaks =
-      order.purpose == Purpose::kInstance && order.spec.policy.ready_by == ReadyBy::kNotify;
-  if (speaks) {
-    Result<NotifySockets::Mouth> made_mouth = parts_.notify.Make(order.token);
-    if (!made_mouth) {
-      return Fail(keeper::Stage::kPlan, made_mouth.error().number, made_mouth.error().message);
-    }
-    mouth = std::move(*made_mouth);
-    plan.environment.push_back("NOTIFY_SOCKET=" + mouth->notify_path);
-    plan.environment.push_back("NODE_CHANNEL_FD=" + std::to_string(kNodeChannel));
-    plan.environment.emplace_back("NODE_CHANNEL_SERIALIZATION_MODE=json");
-  }
-  const auto channel_index = static_cast<std::uint8_t>(pipes.for_keeper.size() + 1);
-  if (mouth) {
-    plan.descriptors.push_back({.target = kNodeChannel,
-                                .source = keeper::MappedDescriptor::Source::kAttached,
-                                .open = keeper::MappedDescriptor::Open::kAsItIs,
-                                .attached = channel_index,
-                                .name = {}});
-  }
+  // Behind the plan and the pipes.
+  auto mouth = MakeMouth(order, plan, pipes.for_keeper.size() + 1);
+  if (!mouth) return std::unexpected(std::move(mouth.error()));
   const std::string bytes = keeper::EncodePlan(plan);
   Result<os::Fd> memfd = os::MakeSealedMemfd("plan", std::as_bytes(std::span(bytes)));
   if (!memfd) return Fail(keeper::Stage::kPipe, memfd.error().number, memfd.error().message);
@@ -132,13 +134,13 @@ std::expected<void, PlanFailure> Spawner::Spawn(const SpawnOrder& order) {
     spawn.roles.Add(attached.size() == 1 ? keeper::Role::kStdout : keeper::Role::kStderr);
     attached.push_back(std::move(read_end));
   }
-  if (mouth) {  // in the order of `channel_index`
+  if (*mouth) {
     spawn.roles.Add(keeper::Role::kPassed);
-    attached.push_back(std::move(mouth->channel_for_child));
+    attached.push_back(std::move((*mouth)->channel_for_child));
     spawn.roles.Add(keeper::Role::kChannel);
-    attached.push_back(std::move(mouth->channel_for_keeper));
+    attached.push_back(std::move((*mouth)->channel_for_keeper));
     spawn.roles.Add(keeper::Role::kNotify);
-    attached.push_back(std::move(mouth->notify_for_keeper));
+    attached.push_back(std::move((*mouth)->notify_for_keeper));
   }
   if (order.purpose != Purpose::kCheck) {
     OutputSource& source = pipes.starting.source;

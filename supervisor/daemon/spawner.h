@@ -62,6 +62,9 @@ class Spawner {
   [[nodiscard]] static std::expected<void, PlanFailure> MakePipes(const LogSpec& logs,
                                                                   keeper::Plan& plan, Pipes& pipes);
 
+  [[nodiscard]] std::expected<std::optional<NotifySockets::Mouth>, PlanFailure> MakeMouth(
+      const SpawnOrder& order, keeper::Plan& plan, std::size_t attached);
+
   Parts parts_;
   std::unordered_map<Token, Starting> starting_;
   std::unordered_set<Token> attached_;  // to the output log

@@ -1,0 +1,127 @@
+// The daemon's parts, and how they reach each other. None of them calls another before all are
+// there.
+#include <unistd.h>
+
+#include <utility>
+
+#include "daemon/daemon.h"
+
+namespace oxherd {
+namespace {
+
+OutputLog::Options OutputOptions(const Arguments& arguments) {
+  if (!arguments.is_foreground()) return {};
+  return {.echo = isatty(STDOUT_FILENO) == 1 ? Echo::kPrefixed : Echo::kRaw,
+          .echo_to = STDOUT_FILENO};
+}
+
+}  // namespace
+
+Status Daemon::OpenParts() {
+  OXHERD_TRY_ASSIGN(output_, OutputLog::Open(OutputOptions(arguments_)));
+  if (!arguments_.is_foreground()) {
+    OXHERD_TRY_ASSIGN(store_, StateStore::Open(arguments_.state_folder));
+  }
+  OpenTraffic();
+  spawner_.emplace(
+      Spawner::Parts{.keeper = keeper_, .output = *output_, .notify = *notify_, .ground = ground_});
+  OpenProbes();
+  OpenConversations();
+  performer_.emplace(Performer::Parts{.state = state_,
+                                      .keeper = keeper_,
+                                      .spawner = *spawner_,
+                                      .output = *output_,
+                                      .probes = *probes_,
+                                      .pools = *pools_,
+                                      .drains = *drains_,
+                                      .conversations = *conversations_,
+                                      .observations = observations_,
+                                      .ports = *ports_,
+                                      .log = log_,
+                                      .inbox = inbox_,
+                                      .ground = ground_,
+                                      .save_wishes = [this] { SaveWishes(); }});
+  return {};
+}
+
+// Sockets that clients and programs speak to.
+void Daemon::OpenTraffic() {
+  pools_.emplace(Pools::Parts{.keeper = keeper_,
+                              .inbox = inbox_,
+                              .log = log_,
+                              .taken_by = [this](const std::string& service, std::uint16_t port) {
+                                return ports_->TakenBy(service, port);
+                              }});
+  ports_.emplace(
+      PortInquiry::Parts{.state = state_,
+                         .pools = *pools_,
+                         .observations = observations_,
+                         .output = *output_,
+                         .log = log_,
+                         .ground = ground_,
+                         .live_instances = [this] { return performer_->LiveInstances(); }});
+  notify_.emplace(loop_, arguments_.runtime_folder + "/notify",
+                  NotifySockets::Seams{.notified =
+                                           [this](const event::Notified& notified) {
+                                             inbox_.Put(Urgency::kNotify, notified);
+                                           },
+                                       .status =
+                                           [this](Token token, std::string text) {
+                                             observations_.NoteStatus(token, std::move(text));
+                                           }});
+  drains_.emplace(
+      loop_.context(), *pools_,
+      DrainWatch::Seams{
+          .draining = [this](Token token) { return performer_->Draining(token); },
+          .drained = [this](Token token) { inbox_.Put(Urgency::kRest, event::Drained{token}); }});
+}
+
+void Daemon::OpenProbes() {
+  probes_.emplace(
+      loop_.context(),
+      Probes::Seams{.answered = [this](const ProbeAnswer& answer) { performer_->OnProbed(answer); },
+                    .live_instances = [this] { return performer_->LiveInstances(); },
+                    .run_off_loop =
+                        [this](std::function<void()> job) {
+                          if (!lookups_) {
+                            if (auto started = Background::Start("oxherd-lookup")) {
+                              lookups_ = std::move(*started);
+                            } else {
+                              return log_.Error(started.error().message);
+                            }
+                          }
+                          lookups_->Post(std::move(job));
+                        },
+                    .spawn_check =
+                        [this](const ProbeQuestion& question) { performer_->SpawnCheck(question); },
+                    .kill_check = [this](Token check) { performer_->KillCheck(check); }});
+}
+
+// People.
+void Daemon::OpenConversations() {
+  conversations_.emplace(Conversations::Parts{
+      .state = state_,
+      .observations = observations_,
+      .surroundings = surroundings_,
+      .ground = ground_,
+      .output = *output_,
+      .pools = *pools_,
+      .ask_core =
+          [this](event::Request request) {
+            inbox_.Put(Urgency::kControl, std::move(request));
+            spawner_->CheckLogPathsAgain();
+            trim_memory_ = true;  // an Oxfile was read
+          },
+      .use_settings = [this](const SupervisorSettings& settings) { UseSettings(settings); },
+      .daemon_detail = [this] { return Detail(); }});
+  server_.emplace(
+      loop_.context(), std::move(inherited_.control),
+      ControlServer::Handlers{.said =
+                                  [this](ClientId client, control::FromClient message) {
+                                    conversations_->OnSaid(client, std::move(message));
+                                  },
+                              .gone = [this](ClientId client) { conversations_->OnGone(client); }});
+  conversations_->SpeakThrough(*server_);
+}
+
+}  // namespace oxherd
