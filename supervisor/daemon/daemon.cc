@@ -10,6 +10,7 @@
 
 #include "daemon/state_file.h"
 #include "os/clock.h"
+#include "os/process.h"
 
 namespace oxherd {
 namespace {
@@ -29,6 +30,8 @@ std::string TextOf(const TcpAddress& address) {
   return (is_ipv6 ? "[" + text + "]" : text) + ":" + std::to_string(address.port);
 }
 
+// A person's command is over for so long.
+constexpr Millis kRestAfter{300};
 // After everything is down, how long the disk and the clients may take.
 constexpr Seconds kLeaveWithin{3};
 
@@ -38,8 +41,9 @@ int Daemon::Run() {
   while (!exit_code_) {
     Turn();
     if (exit_code_) break;
-    loop_.SetAlarm(std::min(NextDeadline(state_), leave_by_));
+    loop_.SetAlarm(std::min({NextDeadline(state_), leave_by_, rest_at_}));
     loop_.Wait();
+    if (os::Now() >= rest_at_) Rest();
   }
   return *exit_code_;
 }
@@ -53,13 +57,22 @@ void Daemon::Turn() {
     SaveImage();
     conversations_->OnTurn(now);
     performer_->Perform(actions);
+    const bool is_over = std::ranges::any_of(
+        actions, [](const Action& each) { return std::holds_alternative<action::Reply>(each); });
+    if (is_over) rest_at_ = now + kRestAfter;
     if (inbox_.is_empty()) break;
   }
   if (!inbox_.is_empty()) loop_.SetAlarm(os::Now());
   if (arguments_.is_foreground()) EndRunWhenDone();
   LeaveWhenDone();
   if (++turns_ % kTurnsBetweenTrims == 0) observations_.Trim(state_);
-  if (std::exchange(trim_memory_, false)) malloc_trim(0);
+}
+
+// What a command needed is not needed again for a long time: reading files, starting many.
+void Daemon::Rest() {
+  rest_at_ = kNever;
+  malloc_trim(0);
+  os::ReleaseProgramPages();
 }
 
 void Daemon::TakeEvents(Instant now, Actions& actions) {

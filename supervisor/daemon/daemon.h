@@ -81,6 +81,7 @@ class Daemon {
   void Turn();
   void TakeEvents(Instant now, Actions& actions);
   void TakeDeadlines(Instant now, Actions& actions);
+  void Rest();
   void SaveImage();
   void SaveWishes();
 
@@ -127,7 +128,7 @@ class Daemon {
   std::vector<std::unique_ptr<Loop::Watch>> watches_;
 
   bool late_turn_given_ = false;
-  bool trim_memory_ = false;
+  Instant rest_at_ = kNever;  // when memory is given back to the system
   std::uint32_t turns_ = 0;
   int run_code_ = 0;
   Instant leave_by_ = kNever;  // set once there is nothing left to stop

@@ -110,7 +110,6 @@ void Daemon::OpenConversations() {
           [this](event::Request request) {
             inbox_.Put(Urgency::kControl, std::move(request));
             spawner_->CheckLogPathsAgain();
-            trim_memory_ = true;  // an Oxfile was read
           },
       .use_settings = [this](const SupervisorSettings& settings) { UseSettings(settings); },
       .daemon_detail = [this] { return Detail(); }});

@@ -211,7 +211,7 @@ void Daemon::ReadAgain() {
     log_.Info("reading files again: applying services=" + std::to_string(request.specs.size()));
     inbox_.Put(Urgency::kControl, std::move(request));
   }
-  trim_memory_ = true;
+  rest_at_ = os::Now();
 }
 
 }  // namespace oxherd
