@@ -324,6 +324,10 @@ void ReverseSlot(Context& context, Service& service, SlotIndex index) {
     case Progress::kGivenUp:
       progress = Progress::kTodo;
       if (!HasYetToStart(slot.current) || slot.replacement) return;
+      // Beside what stays of the target it could never start: only one of them can have the port.
+      if (HasNoWayBack(service) && ChangesHands(service, rollout.from, rollout.target)) {
+        return GiveSlotUp(context, service, index);
+      }
       TakeSpec(slot.current, rollout.from);  // it has only taken the other one
       if (index >= service.policy(rollout.from).instances) {
         StepInstance(context, service, index, Which::kCurrent, on::Stop{});

@@ -52,9 +52,14 @@ struct WorldRecord {
   std::int32_t number = 0;
   std::optional<ExitStatus> exit;
   bool gone = false;
-  std::optional<SocketNumber> socket{};  // that it was given
+  std::optional<SocketNumber> socket{};  // that it was given; only KeepSockets() knows
 };
 using World = std::vector<WorldRecord>;
+
+// Before Restore(), where a saved state is not gone on with: takes from it what neither wishes nor
+// the world tell, which socket is at which place in the kernel's order, and whose it is. `state` is
+// fresh from Populate().
+void KeepSockets(State& state, World& world, const State& old);
 
 // A daemon that is new: joins the saved state with the world. The world wins on facts, the state on
 // wishes. A token in the state that the world does not know was never spawned: it is spawned again

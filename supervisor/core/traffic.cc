@@ -442,23 +442,4 @@ void AddressWasRefused(Context& context, Service& service, SlotIndex slot, Which
                on::Refused{.then = on::Refused::Then::kFails, .failure = failure});
 }
 
-void RejoinTraffic(Context& context, Service& service) {
-  ForEachInstance(service, [](SlotIndex, Which, Instance& instance) {
-    if (auto* draining = std::get_if<Draining>(&instance.state)) {
-      draining->watched = draining->drained;
-    }
-    instance.out_watched = false;
-  });
-  if (!service.traffic) return;
-  for (Pool& pool : service.traffic->pools) {
-    pool.awaited = true;
-    pool.stale = true;
-    pool.relistening.clear();
-    pool.lost.clear();
-    // The last word of the old daemon may not have reached the kernel.
-    ExpectStrays(context, *service.traffic, pool.order);
-    context.actions.push_back(action::OpenPool{service.name, pool.address, pool.asked});
-  }
-}
-
 }  // namespace oxherd

@@ -116,9 +116,15 @@ void Daemon::JoinWorld(KeeperWorld world, StartState start) {
   state_.next_token = std::max(state_.next_token, world.highest.Next());
   AdoptSockets(world);
   const Instant now = os::Now();
-  const World facts = WorldFor(state_, world, now);
+  World facts = WorldFor(state_, world, now);
+  if (start.mistrusted) KeepSockets(state_, facts, *start.mistrusted);
   Actions actions;
   Restore(state_, facts, now, actions);
+  pools_->DropUnknown([this](const std::string& name, const std::string& address) {
+    const Service* const service = state_.Find(name);
+    return service != nullptr && service->traffic &&
+           std::ranges::count(service->traffic->pools, address, &Pool::address) > 0;
+  });
   // Pipes first: a token that is gone is acknowledged only when they are empty.
   for (KeeperReport& report : world.records) {
     const auto* record = std::get_if<keeper::WorldRecord>(&report.report);

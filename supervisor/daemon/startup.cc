@@ -112,9 +112,11 @@ Result<KeeperWorld> AskKeeper(KeeperLink& link) {
 StartState FindState(const Arguments& arguments, const Surroundings& surroundings,
                      const KeeperWorld& world, Image* image) {
   StartState start;
-  if (image != nullptr && world.hello.use_image) {
+  if (image != nullptr) {
     Result<std::optional<State>> saved = image->Load();
-    if (saved && *saved) {
+    if (saved && !world.hello.use_image) {
+      start.mistrusted = std::move(*saved);
+    } else if (saved && *saved) {
       start.state = std::move(**saved);
       start.origin = Origin::kImage;
       return start;

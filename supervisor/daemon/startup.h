@@ -4,6 +4,7 @@
 // image cannot be used), state.json with files read again (nothing runs: a boot).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ enum class Origin : std::uint8_t {
 
 struct StartState {
   State state;
+  std::optional<State> mistrusted;  // what the image holds, where it is not gone on with
   Origin origin = Origin::kBoot;
   std::vector<std::string> warnings;  // for the log and for `daemon status`
   std::vector<std::string> errors;    // of Oxfiles, rendered

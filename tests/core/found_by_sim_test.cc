@@ -207,6 +207,64 @@ TEST_SUITE("core: found by the simulator") {
     CHECK(adopted.kind() == StateKind::kKilling);
     CHECK(adopted.deadline() != kNever);
   }
+
+  TEST_CASE("what cannot go back is not mixed with what would need the same port") {
+    Play play;
+    play.state().settings.start_parallel = 1;
+    auto listening = MakeListeningSpec("api");
+    listening->policy.instances = 3;
+    play.Ask(Verb::kStart, {"api"}, {listening});
+    play.OpenPools();
+    const RequestId reload = play.Ask(Verb::kReload, {"api"}, {Instances(3)});
+    play.Obey(play.token("api", 0));
+    play.Happens(event::Started{play.token("api", 0), Pid(7)});
+    play.End(play.token("api", 0), ExitStatus::Code(1));  // back, but the old one never was Ready
+    REQUIRE(play.StateOf("api", 1) == "starting");
+    REQUIRE(play.current("api", 1).generation == Generation(2));
+    CHECK(play.StateOf("api", 2) == "failed");
+    play.ConfirmSpawns();
+    play.Answer("api/1", ProbeOutcome::kGood);
+    REQUIRE(play.IsAnswered(reload));
+    CHECK(play.Item(reload).outcome == Outcome::kRolledBack);
+  }
+
+  TEST_CASE("the order of the sockets, and whose they are, survive an image that is not used") {
+    Play play;
+    auto api = MakeListeningSpec("api");
+    api->policy.instances = 2;
+    play.BringUp({api});
+    play.Happens(event::SocketShut{"api", std::string(kAddress), 0});
+    play.End(play.token("api", 0), ExitStatus::Code(0));
+    play.Happens(event::Relistened{"api", std::string(kAddress), 0, /*failed=*/false});
+    play.ConfirmSpawns();
+    play.Answer("api/0", ProbeOutcome::kGood);
+    play.Forget();
+    World world;
+    for (SlotIndex slot = 0; slot < 2; ++slot) {
+      WorldRecord& record = world.emplace_back();
+      record.token = play.token("api", slot);
+      record.instance = {"api", slot};
+      record.generation = Generation(1);
+      record.pid = Pid(7);
+      record.spawned_at = play.now();
+    }
+    State fresh;
+    Populate(fresh, {.wishes = {{.spec = api, .generation = Generation(1), .wanted = true}}});
+    KeepSockets(fresh, world, play.state());
+    Actions actions;
+    Restore(fresh, world, play.now(), actions);
+    event::PoolOpened opened{.service = "api",
+                             .address = std::string(kAddress),
+                             .width = 3,
+                             .shared = false,
+                             .error = {}};
+    Apply(fresh, opened, play.now(), actions);
+    const Service& service = *fresh.Find("api");
+    REQUIRE(service.traffic);
+    CHECK(service.traffic->pools.at(0).order == std::vector<SocketNumber>{2, 1, 0});
+    CHECK(service.slots.at(0).current.socket == SocketNumber(0));
+    CHECK(service.slots.at(1).current.socket == SocketNumber(1));
+  }
 }
 
 }  // namespace

@@ -224,7 +224,7 @@ Violation CheckConnections(const Scene& scene, Network& network) {
     const bool relists = known != service->traffic->pools.end() && !known->relistening.empty();
     const bool current = !relists && known != service->traffic->pools.end() && !known->awaited &&
                          pool.told == pool.down.size() && known->width > 0;
-    if (!current || scene.ledger.image_was_lost) continue;
+    if (!current) continue;
     Sockets steered = known->steered;
     std::ranges::sort(steered);
     if (known->order != pool.order) {

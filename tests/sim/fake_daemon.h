@@ -93,7 +93,7 @@ class FakeDaemon {
   void SaveWishes();
   [[nodiscard]] State LoadImage();
   [[nodiscard]] State Fresh() const;
-  [[nodiscard]] oxherd::WorldRecord Translate(const keeper::WorldRecord& record) const;
+  [[nodiscard]] static oxherd::WorldRecord Translate(const keeper::WorldRecord& record);
   [[nodiscard]] ProbeOutcome Ask(Token token, Instant now);
   [[nodiscard]] const Process* Speaker(Instant now, Instant* next) const;
 

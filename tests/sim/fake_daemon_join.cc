@@ -14,7 +14,7 @@ void FakeDaemon::ReceiveHello(const keeper::Hello& hello, Instant now) {
   keeper_.Send(keeper::World{}, {}, now);
 }
 
-oxherd::WorldRecord FakeDaemon::Translate(const keeper::WorldRecord& record) const {
+oxherd::WorldRecord FakeDaemon::Translate(const keeper::WorldRecord& record) {
   oxherd::WorldRecord known;
   known.token = record.token;
   known.instance = {std::string(record.label.service.text()), record.label.slot};
@@ -23,9 +23,6 @@ oxherd::WorldRecord FakeDaemon::Translate(const keeper::WorldRecord& record) con
                                                                    : ProcessKind::kPreReload;
   if (record.phase != keeper::Phase::kSpawning) known.pid = record.pid;
   known.spawned_at = record.started_at;
-  if (const Process* process = std::as_const(keeper_).kernel().Find(record.token)) {
-    known.socket = process->socket;
-  }
   if (record.stop_sent_at != kNever) known.stop_sent = record.stop_sent_at;
   known.kill_at = record.kill_at;
   known.kill_fired = record.kill_fired_at != kNever;
@@ -55,6 +52,7 @@ void FakeDaemon::Join(const keeper::WorldEnd& end, Instant now) {
   if (!from_image) {
     checker_.Boots(disk_, end.highest, now);
     Populate(state_, disk_);
+    if (image_.written) KeepSockets(state_, world_, LoadImage());
   }
   actions_.clear();
   checker_.BeforeJoin(state_, world_, now);

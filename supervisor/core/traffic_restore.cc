@@ -1,0 +1,51 @@
+// Sockets outlive the daemon: what a new one has to know of them, and what it says again.
+#include <algorithm>
+
+#include "core/steering.h"
+#include "core/supervisor.h"
+#include "core/traffic.h"
+
+namespace oxherd {
+namespace {
+
+// The socket of the instance that this token is, or was when `old` was saved.
+std::optional<SocketNumber> SocketOf(const State& old, Token token) {
+  std::optional<SocketNumber> socket;
+  for (const Service& service : old.services) {
+    ForEachInstance(service, [&](SlotIndex, Which, const Instance& instance) {
+      if (instance.token() == token) socket = instance.socket;
+    });
+  }
+  return socket;
+}
+
+}  // namespace
+
+void KeepSockets(State& state, World& world, const State& old) {
+  for (Service& service : state.services) {
+    const Service* known = old.Find(service.name);
+    if (known != nullptr) service.traffic = known->traffic;
+  }
+  for (WorldRecord& record : world) record.socket = SocketOf(old, record.token);
+}
+
+void RejoinTraffic(Context& context, Service& service) {
+  ForEachInstance(service, [](SlotIndex, Which, Instance& instance) {
+    if (auto* draining = std::get_if<Draining>(&instance.state)) {
+      draining->watched = draining->drained;
+    }
+    instance.out_watched = false;
+  });
+  if (!service.traffic) return;
+  for (Pool& pool : service.traffic->pools) {
+    pool.awaited = true;
+    pool.stale = true;
+    pool.relistening.clear();
+    pool.lost.clear();
+    // The last word of the old daemon may not have reached the kernel.
+    ExpectStrays(context, *service.traffic, pool.order);
+    context.actions.push_back(action::OpenPool{service.name, pool.address, pool.asked});
+  }
+}
+
+}  // namespace oxherd
