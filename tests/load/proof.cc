@@ -78,15 +78,14 @@ void CheckNothingFailed(const e2e::Home& home, const Counts& counts) {
   CHECK_MESSAGE(counts.failed == 0, counts.Told() << "\ndaemon.log:\n" << DaemonLog(home));
 }
 
-std::string DaemonLog(const e2e::Home& home) {
-  constexpr std::size_t kShown = 6000;
+std::string DaemonLog(const e2e::Home& home, std::size_t bytes) {
   for (const auto& entry : fs::recursive_directory_iterator(home.state_folder())) {
     if (entry.path().filename() == "daemon.log") {
       std::ifstream file(entry.path());
       std::ostringstream text;
       text << file.rdbuf();
       const std::string all = text.str();
-      return all.substr(all.size() > kShown ? all.size() - kShown : 0);
+      return all.substr(all.size() > bytes ? all.size() - bytes : 0);
     }
   }
   return "none";

@@ -44,6 +44,6 @@ Counts ReloadUnder(const e2e::Home& home, const Plan& plan, int times);
 void CheckNothingFailed(const e2e::Home& home, const Counts& counts);
 
 // The end of daemon.log.
-std::string DaemonLog(const e2e::Home& home);
+std::string DaemonLog(const e2e::Home& home, std::size_t bytes = 6000);
 
 }  // namespace oxherd::load

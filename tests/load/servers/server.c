@@ -30,14 +30,14 @@ static int listen_on(unsigned short port) {
   address.sin_addr.s_addr = htonl(INADDR_ANY);
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
   if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-      bind(fd, (const struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 16) != 0) {
+      bind(fd, (const struct sockaddr*)&address, sizeof address) != 0 || listen(fd, 16) != 0) {
     perror("listen");
     exit(1);
   }
   return fd;
 }
 
-static void answer(int fd, const struct sockaddr_in *peer) {
+static void answer(int fd, const struct sockaddr_in* peer) {
   char text[4096];
   size_t used = 0;
   ssize_t got = 0;
@@ -48,11 +48,11 @@ static void answer(int fd, const struct sockaddr_in *peer) {
   }
   if (got <= 0) return; /* a probe, or a client that has gone */
   char body[128];
-  const int size = snprintf(body, sizeof body, "pid=%d\npeer=%s\n", getpid(),
-                            inet_ntoa(peer->sin_addr));
-  const int length = snprintf(text, sizeof text,
-                              "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s",
-                              size, body);
+  const int size =
+      snprintf(body, sizeof body, "pid=%d\npeer=%s\n", getpid(), inet_ntoa(peer->sin_addr));
+  const int length =
+      snprintf(text, sizeof text,
+               "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", size, body);
   for (int at = 0; at < length;) {
     const ssize_t put = send(fd, text + at, (size_t)(length - at), MSG_NOSIGNAL);
     if (put < 0) return;
@@ -60,8 +60,8 @@ static void answer(int fd, const struct sockaddr_in *peer) {
   }
 }
 
-int main(int argc, char **argv) {
-  const char *port = getenv("PORT");
+int main(int argc, char** argv) {
+  const char* port = getenv("PORT");
   listener = listen_on((unsigned short)atoi(port != NULL ? port : "8080"));
   if (argc > 1 && strcmp(argv[1], "shutdown") == 0) {
     struct sigaction action;
@@ -72,7 +72,7 @@ int main(int argc, char **argv) {
   for (;;) {
     struct sockaddr_in peer;
     socklen_t size = sizeof peer;
-    const int fd = accept(listener, (struct sockaddr *)&peer, &size);
+    const int fd = accept(listener, (struct sockaddr*)&peer, &size);
     if (fd >= 0) {
       answer(fd, &peer);
       close(fd);
