@@ -120,11 +120,6 @@ void Daemon::JoinWorld(KeeperWorld world, StartState start) {
   if (start.mistrusted) KeepSockets(state_, facts, *start.mistrusted);
   Actions actions;
   Restore(state_, facts, now, actions);
-  pools_->DropUnknown([this](const std::string& name, const std::string& address) {
-    const Service* const service = state_.Find(name);
-    return service != nullptr && service->traffic &&
-           std::ranges::count(service->traffic->pools, address, &Pool::address) > 0;
-  });
   // Pipes first: a token that is gone is acknowledged only when they are empty.
   for (KeeperReport& report : world.records) {
     const auto* record = std::get_if<keeper::WorldRecord>(&report.report);
