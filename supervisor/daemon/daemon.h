@@ -62,7 +62,7 @@ class Daemon {
   void OpenConversations();
   void JoinWorld(KeeperWorld world, StartState start);
   void AdoptSockets(KeeperWorld& world);
-  [[nodiscard]] bool ListensStill(const std::string& name) const;
+  [[nodiscard]] bool MayHold(const std::string& name, const std::string& address) const;
   void SayStart(const StartState& start);
   void RefuseRun(const std::vector<std::string>& errors);
   [[nodiscard]] Status WatchAll();

@@ -132,20 +132,25 @@ void Daemon::JoinWorld(KeeperWorld world, StartState start) {
     spawner_->Adopt(*record, std::move(report.attached), kept ? kept->spec.get() : nullptr);
   }
   SaveImage();
-  pools_->DropUnknown([this](const std::string& service) { return ListensStill(service); });
+  pools_->DropUnknown([this](const std::string& service, const std::string& address) {
+    return MayHold(service, address);
+  });
   performer_->Perform(actions);
   // What an earlier daemon had not written when it died, or what files say now.
   if (start.origin == Origin::kImage || start.origin == Origin::kBoot) SaveWishes();
   for (KeeperReport& news : world.news) OnReport(std::move(news));
 }
 
-// Some generation of the service that is kept has `listen`: which of its pools are left over, the
-// core knows.
-bool Daemon::ListensStill(const std::string& name) const {
+// Whether the socket is still the service's. Where nothing is known of its traffic but that it
+// listens, the sockets may be those of instances that run.
+bool Daemon::MayHold(const std::string& name, const std::string& address) const {
   const Service* const service = state_.Find(name);
-  return service != nullptr && std::ranges::any_of(service->specs, [](const KeptSpec& kept) {
-           return kept.spec->policy.has_listen();
-         });
+  if (service == nullptr) return false;
+  if (service->traffic) {
+    return std::ranges::count(service->traffic->pools, address, &Pool::address) > 0;
+  }
+  return std::ranges::any_of(service->specs,
+                             [](const KeptSpec& kept) { return kept.spec->policy.has_listen(); });
 }
 
 // Listening sockets that the keeper has held for an earlier daemon.

@@ -124,7 +124,7 @@ class Pools {
 template <typename IsKnown>
 void Pools::DropUnknown(IsKnown&& is_known) {
   for (auto it = pools_.begin(); it != pools_.end();) {
-    if (is_known(it->first.first)) {
+    if (is_known(it->first.first, it->first.second)) {
       ++it;
       continue;
     }
