@@ -154,8 +154,10 @@ std::string_view VerbWord(Verb verb) {
   return "another command";
 }
 
-// "tcp:[::]:3000" as it is written in an Oxfile.
+// "tcp:127.0.0.1:3000" as it is written in an Oxfile; ":3000" for all addresses.
 std::string AddressText(const std::string& address) {
+  constexpr std::string_view kAnywhere = "tcp:[::]:";
+  if (address.starts_with(kAnywhere)) return address.substr(kAnywhere.size() - 1);
   return address.starts_with("tcp:") ? address.substr(4) : address;
 }
 
@@ -312,9 +314,10 @@ std::string Describe(const action::Tell& tell, const About& about) {
     case TellKind::kLeftovers:
       return "its main process is gone, the processes it left behind are killed";
     case TellKind::kStopsFirst:
-      return tell.number == 1 ? "holds its port itself: stopped first, this once; from now on "
-                                "reloads have no gap"
-                              : "gives its sockets back: stopped first, this once";
+      if (tell.number == 0) return "gives its sockets back: stopped first, this once";
+      return fmt::format(
+          "holds {} itself: stopped first, this once; from now on reloads have no gap",
+          AddressText(tell.failure.address));
     case TellKind::kReopened:
       return fmt::format("binds {}: {} is opened for IPv4 alone", tell.failure.text,
                          AddressText(tell.failure.address));

@@ -57,14 +57,19 @@ std::string OwnListenText(const TakenPort& taken) {
              "let it keep LD_PRELOAD and OXHERD_LISTEN*");
 }
 
+// What listen names, and the port.
+std::string Listed(const TakenPort& taken) {
+  std::string list;
+  for (const std::string& address : taken.listed) list += address + ", ";
+  return list + ListenValue(taken);
+}
+
 std::string SecondPortText(const TakenPort& taken) {
   const std::string who =
       taken.name.empty() ? fmt::format("gen {}", taken.other.number()) : taken.name;
-  std::string list;
-  for (const std::string& address : taken.listed) list += address + ", ";
   return fmt::format(
-      "{}: it is a further port of the program, which listen does not name; write listen = [{}{}]",
-      who, list, ListenValue(taken));
+      "{}: it is a further port of the program, which listen does not name; write listen = [{}]",
+      who, Listed(taken));
 }
 
 }  // namespace
@@ -96,6 +101,11 @@ std::string TakenBy(const TakenPort& taken) {
       return fmt::format("listen of {}; give one of the two another port", taken.name);
     case TakenPort::Cause::kOwnListen:
       return OwnListenText(taken);
+    case TakenPort::Cause::kOldListen:
+      return fmt::format(
+          "listen of the generation that runs; write it there again: listen = [{}], or change it "
+          "with oxherd restart {}",
+          Listed(taken), taken.name);
     case TakenPort::Cause::kSecondPort:
       return SecondPortText(taken);
     case TakenPort::Cause::kConnection:

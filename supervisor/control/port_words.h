@@ -21,6 +21,7 @@ struct TakenPort {
     kService,      // `name`, an instance of another service, `pid`
     kListenOf,     // the sockets that are held for service `name`
     kOwnListen,    // the sockets that are held for this very service: it did not take them
+    kOldListen,    // the sockets of the running generation, whose listen named it: `listed` with it
     kSecondPort,   // as kGeneration or kSibling; `listed`: what is in listen now, as it is written
     kConnection,   // an outgoing connection of `command`, `pid`
     kJustEnded,    // a connection that has ended

@@ -84,7 +84,7 @@ void Fields(auto& archive, Like<Slot> auto& x) {
 }
 void Fields(auto& archive, Like<Rollout> auto& x) {
   archive(x.cause, x.phase, x.from, x.target, x.strategy, x.slots, x.failure, x.hook, x.settle_at,
-          x.began);
+          x.began, x.changes_hands);
 }
 void Fields(auto& archive, Like<NextRollout> auto& x) { archive(x.target); }
 void Fields(auto& archive, Like<Hook> auto& x) {

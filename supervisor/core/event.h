@@ -63,6 +63,7 @@ struct PoolOpened {  // the answer to OpenPool
   std::uint16_t width = 0;  // sockets that are open now, in the order of their numbers
   bool shared = false;      // one socket for all: it cannot be steered
   std::string error;        // not empty: nothing was opened, and why
+  bool is_own = false;      // error: the service itself has the port, by its processes or its pools
 };
 struct Drained {  // the answer to WatchDrain
   Token token;

@@ -17,10 +17,20 @@ using Tell = action::Tell;
 using Phase = Rollout::Phase;
 using Progress = Rollout::Progress;
 
+// From now on the rollout stops all the old ones before it starts a new one, and says so.
+void StopFirstThisOnce(Context& context, Service& service, const std::string& address) {
+  Rollout& rollout = *service.rollout;
+  rollout.changes_hands = true;
+  rollout.strategy = ReloadStrategy::kStopFirst;
+  TellService(context, service, Tell::Kind::kStopsFirst, rollout.target);
+  auto& tell = std::get<Tell>(context.actions.back());
+  tell.number = address.empty() ? 0 : 1;
+  tell.failure.address = address;
+}
+
 void Begin(Context& context, Service& service, Generation target) {
   const Policy& policy = service.policy(target);
-  const bool changes_hands = ChangesHands(service, service.generation, target);
-  const bool stop_first = policy.type == ServiceType::kOneshot || changes_hands;
+  const bool stop_first = policy.type == ServiceType::kOneshot;
   service.rollout =
       Rollout{.cause = Cause::kPerson,
               .phase = Phase::kForward,
@@ -34,9 +44,9 @@ void Begin(Context& context, Service& service, Generation target) {
               .settle_at = kNever,
               .began = context.now};
   TellService(context, service, Tell::Kind::kReloadBegun, target);
-  if (changes_hands) {
-    TellService(context, service, Tell::Kind::kStopsFirst, target);
-    std::get<Tell>(context.actions.back()).number = policy.has_listen() ? 1 : 0;
+  if (ChangesHands(service, service.generation, target)) {
+    const bool is_added = !service.policy(service.generation).has_listen();
+    StopFirstThisOnce(context, service, is_added ? policy.listen.front().address : "");
   }
   service.rollout->phase = Phase::kPreparing;
   PoolsMayBeOpen(context, service);
@@ -190,7 +200,7 @@ void StopRestartsOfTarget(Context& context, Service& service) {
 // The old instances hold the port together: it is free when all of them are gone.
 int ParallelTurns(const Service& service) {
   const Rollout& rollout = *service.rollout;
-  if (ChangesHands(service, rollout.from, rollout.target)) return kMaxInstances;
+  if (rollout.changes_hands) return kMaxInstances;
   return service.policy(rollout.goal()).reload_parallel;
 }
 
@@ -399,9 +409,21 @@ void PoolsMayBeOpen(Context& context, Service& service) {
   const Rollout& rollout = *service.rollout;
   if (rollout.phase != Phase::kPreparing || rollout.hook.is_set()) return;
   // Those that the old instances hold themselves are opened when these are gone.
-  const bool ready = ChangesHands(service, rollout.from, rollout.target) ||
-                     OpenPools(context, service, rollout.target);
+  const bool ready = rollout.changes_hands || OpenPools(context, service, rollout.target);
   if (ready) RunPreReload(context, service);
+}
+
+bool MustChangeHands(Context& context, Service& service, const std::string& address) {
+  if (!service.rollout) return false;
+  const Rollout& rollout = *service.rollout;
+  if (rollout.phase != Phase::kPreparing || rollout.hook.is_set() || rollout.changes_hands) {
+    return false;
+  }
+  const auto addresses = OpenAddresses(service, rollout.target);
+  if (std::ranges::find(addresses, address) == addresses.end()) return false;
+  StopFirstThisOnce(context, service, address);
+  PoolsMayBeOpen(context, service);
+  return true;
 }
 
 void PoolsFailed(Context& context, Service& service, const Failure& failure) {
@@ -429,7 +451,7 @@ void AdvanceRollout(Context& context, Service& service) {
   const Phase phase = service.rollout->phase;
   const std::size_t count = GoalCount(service);
   // Who holds the port goes before anybody comes, and so do those that will not be replaced.
-  if (ChangesHands(service, service.rollout->from, service.rollout->target)) {
+  if (service.rollout->changes_hands) {
     (void)RetireSurplus(context, service, count);
   }
   TakeTurns(context, service, count);

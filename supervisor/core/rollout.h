@@ -40,6 +40,10 @@ void PreReloadEnded(Context& context, Service& service, const Hook& hook);
 // The pools of the target were opened, or one of them was not: begin for real, or fail with nothing
 // changed. Nothing if no rollout waits for them.
 void PoolsMayBeOpen(Context& context, Service& service);
+
+// An address of the target cannot be opened as the running generation has it: if nothing was
+// changed yet, the old instances are stopped first, this once. False: it is too late for that.
+bool MustChangeHands(Context& context, Service& service, const std::string& address);
 void PoolsFailed(Context& context, Service& service, const Failure& failure);
 
 // Promotes, removes and starts what can be, in every slot; then takes the rollout, if there is one,

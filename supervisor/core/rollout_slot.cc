@@ -325,7 +325,7 @@ void ReverseSlot(Context& context, Service& service, SlotIndex index) {
       progress = Progress::kTodo;
       if (!HasYetToStart(slot.current) || slot.replacement) return;
       // Beside what stays of the target it could never start: only one of them can have the port.
-      if (HasNoWayBack(service) && ChangesHands(service, rollout.from, rollout.target)) {
+      if (HasNoWayBack(service) && rollout.changes_hands) {
         return GiveSlotUp(context, service, index);
       }
       TakeSpec(slot.current, rollout.from);  // it has only taken the other one

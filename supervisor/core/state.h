@@ -57,6 +57,9 @@ struct Rollout {
   Token hook;                   // kPreparing
   Instant settle_at = kNever;   // stop-first: when a new instance has been Ready long enough
   Instant began;
+  // The old instances have an address of the new ones to themselves, or the other way round: all
+  // the old ones go before any new one comes, this once.
+  bool changes_hands = false;
 
   [[nodiscard]] Generation goal() const { return phase == Phase::kBack ? from : target; }
   friend bool operator==(const Rollout&, const Rollout&) = default;

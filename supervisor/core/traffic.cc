@@ -105,12 +105,14 @@ std::optional<SocketNumber> FreeSocket(Service& service, SlotIndex index, Which 
 // What lives holds the port itself, where this one is given a socket; or the other way round.
 bool WaitsForOthersToGo(const Service& service, const Instance& instance) {
   const bool listens = service.policy(instance.generation).has_listen();
-  if (!listens && !service.traffic) return false;
+  const bool changes_hands = service.rollout && service.rollout->changes_hands;
+  if (!listens && !service.traffic && !changes_hands) return false;
   bool waits = false;
   ForEachInstance(service, [&](SlotIndex, Which, const Instance& other) {
     const auto* killing = std::get_if<Killing>(&other.state);
     if (!other.is_live() || (killing != nullptr && killing->unkillable)) return;
-    waits |= service.policy(other.generation).has_listen() != listens;
+    waits |= service.policy(other.generation).has_listen() != listens ||
+             (changes_hands && other.generation != instance.generation);
   });
   return waits;
 }
@@ -139,8 +141,7 @@ std::vector<std::string> WantedAddresses(const Context& context, const Service& 
       wanted.push_back(std::move(address));
     }
   };
-  const bool changes_hands =
-      service.rollout && ChangesHands(service, service.rollout->from, service.rollout->target);
+  const bool changes_hands = service.rollout && service.rollout->changes_hands;
   if (!changes_hands) {
     for (const Generation generation : GenerationsInUse(service)) add(generation);
     return wanted;
@@ -282,6 +283,9 @@ bool ChangesHands(const Service& service, Generation from, Generation target) {
 }
 
 bool OpenPools(Context& context, Service& service, Generation generation) {
+  // What the old ones had may be in the way of what the new ones get.
+  const bool changes_hands = service.rollout && service.rollout->changes_hands;
+  if (changes_hands && service.traffic) CloseUnwanted(context, service);
   bool ready = true;
   const std::uint16_t width = WidthFor(service);
   for (const std::string& address : OpenAddresses(service, generation)) {
@@ -379,6 +383,7 @@ void PoolAnswered(Context& context, const event::PoolOpened& answer) {
     std::erase_if(service->traffic->pools,
                   [&](const Pool& each) { return each.address == answer.address; });
   }
+  if (answer.is_own && MustChangeHands(context, *service, answer.address)) return;
   const Failure failure = CannotListen(answer);
   PoolsFailed(context, *service, failure);
   FailThoseWhoWait(context, *service, failure);

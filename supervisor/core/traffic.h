@@ -28,8 +28,8 @@ constexpr Millis kWaitForOwner = Seconds(5);
 // Whether some other instance of the service is in traffic.
 [[nodiscard]] bool OthersServe(const Service& service, const Instance& instance);
 
-// The rollout adds `listen` or takes it away: the old instances hold the port themselves, or the
-// new ones will, so that all the old ones go before any new one comes.
+// A reload from one to the other adds `listen` or takes it away: the old instances hold the port
+// themselves, or the new ones will.
 [[nodiscard]] bool ChangesHands(const Service& service, Generation from, Generation target);
 
 // Asks for the pools that this generation lacks. True if it lacks none.

@@ -160,7 +160,8 @@ void Daemon::OnListenReport(const keeper::Report& report) {
   } else if (const auto* refused = std::get_if<keeper::ListenRefused>(&report)) {
     const std::string wanted = TextOf(refused->asked);
     observations_.NoteSocketRefused(refused->token);
-    log_.Warn("token=" + std::to_string(refused->token.number()) + " wants to bind " + wanted +
+    log_.Warn(performer_->ServiceOf(refused->token) +
+              " token=" + std::to_string(refused->token.number()) + " wants to bind " + wanted +
               ", which is not what listen holds for it");
     inbox_.Put(
         Urgency::kProcess,

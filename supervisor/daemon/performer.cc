@@ -257,7 +257,7 @@ void Performer::NoteForeign(const ProbeAnswer& answer) {
     if (parts_.observations.ForeignOf(answer.token) != nullptr) return;  // looking costs
     parts_.observations.NoteForeign(
         answer.token,
-        {.port = endpoint->port, .who = parts_.ports.TakenBy(id.service, endpoint->port)});
+        {.port = endpoint->port, .who = parts_.ports.TakenBy(id.service, endpoint->port).by});
   });
 }
 

@@ -115,7 +115,7 @@ void Pools::Do(const action::OpenPool& open) {
   Pool& pool = found->second;
   event::PoolOpened opened{.service = open.service, .address = open.address, .error = {}};
   if (Status done = Open(open, pool, key); !done) {
-    opened.error = Explained(done.error(), open.service, open.address);
+    Explain(done.error(), opened);
     if (is_new) {
       Close(key, pool);
       pools_.erase(found);
@@ -132,11 +132,13 @@ void Pools::Do(const action::OpenPool& open) {
   parts_.inbox.Put(Urgency::kNotify, std::move(opened));  // among the hang-ups, in order
 }
 
-std::string Pools::Explained(const Error& error, const std::string& service,
-                             std::string_view address) const {
-  const auto parsed = os::ParsePoolAddress(address);
-  if (error.number != EADDRINUSE || !parsed || parsed->port == 0) return error.message;
-  return "it is taken by " + parts_.taken_by(service, parsed->port);
+void Pools::Explain(const Error& error, event::PoolOpened& answer) const {
+  answer.error = error.message;
+  const auto parsed = os::ParsePoolAddress(answer.address);
+  if (error.number != EADDRINUSE || !parsed || parsed->port == 0) return;
+  PortTaken taken = parts_.taken_by(answer.service, parsed->port);
+  answer.is_own = taken.is_own;
+  answer.error = "it is taken by " + std::move(taken.by);
 }
 
 // Down first: copies that stray processes still have would go on accepting.
@@ -178,9 +180,8 @@ void Pools::Do(const action::Relisten& relisten) {
   if (!socket) {
     answer.failed = true;
     parts_.inbox.Put(Urgency::kNotify, std::move(answer));
-    parts_.log.Error(
-        relisten.service + " " + relisten.address + ": a socket that was shut down " +
-        "cannot be opened again: " + Explained(socket.error(), relisten.service, relisten.address));
+    parts_.log.Error(relisten.service + " " + relisten.address + ": a socket that was shut down " +
+                     "cannot be opened again: " + socket.error().message);
     return;
   }
   const HeldSocket held{relisten.service, relisten.address, relisten.socket};

@@ -38,14 +38,20 @@ struct HeldSocket {
   [[nodiscard]] static std::optional<HeldSocket> Parse(std::string_view name);
 };
 
+// Who has a port that is taken, and how to mend that: "web/0 (pid 47); give one of …".
+struct PortTaken {
+  std::string by;
+  bool is_own = false;  // the service itself, by its processes or its pools
+};
+
 class Pools {
  public:
   struct Parts {
     KeeperLink& keeper;
     Inbox& inbox;
     DaemonLog& log;
-    // Who has a port that is taken, and how to mend that.
-    std::function<std::string(const std::string& service, std::uint16_t port)> taken_by;
+    // Who has a port that is taken.
+    std::function<PortTaken(const std::string& service, std::uint16_t port)> taken_by;
   };
   explicit Pools(Parts parts) : parts_(std::move(parts)) {}
 
@@ -108,8 +114,8 @@ class Pools {
   [[nodiscard]] Status Open(const action::OpenPool& open, Pool& pool, const Key& key);
   void Close(const Key& key, Pool& pool);
   void OnHangUp();
-  [[nodiscard]] std::string Explained(const Error& error, const std::string& service,
-                                      std::string_view address) const;
+  // Fills in why `error` came up.
+  void Explain(const Error& error, event::PoolOpened& answer) const;
   [[nodiscard]] const Pool* Find(const std::string& service, std::uint16_t port) const;
 
   Parts parts_;

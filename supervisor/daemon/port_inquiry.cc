@@ -80,6 +80,27 @@ TakenPort::Cause CauseOf(const os::PortHolder& holder) {
   return TakenPort::Cause::kNotToBeSeen;
 }
 
+bool IsOwn(TakenPort::Cause cause) {
+  switch (cause) {
+    case TakenPort::Cause::kGeneration:
+    case TakenPort::Cause::kSibling:
+    case TakenPort::Cause::kOldSibling:
+    case TakenPort::Cause::kOwnListen:
+    case TakenPort::Cause::kOldListen:
+    case TakenPort::Cause::kSecondPort:
+      return true;
+    case TakenPort::Cause::kStranger:
+    case TakenPort::Cause::kPm2:
+    case TakenPort::Cause::kService:
+    case TakenPort::Cause::kListenOf:
+    case TakenPort::Cause::kConnection:
+    case TakenPort::Cause::kJustEnded:
+    case TakenPort::Cause::kNotToBeSeen:
+      break;
+  }
+  return false;
+}
+
 // To which of ours the process belongs. One look through /proc.
 const LiveInstance* InstanceOf(Pid pid, const std::vector<LiveInstance>& live) {
   std::vector<os::TreeRoot> roots;
@@ -165,13 +186,14 @@ void PortInquiry::Say(const Wanting& who, std::string text) {
 
 // ---- Who has it. ----
 
-std::string PortInquiry::TakenBy(const std::string& service, std::uint16_t port) const {
+PortTaken PortInquiry::TakenBy(const std::string& service, std::uint16_t port) const {
   const Service* const found = parts_.state.Find(service);
   Wanting who{.instance = {service, 0}, .generation = {}, .token = {}};
   if (found != nullptr) {
     who.generation = found->rollout ? found->rollout->target : found->generation;
   }
-  return control::TakenBy(Find(who, port));
+  const TakenPort taken = Find(who, port);
+  return {.by = control::TakenBy(taken), .is_own = IsOwn(taken.cause)};
 }
 
 // Ports that its spec and its fellows tell of.
@@ -230,6 +252,14 @@ TakenPort PortInquiry::Find(const Wanting& who, std::uint16_t port) const {
   if (is_own || !pool.empty()) {
     taken.cause = is_own ? TakenPort::Cause::kOwnListen : TakenPort::Cause::kListenOf;
     taken.name = pool;
+    const auto has_port = [port](const ListenAddress& listen) {
+      return listen.address.ends_with(":" + std::to_string(port));
+    };
+    if (is_own && spec != nullptr && std::ranges::none_of(spec->policy.listen, has_port)) {
+      taken.cause = TakenPort::Cause::kOldListen;
+      taken.name = who.instance.service;
+      std::ranges::transform(spec->policy.listen, std::back_inserter(taken.listed), AsWritten);
+    }
     if (spec != nullptr) taken.why = WhyNotHanded(*spec);
     return taken;
   }

@@ -43,9 +43,8 @@ class PortInquiry {
   // Its last lines. False: they were not asked for here.
   bool OnTail(Token token, const std::vector<std::string>& lines);
 
-  // Who has the port, as a noun with advice: "web/0 (pid 47); give one of the two another port".
   // For a pool that cannot be opened, and for a probe that somebody else answered. Reads /proc.
-  [[nodiscard]] std::string TakenBy(const std::string& service, std::uint16_t port) const;
+  [[nodiscard]] PortTaken TakenBy(const std::string& service, std::uint16_t port) const;
 
  private:
   struct Wanting {  // who wants the port

@@ -132,6 +132,28 @@ TEST_SUITE("core: traffic in a reload") {
       CHECK(play.Take<action::Spawn>().empty());
       CHECK(play.Steered() == Sockets{0});
     }
+    SUBCASE("the old ones have it themselves: they go first, this once") {
+      play.Happens(event::PoolOpened{.service = "api",
+                                     .address = "tcp:0.0.0.0:9000",
+                                     .width = 0,
+                                     .shared = false,
+                                     .error = "taken",
+                                     .is_own = true});
+      CHECK(play.Told(action::Tell::Kind::kStopsFirst));
+      CHECK(play.Take<action::Spawn>().empty());
+      CHECK(play.Take<action::Stop>().size() == 1);
+      play.Obey(play.token("api"));
+      const auto again = play.Take<action::OpenPool>();
+      REQUIRE(again.size() == 1);
+      CHECK(again[0].address == "tcp:0.0.0.0:9000");
+      CHECK(play.Take<action::ClosePool>().empty());  // clients wait at the other one
+      play.OpenPools();
+      play.ConfirmSpawns();
+      play.Answer("api/0", ProbeOutcome::kGood);
+      play.Pass(1s);
+      REQUIRE(play.IsAnswered(reload));
+      CHECK(play.Item(reload).outcome == Outcome::kReloaded);
+    }
     SUBCASE("it is open") {
       play.OpenPools();
       play.ConfirmSpawns();

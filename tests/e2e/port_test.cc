@@ -77,7 +77,7 @@ TEST_CASE("a server on a fixed port is not reloaded start-first, and both mends 
   SUBCASE("listen") {
     home.Oxfile(Api("listen = @port"));
     const Outcome once = home.MustRun({"reload"});
-    CHECK_SAYS(once.out, "holds its port itself: stopped first, this once");
+    CHECK_SAYS(once.out, "holds :" + PortText(home) + " itself: stopped first, this once");
     CHECK_SAYS(once.out, "none was ready for");
     const Outcome again = home.MustRun({"reload"});
     CHECK_SAYS(again.out, "no gap");
@@ -226,6 +226,80 @@ TEST_CASE("two services on one port are told of each other") {
   home.MustRun({"reload", "other.toml"});
   CHECK(Answers(home));
   CHECK(Answers(home, 1));
+}
+
+TEST_CASE("a further port of the program is added to listen, and taken away again") {
+  if (!HasNode()) return;
+  const Home home;
+  home.Write("server.js", kServer);
+  const std::string command = "node server.js @port @port+1";
+  const std::string both = "listen = [" + PortText(home) + ", " + PortText(home, 1) + "]";
+  home.Oxfile(Api("listen = @port", command));
+  home.MustRun({"start"});
+  const Outcome refused = home.Run({"reload"});
+  CHECK(refused.exit_code == 1);
+  CHECK_SAYS(refused.err, "port " + PortText(home, 1) +
+                              " is taken by gen 1: it is a further port of the program, which "
+                              "listen does not name; write " +
+                              both);
+
+  home.Oxfile(Api(both, command));
+  CHECK_SAYS(home.MustRun({"reload"}).out,
+             "holds :" + PortText(home, 1) + " itself: stopped first, this once");
+  CHECK_SAYS(home.MustRun({"reload"}).out, "no gap");
+  CHECK(Answers(home, 1));
+
+  home.Oxfile(Api("listen = @port", command));
+  const Outcome too_early = home.Run({"reload"});
+  CHECK(too_early.exit_code == 1);
+  CHECK_SAYS(too_early.err,
+             "is taken by listen of the generation that runs; write it there again: " + both +
+                 ", or change it with oxherd restart api");
+  home.MustRun({"restart", "api"});
+  CHECK(Answers(home, 1));
+}
+
+TEST_CASE("a server that binds an address that listen does not open is told which to write") {
+  if (!HasNode()) return;
+  for (const std::string host : {"127.0.0.1", "0.0.0.0"}) {
+    CAPTURE(host);
+    const Home home;
+    home.Write("server.js", kServer);
+    home.Oxfile(Api("listen = @port"));
+    home.MustRun({"start"});
+    const std::string env = "\nenv = { HOST = \"" + host + "\" }";
+    home.Oxfile(Api("listen = @port" + env));
+    const Outcome refused = home.Run({"reload"});
+    CHECK(refused.exit_code == 1);
+    CHECK_SAYS(refused.err, "binds " + host + ":" + PortText(home) + " (IPv4); write listen = [\"" +
+                                host + ":" + PortText(home) + "\"]");
+    CHECK(Answers(home));
+
+    home.Oxfile(Api("listen = [\"" + host + ":@port\"]" + env));
+    CHECK_SAYS(home.MustRun({"reload"}).out, "itself: stopped first, this once");
+    CHECK_SAYS(home.MustRun({"reload"}).out, "no gap");
+    CHECK(Answers(home));
+  }
+}
+
+TEST_CASE("at the first start a server for IPv4 is given what it binds, or told what to write") {
+  if (!HasNode()) return;
+  const Home home;
+  home.Write("server.js", kServer);
+  home.Oxfile(Api("listen = @port\nenv = { HOST = \"0.0.0.0\" }"));
+  CHECK_SAYS(home.MustRun({"start"}).out, "is opened for IPv4 alone");
+  CHECK_SAYS(home.MustRun({"reload"}).out, "no gap");
+  home.MustRun({"delete", "api"});
+
+  home.Oxfile(Api("listen = @port\nenv = { HOST = \"127.0.0.1\" }"));
+  const Outcome refused = home.Run({"start"});
+  CHECK(refused.exit_code == 1);
+  const std::string advice = "listen = [\"127.0.0.1:" + PortText(home) + "\"]";
+  CHECK_SAYS(refused.err, "write " + advice);
+  home.Oxfile(Api(advice + "\nenv = { HOST = \"127.0.0.1\" }"));
+  home.MustRun({"reload"});
+  CHECK_SAYS(home.MustRun({"reload"}).out, "no gap");
+  CHECK(Answers(home));
 }
 
 struct NotHanded {
