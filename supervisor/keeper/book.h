@@ -138,7 +138,7 @@ class Book {
     // Descriptors held by name. One more: Refused with ENOSPC.
     std::uint32_t held = 256;
     bool heartbeat = true;
-    Pid keeper;          // for Hello
+    Pid keeper;            // for Hello
     Name listen_socket{};  // for Hello
   };
 

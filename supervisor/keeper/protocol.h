@@ -214,7 +214,7 @@ struct Hello {
   std::uint32_t daemon_number = 0;  // 1 for the keeper's first daemon
   bool use_image = true;            // false: crashed too often, start from the world and state.json
   std::uint8_t terminations = 0;    // SIGTERM and SIGINT so far: 1 = stop everything, 2 = at once
-  Name listen_socket{};  // OXHERD_LISTEN_SOCKET for children; empty: there is none
+  Name listen_socket{};             // OXHERD_LISTEN_SOCKET for children; empty: there is none
 
   friend bool operator==(const Hello&, const Hello&) = default;
 };

@@ -1,5 +1,6 @@
 // The least that any supervisor could do, for `./dev bench`: starts COUNT ticks and starts again
-// whichever dies. It knows nothing of logs, of stopping or of who asks. usage: floor COUNT TICK FIFO
+// whichever dies. It knows nothing of logs, of stopping or of who asks. usage: floor COUNT TICK
+// FIFO
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
