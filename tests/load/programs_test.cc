@@ -22,7 +22,7 @@ Plan FromKnownAddress(const Home& home) {
 Counts ReloadNamingPeers(const Home& home) {
   Plan plan = FromKnownAddress(home);
   plan.body_has = std::string("peer=") + kClient + "\n";
-  return ReloadUnder(home, plan, ShortOrLong(2, 20));
+  return ReloadUnder(home, plan, ShortOrLong(1, 20));
 }
 
 TEST_SUITE_BEGIN("proof_programs");
@@ -38,7 +38,7 @@ TEST_CASE("Python's own http.server, unmodified") {
   Plan plan = FromKnownAddress(home);
   plan.path = "/hello";
   plan.body_has = "hello\n";
-  ReloadUnder(home, plan, ShortOrLong(2, 20));
+  ReloadUnder(home, plan, ShortOrLong(1, 20));
   CHECK_SAYS(home.Log("api/0", "err"), std::string(kClient) + " - - [");
 }
 

@@ -24,7 +24,7 @@ TEST_CASE("reloads of two unmodified Node servers fail no request of fresh clien
   const Home home;
   WriteService(home, Serving("node plain.js", 2));
   home.MustRun({"start"});
-  const int reloads = ShortOrLong(5, 100);
+  const int reloads = ShortOrLong(3, 100);
   CheckThatAllAnswered(ReloadUnder(home, Fresh(home), reloads), 2, reloads);
 }
 
@@ -55,7 +55,7 @@ TEST_CASE("reloads of a single Node server fail no request of fresh clients") {
   const Home home;
   WriteService(home, Serving("node plain.js", 1));
   home.MustRun({"start"});
-  const int reloads = ShortOrLong(5, 100);
+  const int reloads = ShortOrLong(3, 100);
   CheckThatAllAnswered(ReloadUnder(home, Fresh(home), reloads), 1, reloads);
 }
 
@@ -124,7 +124,7 @@ TEST_CASE("handshakes that end 300 ms after they began are served, on whichever 
   plan.host = Wire::kNear;
   plan.in_thread = [&] { wire->GoToFarEnd(); };
   wire->set_delay(milliseconds(300));
-  const Counts counts = ReloadUnder(home, plan, ShortOrLong(3, 20));
+  const Counts counts = ReloadUnder(home, plan, ShortOrLong(2, 20));
   CHECK(wire->delayed() > counts.ok);
   CHECK(counts.Latency(0) >= milliseconds(300));
 }

@@ -1,3 +1,3 @@
 'use strict';
-// A program that takes five seconds to boot, as big ones do.
-setTimeout(() => require('./plain.js'), 5000);
+// A program that takes seconds to boot, as big ones do.
+setTimeout(() => require('./plain.js'), Number(process.env.BOOT_MS));
