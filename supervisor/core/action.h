@@ -88,8 +88,9 @@ struct WatchDrain {  // to the drain watch: answer Drained when nothing of it is
   SocketNumber socket = 0;
   Millis drain{0};  // not before
 };
-struct Sweep {  // reset what waits in this socket's queues: nobody will serve it
+struct Sweep {  // reset what waits in this socket's queue: nobody will serve it
   std::string service;
+  std::string address;
   SocketNumber socket = 0;
 };
 struct Relisten {  // the shut socket listens again, made anew, as the last of its pool: Relistened

@@ -19,7 +19,9 @@ constexpr int kMostRounds = 100000;
 bool ForgetDeleted(Context& context) {
   const std::size_t before = context.state.services.size();
   std::erase_if(context.state.services, [](const Service& service) {
-    return service.deleting && service.is_down() && !service.stop_order;
+    const bool awaits =
+        service.traffic && std::ranges::any_of(service.traffic->pools, &Pool::awaited);
+    return service.deleting && service.is_down() && !service.stop_order && !awaits;
   });
   if (context.state.services.size() == before) return false;
   context.actions.push_back(action::SaveWishes{});

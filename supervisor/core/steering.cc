@@ -34,6 +34,14 @@ bool WillAccept(const Context& context, const Service& service, const Slot& slot
   return comes_again && which == Which::kCurrent && !slot.replacement;
 }
 
+bool HasLivingOwner(const Service& service, SocketNumber socket) {
+  bool lives = false;
+  ForEachInstance(service, [&](SlotIndex, Which, const Instance& instance) {
+    lives |= instance.socket == socket && instance.is_live();
+  });
+  return lives;
+}
+
 class Targets {
  public:
   Targets(const Context& context, const Service& service, const Pool& pool)
@@ -47,7 +55,8 @@ class Targets {
     if (chosen.empty()) chosen = All(IsInTraffic);
     if (chosen.empty()) chosen = FirstToCome();
     if (chosen.empty()) {
-      chosen = All([](const Instance& one) { return one.kind() == StateKind::kDraining; });
+      chosen = All(
+          [](const Instance& one) { return one.kind() == StateKind::kDraining && !one.taken_out; });
     }
     if (chosen.empty()) chosen = AnyFree();
     return chosen;
@@ -73,6 +82,11 @@ class Targets {
       for (const Which which : {Which::kCurrent, Which::kReplacement}) {
         if (which == Which::kReplacement && !slot.replacement) continue;
         const Instance& instance = which == Which::kCurrent ? slot.current : *slot.replacement;
+        // Its replacement is nearer than its own next try.
+        const bool is_overtaken = which == Which::kCurrent && !instance.is_live() &&
+                                  slot.replacement &&
+                                  slot.replacement->kind() == StateKind::kStarting;
+        if (is_overtaken) continue;
         const auto socket = SocketOf(slot, which, instance);
         if (!socket || !Listens(*socket) || !Uses(service_, instance, pool_)) continue;
         if (WillAccept(context_, service_, slot, which, instance)) return {*socket};
@@ -87,11 +101,7 @@ class Targets {
     Sockets in_order = pool_.order;
     std::ranges::sort(in_order);
     for (const SocketNumber socket : in_order) {
-      bool lives = false;
-      ForEachInstance(service_, [&](SlotIndex, Which, const Instance& instance) {
-        lives |= instance.socket == socket && instance.is_live();
-      });
-      if (!lives) return {socket};
+      if (!HasLivingOwner(service_, socket)) return {socket};
     }
     return {in_order.front()};
   }
@@ -162,9 +172,14 @@ void NoteReady(Service& service) {
 void PlanSweeps(Context& context, Service& service) {
   std::vector<SocketQueue>& queues = service.traffic->queues;
   for (std::size_t i = 0; i < queues.size(); ++i) {
-    const bool lost = IsLost(context, service, static_cast<SocketNumber>(i));
+    const auto socket = static_cast<SocketNumber>(i);
+    const bool lost = std::ranges::any_of(service.traffic->pools, [&](const Pool& pool) {
+      return IsLost(context, service, pool, socket);
+    });
     const bool planned = queues[i].sweep_at != kNever;
     if (lost == planned) continue;
+    // What time alone has changed is seen when the sweep is due.
+    if (!lost && !HasLivingOwner(service, socket)) continue;
     queues[i].sweep_at = lost ? context.now + kSweepEvery : kNever;
     ++service.revision;
   }
@@ -191,26 +206,25 @@ void ExpectStrays(Context& context, Traffic& traffic, const std::vector<SocketNu
   }
 }
 
-bool IsLost(const Context& context, const Service& service, SocketNumber socket) {
-  const Traffic& traffic = *service.traffic;
-  const bool fed = std::ranges::any_of(traffic.pools, [&](const Pool& pool) {
-    return std::ranges::find(pool.steered, socket) != pool.steered.end();
-  });
-  if (!fed && traffic.queues[socket].quiet_at <= context.now) return false;
-  bool lives = false;
+bool IsLost(const Context& context, const Service& service, const Pool& pool, SocketNumber socket) {
+  if (pool.shared || socket >= pool.width) return false;
+  const bool fed = std::ranges::find(pool.steered, socket) != pool.steered.end();
+  if (!fed && service.traffic->queues[socket].quiet_at <= context.now) return false;
   bool comes = false;
   bool others_ready = false;
   for (const Slot& slot : service.slots) {
     for (const Which which : {Which::kCurrent, Which::kReplacement}) {
       if (which == Which::kReplacement && !slot.replacement) continue;
       const Instance& instance = which == Which::kCurrent ? slot.current : *slot.replacement;
+      // Another generation may have this number, and not listen here.
+      if (!Uses(service, instance, pool)) continue;
       others_ready |= instance.is_ready();
       if (SocketOf(slot, which, instance) != socket) continue;
-      lives |= instance.is_live() && instance.socket == socket;
+      if (instance.is_live() && instance.socket == socket) return false;
       comes |= IsComing(context, service, slot, instance);
     }
   }
-  return !lives && (others_ready || !comes);
+  return others_ready || !comes;
 }
 
 void SweepDue(Context& context, Service& service) {
@@ -219,9 +233,11 @@ void SweepDue(Context& context, Service& service) {
     if (queues[i].sweep_at > context.now) continue;
     const auto socket = static_cast<SocketNumber>(i);
     queues[i].sweep_at = kNever;
-    if (!IsLost(context, service, socket)) continue;
-    queues[i].sweep_at = context.now + kSweepEvery;
-    context.actions.push_back(action::Sweep{service.name, socket});
+    for (const Pool& pool : service.traffic->pools) {
+      if (!IsLost(context, service, pool, socket)) continue;
+      queues[i].sweep_at = context.now + kSweepEvery;
+      context.actions.push_back(action::Sweep{service.name, pool.address, socket});
+    }
   }
 }
 

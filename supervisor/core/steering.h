@@ -20,7 +20,8 @@ void SteerAll(Context& context);
 void ExpectStrays(Context& context, Traffic& traffic, const std::vector<SocketNumber>& sockets);
 
 // Emptied by the daemon: nobody lives who accepts from this socket, and others do, or nobody will.
-[[nodiscard]] bool IsLost(const Context& context, const Service& service, SocketNumber socket);
+[[nodiscard]] bool IsLost(const Context& context, const Service& service, const Pool& pool,
+                          SocketNumber socket);
 
 // Sweeps the queues whose time has come.
 void SweepDue(Context& context, Service& service);

@@ -156,7 +156,8 @@ std::vector<std::string> WantedAddresses(const Context& context, const Service& 
 void CloseUnwanted(Context& context, Service& service) {
   const std::vector<std::string> wanted = WantedAddresses(context, service);
   std::erase_if(service.traffic->pools, [&](const Pool& pool) {
-    if (std::ranges::find(wanted, pool.address) != wanted.end()) return false;
+    // While an answer is on its way: with two questions open nobody could tell which one it is for.
+    if (pool.awaited || std::ranges::find(wanted, pool.address) != wanted.end()) return false;
     context.actions.push_back(action::ClosePool{service.name, pool.address});
     return true;
   });

@@ -230,12 +230,12 @@ void Pools::Do(const action::Steer& steer) {
 }
 
 void Pools::Do(const action::Sweep& sweep) {
-  std::uint64_t reset = 0;
-  for (auto& [key, pool] : pools_) {
-    if (key.first != sweep.service || sweep.socket >= pool.sockets.size()) continue;
-    if (!pool.sockets[sweep.socket]) continue;
-    if (const auto swept = os::SweepQueue(pool.sockets[sweep.socket].get())) reset += *swept;
-  }
+  const auto found = pools_.find(Key(sweep.service, sweep.address));
+  if (found == pools_.end() || sweep.socket >= found->second.sockets.size()) return;
+  const os::Fd& socket = found->second.sockets[sweep.socket];
+  if (!socket) return;
+  const auto swept = os::SweepQueue(socket.get());
+  const std::uint64_t reset = swept ? *swept : 0;
   if (reset == 0) return;
   swept_[sweep.service] += reset;
   parts_.log.Warn(sweep.service + ": " + std::to_string(reset) +

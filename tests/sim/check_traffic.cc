@@ -13,9 +13,9 @@ bool Has(const Sockets& sockets, SocketNumber socket) {
   return std::ranges::find(sockets, socket) != sockets.end();
 }
 
-bool IsListed(const Service& service, const Instance& instance, const Pool& pool) {
+bool IsListed(const Service& service, const Instance& instance, const std::string& address) {
   const auto& listen = service.policy(instance.generation).listen;
-  const std::string port = pool.address.substr(pool.address.rfind(':'));
+  const std::string port = address.substr(address.rfind(':'));
   return std::ranges::any_of(listen,
                              [&](const ListenAddress& one) { return one.address.ends_with(port); });
 }
@@ -32,7 +32,7 @@ Sockets HeldBy(const Service& service, const Pool& pool, StateKind kind) {
   Sockets held;
   ForEach(service, [&](const Slot&, const Instance& one, bool) {
     const bool serves = one.kind() == kind && one.socket && !one.taken_out;
-    if (serves && Has(pool.order, *one.socket) && IsListed(service, one, pool)) {
+    if (serves && Has(pool.order, *one.socket) && IsListed(service, one, pool.address)) {
       held.push_back(*one.socket);
     }
   });
@@ -56,12 +56,13 @@ bool IsComingSoon(const State& state, const Service& service, const Slot& slot, 
 }
 
 // A process that will accept, or the place of one that will come.
-bool HasOwner(const State& state, const Service& service, SocketNumber socket, Instant now) {
+bool HasOwner(const State& state, const Service& service, const std::string& address,
+              SocketNumber socket, Instant now) {
   bool owned = false;
   ForEach(service, [&](const Slot& slot, const Instance& one, bool is_replacement) {
     const bool is_its =
         one.socket == socket || (!one.socket && !is_replacement && slot.socket == socket);
-    if (!is_its) return;
+    if (!is_its || !IsListed(service, one, address)) return;
     owned |=
         (one.is_live() && one.socket == socket) || IsComingSoon(state, service, slot, one, now);
   });
@@ -73,7 +74,7 @@ bool SomeoneComes(const State& state, const Service& service, const Pool& pool, 
   bool comes = false;
   ForEach(service, [&](const Slot& slot, const Instance& one, bool is_replacement) {
     const auto socket = one.socket || is_replacement ? one.socket : slot.socket;
-    if (!socket || !Has(pool.order, *socket) || !IsListed(service, one, pool)) return;
+    if (!socket || !Has(pool.order, *socket) || !IsListed(service, one, pool.address)) return;
     const auto* waiting = std::get_if<Waiting>(&one.state);
     const bool waits_for_others = waiting != nullptr && waiting->order == Order::kAfterDependencies;
     comes |= one.kind() == StateKind::kStarting ||
@@ -99,7 +100,7 @@ Violation CheckSteering(const Moment& moment, const Service& service, const Pool
   const Sockets draining = HeldBy(service, pool, StateKind::kDraining);
   if (!draining.empty() && steered == draining) return {};  // the last that still accept
   if (steered.size() != 1) return {Invariant::kSteering, "clients wait in more than one queue"};
-  if (!HasOwner(moment.state, service, steered.front(), moment.now) &&
+  if (!HasOwner(moment.state, service, pool.address, steered.front(), moment.now) &&
       SomeoneComes(moment.state, service, pool, moment.now)) {
     return {Invariant::kSteering, "clients wait where nobody will come, and elsewhere one will"};
   }
@@ -169,10 +170,7 @@ void NoteLonely(const Scene& scene, const Service& service, NetPool& pool) {
   for (std::size_t i = 0; i < pool.sockets.size(); ++i) {
     NetSocket& socket = pool.sockets[i];
     const auto number = static_cast<SocketNumber>(i);
-    bool owned = std::ranges::any_of(scene.kernel.processes(), [&](const Process& process) {
-      return process.is_alive() && process.service == pool.service && process.socket == number;
-    });
-    owned = owned || HasOwner(*scene.state, service, number, scene.now);
+    const bool owned = HasOwner(*scene.state, service, pool.address, number, scene.now);
     if (owned || socket.queue.empty()) {
       socket.lonely_since = kNever;
     } else {
@@ -191,7 +189,9 @@ Violation CheckTraffic(const Moment& moment) {
       if (pool.width == 0) continue;
       if (const Violation violation = CheckSteering(moment, service, pool)) return violation;
     }
-    if (!service.traffic->pools.empty() && IsToBeClosed(moment.state, service, moment.now)) {
+    const bool are_open =
+        std::ranges::any_of(service.traffic->pools, [](const Pool& pool) { return !pool.awaited; });
+    if (are_open && IsToBeClosed(moment.state, service, moment.now)) {
       return {Invariant::kClosedInTime, "sockets are open where nobody will come"};
     }
   }

@@ -65,7 +65,7 @@ struct Digest {
   std::uint64_t operator()(const action::WatchDrain& a) const {
     return Mix(a.token.number(), a.socket);
   }
-  std::uint64_t operator()(const action::Sweep& a) const { return Mix(Text(a.service), a.socket); }
+  std::uint64_t operator()(const action::Sweep& a) const { return Mix(Text(a.address), a.socket); }
   std::uint64_t operator()(const action::Relisten& a) const {
     return Mix(Text(a.address), a.socket);
   }

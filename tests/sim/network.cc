@@ -108,9 +108,9 @@ void Network::Do(const Action& action, Instant now) {
     watches_.push_back({watch->token, static_cast<std::uint8_t>(ServiceIndex(watch->service)),
                         watch->socket, now + watch->drain});
   } else if (const auto* sweep = std::get_if<action::Sweep>(&action)) {
-    for (NetPool& pool : pools_) {
-      if (pool.service != ServiceIndex(sweep->service)) continue;
-      if (sweep->socket < pool.sockets.size()) pool.sockets[sweep->socket].queue.clear();
+    NetPool* pool = Find(sweep->service, sweep->address);
+    if (pool != nullptr && sweep->socket < pool->sockets.size()) {
+      pool->sockets[sweep->socket].queue.clear();
     }
   } else if (const auto* again = std::get_if<action::Relisten>(&action)) {
     NetPool* pool = Find(again->service, again->address);

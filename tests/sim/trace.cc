@@ -138,7 +138,7 @@ struct DescribeAction {
     return "watch drain " + Of(a.token) + " socket " + Number(a.socket);
   }
   std::string operator()(const action::Sweep& a) const {
-    return "sweep " + a.service + " socket " + Number(a.socket);
+    return "sweep " + a.service + " " + a.address + " socket " + Number(a.socket);
   }
   std::string operator()(const action::Relisten& a) const {
     return "relisten " + a.service + " " + a.address + " socket " + Number(a.socket);
