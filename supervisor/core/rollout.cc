@@ -100,6 +100,8 @@ void TurnBack(Context& context, Service& service, const Failure& failure) {
   rollout.failure = failure;
   rollout.settle_at = kNever;
   TellService(context, service, Tell::Kind::kRollingBack, rollout.target, failure);
+  // Slots that came since it began are surplus to it, or have their turn like the others.
+  rollout.slots.resize(std::max(rollout.slots.size(), service.slots.size()), Progress::kTodo);
   const std::size_t count = GoalCount(service);
   for (std::size_t i = 0; i < service.slots.size(); ++i) {
     if (i < count) {

@@ -382,7 +382,8 @@ bool RetireSurplus(Context& context, Service& service, std::size_t count) {
     const Slot& last = service.slots.back();
     if (last.current.kind() != StateKind::kStopped || last.replacement) break;
     service.slots.pop_back();
-    service.rollout->slots.pop_back();
+    auto& turns = service.rollout->slots;
+    turns.resize(std::min(turns.size(), service.slots.size()), Progress::kTodo);
     context.Touch(service);
   }
   const auto waits = [](const Slot& slot) {
