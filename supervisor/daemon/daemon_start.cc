@@ -19,6 +19,22 @@ namespace {
 
 std::string LogPath(const Arguments& arguments) { return arguments.logs_folder + "/daemon.log"; }
 
+// A path for LD_PRELOAD, in which blanks and colons separate (ld.so(8)): where it has one, a link
+// without.
+Result<std::string> ListenLibrary(const std::string& runtime_folder) {
+  constexpr const char* kName = "liboxherd-listen.so";
+  constexpr const char* kSeparators = " :\t\n";
+  OXHERD_TRY_ASSIGN(std::string library, os::FindInstalled(kName));
+  if (library.find_first_of(kSeparators) == std::string::npos) return library;
+  const std::string link = runtime_folder + "/" + kName;
+  if (link.find_first_of(kSeparators) != std::string::npos) {
+    return MakeError("LD_PRELOAD cannot name " + library + ", as it has a blank or a colon");
+  }
+  (void)::unlink(link.c_str());
+  if (::symlink(library.c_str(), link.c_str()) != 0) return ErrnoError("link " + link);
+  return link;
+}
+
 }  // namespace
 
 Daemon::Daemon(Arguments arguments, Inherited inherited)
@@ -47,7 +63,7 @@ Status Daemon::Begin() {
   OXHERD_TRY_ASSIGN(KeeperWorld world, AskKeeper(keeper_));
   hello_ = world.hello;
   ground_.listen_socket = hello_.listen_socket.text();
-  if (Result<std::string> library = os::FindInstalled("liboxherd-listen.so")) {
+  if (Result<std::string> library = ListenLibrary(arguments_.runtime_folder)) {
     ground_.listen_library = std::move(*library);
   } else {
     start_warnings_.push_back(library.error().message +

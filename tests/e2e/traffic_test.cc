@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <set>
 
 #include "tests/e2e/home.h"
@@ -96,6 +97,22 @@ TEST_CASE("PORT and the address in the list come from listen") {
   CHECK(HttpGet(home.port(), "/").body == std::to_string(home.port()));
   CHECK(home.RunJson({"list"}).at("instances").at(0).at("listen").at(0) ==
         ":" + std::to_string(home.port()));
+}
+
+// LD_PRELOAD is split at blanks.
+TEST_CASE("the programs of Oxherd may be in a folder with a blank in its name") {
+  const Home home;
+  Serve(home);
+  const std::filesystem::path programs = home.folder() / "my programs";
+  std::filesystem::create_directory(programs);
+  for (const char* name : {"oxherd", "oxherd-daemon", "oxherd-keeper", "liboxherd-listen.so"}) {
+    std::filesystem::copy_file(ProgramFolder() / name, programs / name);
+  }
+  Invocation start = home.Typed({"start"});
+  start.words.at(0) = programs / "oxherd";
+  const Outcome started = Command(start).Wait();
+  CHECK_MESSAGE(started.exit_code == 0, started.all());
+  CHECK(Answering(home).size() == 2);
 }
 
 TEST_CASE("after a stop the port is free; after kill -9 of the daemon it is served on") {
