@@ -73,7 +73,7 @@ void Observations::Trim(const State& state) {
   std::erase_if(foreign_, is_over);
   std::erase_if(troubles_, is_over);
   std::erase_if(statuses_, is_over);
-  std::erase_if(takers_, is_over);
+  std::erase_if(takers_, [&](Token token) { return !tokens.contains(token); });
   std::erase_if(ports_taken_, is_over);
   std::erase_if(refused_, [&](Token token) { return !tokens.contains(token); });
   std::erase_if(happenings_, [&](const auto& entry) { return state.Find(entry.first) == nullptr; });

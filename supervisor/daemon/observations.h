@@ -41,7 +41,7 @@ class Observations {
   [[nodiscard]] const Foreign* ForeignOf(Token token) const;
 
   // ---- Which processes have taken a listening socket through the preload library. ----
-  void NoteSocketTaken(Token token) { takers_[token] = true; }
+  void NoteSocketTaken(Token token) { takers_.insert(token); }
   [[nodiscard]] bool HasTakenSocket(Token token) const { return takers_.contains(token); }
 
   // Which were refused theirs, as they bind another family or a narrower address.
@@ -74,7 +74,7 @@ class Observations {
   std::unordered_map<Token, Foreign> foreign_;
   std::unordered_map<Token, std::string> troubles_;
   std::unordered_map<Token, std::string> statuses_;
-  std::unordered_map<Token, bool> takers_;
+  std::unordered_set<Token> takers_;
   std::unordered_set<Token> refused_;
   std::unordered_map<Token, std::string> ports_taken_;
   std::map<InstanceId, std::uint32_t> rows_;

@@ -74,24 +74,31 @@ void Pools::Unwatch(Pool& pool, SocketNumber number) {
   pool.watch[number] = 0;
 }
 
+// Stores the socket, and has the keeper hold it too.
+Status Pools::Hold(const Key& key, Pool& pool, SocketNumber number, os::Fd socket) {
+  os::SystemResult<os::Fd> copy = os::Duplicate(socket.get());
+  if (!copy) return os::ToError("dup", copy.error());
+  const HeldSocket held{key.first, key.second, number};
+  std::vector<os::Fd> attached;
+  attached.push_back(std::move(*copy));
+  parts_.keeper.Send(keeper::Hold{keeper::HeldName(held.name())}, std::move(attached));
+  Keep(key, pool, number, std::move(socket));
+  return {};
+}
+
+Status Pools::OpenAgain(const Key& key, Pool& pool, SocketNumber number) {
+  OXHERD_TRY_ASSIGN(os::Fd socket, os::JoinListenPool(pool.address));
+  return Hold(key, pool, number, std::move(socket));
+}
+
 Status Pools::Open(const action::OpenPool& open, Pool& pool, const Key& key) {
-  const auto hold = [&](SocketNumber number, os::Fd socket) -> Status {
-    os::SystemResult<os::Fd> copy = os::Duplicate(socket.get());
-    if (!copy) return os::ToError("dup", copy.error());
-    const HeldSocket held{open.service, open.address, number};
-    std::vector<os::Fd> attached;
-    attached.push_back(std::move(*copy));
-    parts_.keeper.Send(keeper::Hold{keeper::HeldName(held.name())}, std::move(attached));
-    Keep(key, pool, number, std::move(socket));
-    return {};
-  };
   if (pool.sockets.empty()) {
     OXHERD_TRY_ASSIGN(pool.address, os::ParsePoolAddress(open.address));
     OXHERD_TRY_ASSIGN(os::ListenPool opened, os::OpenListenPool(pool.address, open.width));
     pool.steering_refused = opened.steering_refused;
     pool.is_shared = opened.sockets.size() == 1 && open.width > 1;
     for (std::size_t i = 0; i < opened.sockets.size(); ++i) {
-      OXHERD_TRY(hold(static_cast<SocketNumber>(i), std::move(opened.sockets[i])));
+      OXHERD_TRY(Hold(key, pool, static_cast<SocketNumber>(i), std::move(opened.sockets[i])));
     }
   }
   while (pool.sockets.size() < open.width) {
@@ -99,10 +106,10 @@ Status Pools::Open(const action::OpenPool& open, Pool& pool, const Key& key) {
     if (pool.is_shared) {  // the one socket under every number
       os::SystemResult<os::Fd> copy = os::Duplicate(pool.sockets.front().get());
       if (!copy) return os::ToError("dup", copy.error());
-      OXHERD_TRY(hold(number, std::move(*copy)));
+      OXHERD_TRY(Hold(key, pool, number, std::move(*copy)));
     } else {
       OXHERD_TRY_ASSIGN(os::Fd joined, os::JoinListenPool(pool.address));
-      OXHERD_TRY(hold(number, std::move(joined)));
+      OXHERD_TRY(Hold(key, pool, number, std::move(joined)));
     }
   }
   return {};
@@ -176,21 +183,11 @@ void Pools::Do(const action::Relisten& relisten) {
     Unwatch(pool, relisten.socket);
     os::ShutListening(old.get());
   }
-  Result<os::Fd> socket = os::JoinListenPool(pool.address);
-  if (!socket) {
+  if (const Status opened = OpenAgain(found->first, pool, relisten.socket); !opened) {
     answer.failed = true;
-    parts_.inbox.Put(Urgency::kNotify, std::move(answer));
     parts_.log.Error(relisten.service + " " + relisten.address + ": a socket that was shut down " +
-                     "cannot be opened again: " + socket.error().message);
-    return;
+                     "cannot be opened again: " + opened.error().message);
   }
-  const HeldSocket held{relisten.service, relisten.address, relisten.socket};
-  if (os::SystemResult<os::Fd> copy = os::Duplicate(socket->get())) {
-    std::vector<os::Fd> attached;
-    attached.push_back(std::move(*copy));
-    parts_.keeper.Send(keeper::Hold{keeper::HeldName(held.name())}, std::move(attached));
-  }
-  Keep(found->first, pool, relisten.socket, std::move(*socket));
   parts_.inbox.Put(Urgency::kNotify, std::move(answer));
 }
 

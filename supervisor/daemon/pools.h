@@ -110,6 +110,8 @@ class Pools {
   };
 
   void Keep(const Key& key, Pool& pool, SocketNumber number, os::Fd socket);
+  [[nodiscard]] Status Hold(const Key& key, Pool& pool, SocketNumber number, os::Fd socket);
+  [[nodiscard]] Status OpenAgain(const Key& key, Pool& pool, SocketNumber number);
   void Unwatch(Pool& pool, SocketNumber number);
   [[nodiscard]] Status Open(const action::OpenPool& open, Pool& pool, const Key& key);
   void Close(const Key& key, Pool& pool);

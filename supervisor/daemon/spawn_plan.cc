@@ -72,14 +72,22 @@ std::unexpected<PlanFailure> Fail(keeper::Stage stage, int number, std::string t
   return std::unexpected(PlanFailure{stage, number, std::move(text)});
 }
 
+void SetVariable(Environment& environment, std::string_view name, std::string value) {
+  const auto place = std::ranges::lower_bound(
+      environment, name, {}, [](const EnvEntry& entry) { return std::string_view(entry.first); });
+  if (place != environment.end() && place->first == name) {
+    place->second = std::move(value);
+  } else {
+    environment.emplace(place, name, std::move(value));
+  }
+}
+
 Result<Environment> EnvironmentFor(const SpawnOrder& order, const SpawnGround& ground) {
   const SpawnIdentity identity{
       .slot = order.slot, .generation = order.generation, .token = order.token};
   OXHERD_TRY_ASSIGN(Environment environment, BuildEnvironment(order.spec, identity, ground.base));
   if (order.checked.is_set()) {
-    EnvEntry entry("OXHERD_PID", std::to_string(order.checked.number()));
-    environment.insert(std::ranges::lower_bound(environment, entry.first, {}, &EnvEntry::first),
-                       std::move(entry));
+    SetVariable(environment, "OXHERD_PID", std::to_string(order.checked.number()));
   }
   return environment;
 }
@@ -141,16 +149,6 @@ std::string IgnoresPreload(const std::string& program) {
     return "has file capabilities";
   }
   return "";
-}
-
-void SetVariable(Environment& environment, std::string_view name, std::string value) {
-  const auto place = std::ranges::lower_bound(
-      environment, name, {}, [](const EnvEntry& entry) { return std::string_view(entry.first); });
-  if (place != environment.end() && place->first == name) {
-    place->second = std::move(value);
-  } else {
-    environment.emplace(place, name, std::move(value));
-  }
 }
 
 // The instance's sockets: as descriptors for programs that know sd_listen_fds(3), and by the
