@@ -363,6 +363,7 @@ void AcceptShutdown(Context& context, const event::Request& request) {
       Shutdown{.request = request.id, .forced = forced, .keep_instances = request.keep_instances};
   if (request.keep_instances) return;
   std::vector<std::string> names;
+  names.reserve(state.services.size());
   for (const Service& service : state.services) names.push_back(service.name);
   for (Service& service : state.services) {
     AbortStarts(context, service.name, Verb::kShutdown);
