@@ -32,10 +32,10 @@ struct Entry {
 };
 
 constexpr std::uint64_t kDirectoryStart = 64;
-constexpr std::uint64_t kHeapStart = 256 * 1024;
+constexpr std::uint64_t kHeapStart = std::uint64_t{256} * 1024;
 constexpr std::uint64_t kMappedBytes = 2 * kMaxHalfBytes;
-constexpr std::uint64_t kReserveStep = 16 * 1024;
-constexpr std::uint64_t kTolerableWaste = 64 * 1024;
+constexpr std::uint64_t kReserveStep = std::uint64_t{16} * 1024;
+constexpr std::uint64_t kTolerableWaste = std::uint64_t{64} * 1024;
 static_assert(kDirectoryStart + (kMaxImageServices + 1) * sizeof(Entry) <= kHeapStart);
 static_assert(sizeof(Header) <= kDirectoryStart);
 
