@@ -201,6 +201,13 @@ class Book {
   [[nodiscard]] std::span<const Record> records() const { return std::span(records_); }
   [[nodiscard]] std::uint32_t count() const { return count_; }
   [[nodiscard]] bool daemon_is_up() const { return daemon_ == Daemon::kUp; }
+  // It has asked for the World, and so knows what there is to look after.
+  [[nodiscard]] bool daemon_is_at_work() const { return world_asked_; }
+  [[nodiscard]] std::uint32_t daemon_number() const { return daemon_number_; }
+  // Somebody has told us to end, or the daemon has said that it is over.
+  [[nodiscard]] bool is_ending() const { return terminations_ > 0 || leaving_; }
+  // Processes whose tree is not known to be empty.
+  [[nodiscard]] std::uint32_t alive() const { return alive_; }
   [[nodiscard]] std::optional<Place> FindHeld(const HeldName& name) const;
   // Places of held descriptors are below this; of one that is free the name is empty.
   [[nodiscard]] std::size_t held_places() const { return held_.size(); }

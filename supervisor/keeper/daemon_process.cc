@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "keeper/inheritance.h"
+#include "keeper/systemd_notice.h"
 #include "keeper/watch_key.h"
 #include "os/process.h"
 
@@ -23,6 +24,7 @@ DaemonProcess::DaemonProcess(const Arguments& arguments, os::Poller& poller, os:
   words_.insert(words_.end(), arguments.daemon_arguments.begin(), arguments.daemon_arguments.end());
   for (const std::string& word : words_) arguments_.push_back(word.c_str());
   arguments_.push_back(nullptr);
+  environment_ = EnvironmentForDaemon(::environ);
 }
 
 os::SystemResult<Pid> DaemonProcess::Start(int control_socket, int lock) {
@@ -36,6 +38,7 @@ os::SystemResult<Pid> DaemonProcess::Start(int control_socket, int lock) {
     RunChild(pair->theirs.get(), control_socket, lock, report->write_end.get());
   }
   socket_ = std::move(pair->ours);
+  pid_ = cloned->pid;
   pidfd_ = std::move(cloned->pidfd);
   report_ = std::move(report->read_end);
   reached_exec_ = false;
@@ -62,7 +65,7 @@ void DaemonProcess::RunChild(int theirs, int control_socket, int lock, int repor
   os::ChildOrder order;
   order.program = words_.front().c_str();
   order.arguments = arguments_.data();
-  order.environment = ::environ;
+  order.environment = environment_.data();
   order.directory = ".";
   order.descriptors = descriptors;
   order.report = report;

@@ -28,6 +28,7 @@ class DaemonProcess {
   // It is gone: closes its socket.
   void Forget();
 
+  [[nodiscard]] Pid pid() const { return pid_; }
   [[nodiscard]] bool has_socket() const { return static_cast<bool>(socket_); }
   // It has a socket, and its other side is not known to be closed.
   [[nodiscard]] bool listens() const { return has_socket() && !is_silent_; }
@@ -45,10 +46,12 @@ class DaemonProcess {
   [[noreturn]] void RunChild(int theirs, int control_socket, int lock, int report);
 
   std::vector<std::string> words_;
-  std::vector<const char*> arguments_;  // the words, with a null at the end
+  std::vector<const char*> arguments_;    // the words, with a null at the end
+  std::vector<const char*> environment_;  // likewise
   os::Poller* poller_;
   os::Fd image_;
   os::Fd socket_;
+  Pid pid_;  // of the latest
   os::Fd pidfd_;
   os::Fd report_;
   bool reached_exec_ = false;

@@ -1,9 +1,9 @@
 // What a daemon is started with: the descriptors it finds open, and its first arguments.
 //
 // The keeper runs `PATH --state DIR --runtime DIR [ARGUMENT...]`, where the rest is what followed
-// "--" on its own command line, in a session of its own, with the keeper's environment, directory
-// and standard descriptors, and with all signals unblocked and at their defaults. These are open,
-// and nothing else:
+// "--" on its own command line, in a session of its own, with the keeper's environment (less what
+// systemd says to its main process alone), directory and standard descriptors, and with all signals
+// unblocked and at their defaults. These are open, and nothing else:
 #pragma once
 
 namespace oxherd::keeper {

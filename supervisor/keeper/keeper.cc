@@ -61,6 +61,7 @@ Result<std::unique_ptr<Keeper>> Keeper::Open(const Arguments& arguments) {
   if (Result<os::FetchSocket> opened = os::FetchSocket::Open()) fetch_socket = std::move(*opened);
   std::unique_ptr<Keeper> keeper(new Keeper(arguments, std::move(home), std::move(*poller),
                                             std::move(*signals), std::move(fetch_socket)));
+  keeper->systemd_ = SystemdNotice::OfThisProcess();
   OXHERD_TRY(keeper->Prepare(arguments));
   return keeper;
 }
@@ -102,7 +103,8 @@ int Keeper::Run() {
 
 void Keeper::WaitOnce() {
   std::array<os::Ready, 32> places;
-  const Instant until = std::min({book_.NextDeadline(), send_again_at_, mend_at_});
+  const Instant until =
+      std::min({book_.NextDeadline(), send_again_at_, mend_at_, systemd_.NextDeadline()});
   const std::span<const os::Ready> ready = poller_.Wait(until, places);
   const Instant now = os::Now();
   for (const os::Ready& one : ready) Handle(one, now);
@@ -113,6 +115,7 @@ void Keeper::WaitOnce() {
   const bool is_idle = ready.empty() && now >= mend_at_;
   if (now >= mend_at_) MendControlSocket(now);
   SendReports(now);
+  TellSystemd(now);
   if (is_idle) os::ReleaseProgramPages();
 }
 
@@ -335,6 +338,17 @@ void Keeper::MendControlSocket(Instant now) {
   mend_at_ = now + kMendEvery;
   processes_->Tidy(now);
   if (home_.MendControlSocket()) book_.OnControlSocketMade();
+}
+
+void Keeper::TellSystemd(Instant now) {
+  using Daemon = SystemdNotice::Daemon;
+  Daemon daemon = book_.daemon_number() <= 1 ? Daemon::kStarting : Daemon::kDown;
+  if (book_.daemon_is_at_work()) daemon = Daemon::kAtWork;
+  systemd_.Tell({.daemon = daemon,
+                 .daemon_pid = daemon_->pid(),
+                 .processes = book_.alive(),
+                 .stops = book_.is_ending()},
+                now);
 }
 
 }  // namespace oxherd::keeper

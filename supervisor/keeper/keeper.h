@@ -17,6 +17,7 @@
 #include "keeper/daemon_process.h"
 #include "keeper/home.h"
 #include "keeper/processes.h"
+#include "keeper/systemd_notice.h"
 #include "os/fd.h"
 #include "os/fetch_socket.h"
 #include "os/message_socket.h"
@@ -59,6 +60,7 @@ class Keeper {
   void StartDaemonNow(Instant now);
   void SendReports(Instant now);
   void MendControlSocket(Instant now);
+  void TellSystemd(Instant now);
 
   Ground ground_;
   Home home_;
@@ -68,6 +70,7 @@ class Keeper {
   Book book_;
   std::optional<Processes> processes_;
   std::optional<DaemonProcess> daemon_;
+  SystemdNotice systemd_;
   Instant send_again_at_ = kNever;
   Instant mend_at_ = kNever;
   int start_failure_ = 0;  // errno of the daemon's latest start; 0: it ran
