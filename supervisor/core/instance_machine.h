@@ -31,8 +31,8 @@ class Machine {
     return std::get_if<T>(&event);
   }
 
-  const Policy& policy() const { return context_.policy; }
-  Instant now() const { return context_.now; }
+  [[nodiscard]] const Policy& policy() const { return context_.policy; }
+  [[nodiscard]] Instant now() const { return context_.now; }
   void Say(action::Tell::Kind kind, Token token, std::uint32_t millis = 0, std::int32_t number = 0);
   void SayFailure(action::Tell::Kind kind, Token token, std::uint32_t millis = 0,
                   std::int32_t number = 0);

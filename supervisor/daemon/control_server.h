@@ -18,7 +18,7 @@
 #include "os/fd.h"
 
 namespace boost::asio {
-class io_context;
+class io_context;  // NOLINT(readability-identifier-naming): Boost's name
 }
 
 namespace oxherd {

@@ -12,7 +12,7 @@
 #include "base/time.h"
 
 namespace boost::asio {
-class io_context;
+class io_context;  // NOLINT(readability-identifier-naming): Boost's name
 }
 
 namespace oxherd {

@@ -104,6 +104,7 @@ bool IsOwn(TakenPort::Cause cause) {
 // To which of ours the process belongs. One look through /proc.
 const LiveInstance* InstanceOf(Pid pid, const std::vector<LiveInstance>& live) {
   std::vector<os::TreeRoot> roots;
+  roots.reserve(live.size());
   for (const LiveInstance& each : live) roots.push_back({.main = each.pid, .token = each.token});
   std::ranges::sort(roots, {}, &os::TreeRoot::main);
   Result<os::ProcessTrees> trees = os::ProcessTrees::Open();

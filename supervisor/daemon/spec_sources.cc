@@ -50,8 +50,9 @@ int CpusByAffinity() {
 int CpusOf(std::string_view quota_and_period) {
   long quota = 0;
   long period = 0;
-  const char* const end = quota_and_period.data() + quota_and_period.size();
-  const auto first = std::from_chars(quota_and_period.data(), end, quota);
+  const char* const start = quota_and_period.data();
+  const char* const end = start + quota_and_period.size();
+  const auto first = std::from_chars(start, end, quota);
   if (first.ec != std::errc() || first.ptr == end) return 0;
   const auto second = std::from_chars(first.ptr + 1, end, period);
   if (second.ec != std::errc() || quota <= 0 || period <= 0) return 0;
