@@ -5,6 +5,7 @@
 
 #include "core/rollout.h"
 #include "core/traffic.h"
+#include "core/trial.h"
 
 namespace oxherd {
 namespace {
@@ -94,6 +95,11 @@ void LeaveTraffic(Context& context, Service& service, SlotIndex slot) {
 void HandOver(Context& context, Service& service, SlotIndex index, const Ready& ready) {
   Slot& slot = service.slots[index];
   const Millis min_uptime = service.policy(slot.replacement->generation).min_uptime;
+  if (IsOnTrial(context, service, index, Which::kReplacement)) {
+    Instant& settle_at = service.rollout->settle_at;
+    settle_at = std::min(settle_at, ready.since + min_uptime);
+    return;
+  }
   switch (slot.current.kind()) {
     case StateKind::kStarting:
     case StateKind::kReady:
@@ -297,7 +303,8 @@ void UpdateSlot(Context& context, Service& service, SlotIndex index) {
   if (slot.replacement) return UpdateStartFirst(context, service, index);
   // Without a replacement a start-first slot is through, unless its new instance is the current one
   // and has still to become Ready.
-  const bool proving = slot.current.kind() != StateKind::kReady || IsStopFirst(service);
+  const bool proving = slot.current.kind() != StateKind::kReady || IsStopFirst(service) ||
+                       IsOnTrial(context, service, index, Which::kCurrent);
   const bool returned = rollout.phase == Phase::kBack &&
                         slot.current.generation != rollout.target && !IsStopFirst(service) &&
                         slot.current.kind() != StateKind::kStopped;

@@ -55,7 +55,7 @@ struct Rollout {
   std::vector<Progress> slots;  // by slot; surplus and added ones included
   Failure failure;              // why it goes back
   Token hook;                   // kPreparing
-  Instant settle_at = kNever;   // stop-first: when a new instance has been Ready long enough
+  Instant settle_at = kNever;   // when the next new instance has been Ready long enough
   Instant began;
   // The old instances have an address of the new ones to themselves, or the other way round: all
   // the old ones go before any new one comes, this once.

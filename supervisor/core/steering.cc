@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/traffic.h"
+#include "core/trial.h"
 
 namespace oxherd {
 namespace {
@@ -49,14 +50,20 @@ class Targets {
 
   // Sorted by place; empty only if every socket of the pool is shut.
   [[nodiscard]] Sockets Choose() const {
-    Sockets chosen = All([](const Instance& instance) {
-      return IsInTraffic(instance) && instance.kind() == StateKind::kReady;
+    const auto serves = [](SlotIndex, Which, const Instance& one) { return IsInTraffic(one); };
+    const auto is_well = [](SlotIndex, Which, const Instance& one) {
+      return IsInTraffic(one) && one.is_ready();
+    };
+    Sockets chosen = All([&](SlotIndex slot, Which which, const Instance& one) {
+      return is_well(slot, which, one) && !IsOnTrial(context_, service_, slot, which);
     });
-    if (chosen.empty()) chosen = All(IsInTraffic);
+    if (chosen.empty()) chosen = All(is_well);
+    if (chosen.empty()) chosen = All(serves);
     if (chosen.empty()) chosen = FirstToCome();
     if (chosen.empty()) {
-      chosen = All(
-          [](const Instance& one) { return one.kind() == StateKind::kDraining && !one.taken_out; });
+      chosen = All([](SlotIndex, Which, const Instance& one) {
+        return one.kind() == StateKind::kDraining && !one.taken_out;
+      });
     }
     if (chosen.empty()) chosen = AnyFree();
     return chosen;
@@ -67,12 +74,14 @@ class Targets {
     return std::ranges::find(pool_.order, socket) != pool_.order.end();
   }
 
+  // Of those that listen here, the ones of which the claim is true.
   template <typename Claim>
   [[nodiscard]] Sockets All(Claim claim) const {
     Sockets all;
-    ForEachInstance(service_, [&](SlotIndex, Which, const Instance& instance) {
-      if (!instance.socket || !claim(instance) || !Uses(service_, instance, pool_)) return;
-      if (Listens(*instance.socket)) all.push_back(*instance.socket);
+    ForEachInstance(service_, [&](SlotIndex slot, Which which, const Instance& instance) {
+      if (!instance.socket || !Listens(*instance.socket)) return;
+      if (!Uses(service_, instance, pool_)) return;
+      if (claim(slot, which, instance)) all.push_back(*instance.socket);
     });
     return all;
   }

@@ -269,12 +269,15 @@ bool IsInTraffic(const Instance& instance) {
   return serves && instance.socket && !instance.taken_out;
 }
 
+bool Serves(const Service& service, const Instance& instance) {
+  return service.traffic && IsInTraffic(instance) &&
+         !IsSo(service, instance, *instance.socket, IsDown);
+}
+
 bool OthersServe(const Service& service, const Instance& instance) {
-  if (!service.traffic) return false;
   bool serve = false;
   ForEachInstance(service, [&](SlotIndex, Which, const Instance& other) {
-    const bool listens = other.socket && !IsSo(service, other, *other.socket, IsDown);
-    serve |= &other != &instance && IsInTraffic(other) && listens;
+    serve |= &other != &instance && Serves(service, other);
   });
   return serve;
 }

@@ -25,7 +25,10 @@ constexpr Millis kWaitForOwner = Seconds(5);
 // Serves new connections, or would if nobody were better: Ready or Unhealthy, and not taken out.
 [[nodiscard]] bool IsInTraffic(const Instance& instance);
 
-// Whether some other instance of the service is in traffic.
+// In traffic, and none of its sockets was shut: clients that are sent to it arrive.
+[[nodiscard]] bool Serves(const Service& service, const Instance& instance);
+
+// Whether some other instance of the service serves.
 [[nodiscard]] bool OthersServe(const Service& service, const Instance& instance);
 
 // A reload from one to the other adds `listen` or takes it away: the old instances hold the port

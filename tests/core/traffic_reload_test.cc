@@ -15,7 +15,7 @@ std::shared_ptr<Spec> TwoInstances() {
 }
 
 TEST_SUITE("core: traffic in a reload") {
-  TEST_CASE("no client reaches the new one before it is ready; then none reaches the old one") {
+  TEST_CASE("no client reaches the new one before min_uptime of Ready; then none the old one") {
     Play play;
     play.BringUp({TwoInstances()});
     play.Ask(Verb::kReload, {"api"}, {TwoInstances()});
@@ -23,6 +23,11 @@ TEST_SUITE("core: traffic in a reload") {
     CHECK(play.Steered() == Sockets{0, 1});
     CHECK(play.replacement("api", 0)->socket == SocketNumber(2));
     play.Answer("api/0", ProbeOutcome::kGood);
+    CHECK(play.replacement("api", 0)->is_ready());
+    play.Pass(999ms);
+    CHECK(play.Steered() == Sockets{0, 1});
+    CHECK(play.Take<action::WatchDrain>().empty());
+    play.Pass(1ms);
     CHECK(play.Steered() == Sockets{1, 2});
     const auto watched = play.Take<action::WatchDrain>();
     REQUIRE(watched.size() == 1);
@@ -30,18 +35,19 @@ TEST_SUITE("core: traffic in a reload") {
     CHECK(watched[0].socket == 0);
   }
 
-  TEST_CASE("the old one is told to stop when it is drained, but not before min_uptime") {
+  TEST_CASE("the old one is told to stop when it is drained") {
     Play play;
     play.BringUp({TwoInstances()});
     const Token old = play.token("api", 0);
     play.Ask(Verb::kReload, {"api"}, {TwoInstances()});
     play.ConfirmSpawns();
     play.Answer("api/0", ProbeOutcome::kGood);
+    play.Happens(event::Drained{old});  // it has not begun to
+    play.Pass(1s);
+    REQUIRE(play.StateOf("api", 0) == "draining");
+    CHECK(play.Take<action::Stop>().empty());
     SUBCASE("drained early") {
       play.Happens(event::Drained{old});
-      play.Pass(999ms);
-      CHECK(play.Take<action::Stop>().empty());
-      play.Pass(1ms);
       CHECK(play.Take<action::Stop>().size() == 1);
     }
     SUBCASE("drained late") {
@@ -58,12 +64,86 @@ TEST_SUITE("core: traffic in a reload") {
     }
   }
 
+  TEST_CASE("a new one that is well for a moment and dies never had a client") {
+    Play play;
+    play.BringUp({TwoInstances()});
+    const RequestId reload = play.Ask(Verb::kReload, {"api"}, {TwoInstances()});
+    play.ConfirmSpawns();
+    play.Answer("api/0", ProbeOutcome::kGood);
+    play.Pass(999ms);
+    REQUIRE(play.replacement("api")->is_ready());
+    play.Forget();
+    play.End(play.replacement("api")->token(), ExitStatus::Code(1));
+    CHECK(play.Take<action::Steer>().empty());
+    CHECK(play.StateOf("api") == "ready");
+    REQUIRE(play.IsAnswered(reload));
+    CHECK(play.Item(reload).outcome == Outcome::kRolledBack);
+    CHECK(play.current("api").generation == Generation(1));
+    play.Pass(100s);
+    CHECK(play.Take<action::Sweep>().empty());
+  }
+
+  TEST_CASE("one on trial gets the clients when nobody else is well") {
+    Play play;
+    play.BringUp({MakeListeningSpec("api")});
+    play.Ask(Verb::kReload, {"api"}, {MakeListeningSpec("api")});
+    play.ConfirmSpawns();
+    play.Answer("api/0", ProbeOutcome::kGood);
+    CHECK(play.Steered() == Sockets{0});
+    SUBCASE("as the old one has crashed") {
+      play.Happens(event::Exited{play.token("api"), ExitStatus::Signal(9)});
+      CHECK(play.Steered() == Sockets{1});
+      play.Happens(event::Gone{play.token("api")});
+      CHECK(play.current("api").generation == Generation(2));
+      CHECK(play.Steered() == Sockets{1});
+    }
+    SUBCASE("as the old one was taken out by hand") {
+      event::Request drain;
+      drain.verb = Verb::kDrain;
+      drain.names = {"api/0"};
+      drain.forced = true;
+      play.Ask(drain);
+      CHECK(play.Steered() == Sockets{1});
+    }
+  }
+
+  TEST_CASE("a new one in the place of one that went first is on trial while old ones serve") {
+    Play play;
+    auto api = TwoInstances();
+    api->policy.reload_strategy = ReloadStrategy::kStopFirst;
+    play.BringUp({api});
+    play.Ask(Verb::kReload, {"api"}, {api});
+    play.Happens(event::Drained{play.token("api", 0)});
+    play.Obey(play.token("api", 0));
+    play.ConfirmSpawns();
+    play.Answer("api/0", ProbeOutcome::kGood);
+    CHECK(play.StateOf("api", 0) == "ready");
+    CHECK(play.Steered() == Sockets{1});
+    SUBCASE("for min_uptime") {
+      play.Pass(1s);
+      // And then it is the turn of the other one, which leaves.
+      CHECK(play.Steered() == Sockets{0});
+      play.Happens(event::Drained{play.token("api", 1)});
+      play.Obey(play.token("api", 1));
+      play.ConfirmSpawns();
+      play.Answer("api/1", ProbeOutcome::kGood);
+      CHECK(play.Steered() == Sockets{0, 1});  // no old one is left
+    }
+    SUBCASE("and not one request is lost with it") {
+      play.Pass(500ms);
+      play.Forget();
+      play.End(play.token("api", 0), ExitStatus::Code(1));
+      CHECK(play.Take<action::Steer>().empty());
+    }
+  }
+
   TEST_CASE("the new one dies while the old one drains: traffic goes back in the same turn") {
     Play play;
     play.BringUp({MakeListeningSpec("api")});
     play.Ask(Verb::kReload, {"api"}, {MakeListeningSpec("api")});
     play.ConfirmSpawns();
     play.Answer("api/0", ProbeOutcome::kGood);
+    play.Pass(1s);
     CHECK(play.Steered() == Sockets{1});
     play.Happens(event::Exited{play.replacement("api")->token(), ExitStatus::Code(1)});
     CHECK(play.StateOf("api") == "ready");
@@ -77,8 +157,8 @@ TEST_SUITE("core: traffic in a reload") {
     play.Ask(Verb::kReload, {"api"}, {TwoInstances()});
     play.ConfirmSpawns();
     play.Answer("api/0", ProbeOutcome::kGood);
-    play.Happens(event::Drained{old});
     play.Pass(1s);
+    play.Happens(event::Drained{old});
     play.Happens(event::Exited{old, ExitStatus::Code(0)});
     play.Forget();
     play.Pass(1s);
@@ -97,8 +177,8 @@ TEST_SUITE("core: traffic in a reload") {
     const RequestId reload = play.Ask(Verb::kReload, {"api"}, {MakeListeningSpec("api")});
     play.ConfirmSpawns();
     play.Answer("api/0", ProbeOutcome::kGood);
-    play.Happens(event::Drained{old});
     play.Pass(1s);
+    play.Happens(event::Drained{old});
     play.Obey(old);
     REQUIRE(play.IsAnswered(reload));
     play.Pass(1s);
@@ -160,6 +240,7 @@ TEST_SUITE("core: traffic in a reload") {
       CHECK(play.Steered("tcp:0.0.0.0:9000") == Sockets{1});
       CHECK(play.Steered() == Sockets{0});
       play.Answer("api/0", ProbeOutcome::kGood);
+      play.Pass(1s);
       CHECK(play.Steered() == Sockets{1});
     }
   }
@@ -173,8 +254,8 @@ TEST_SUITE("core: traffic in a reload") {
     play.Ask(Verb::kReload, {"api"}, {MakeListeningSpec("api")});
     play.ConfirmSpawns();
     play.Answer("api/0", ProbeOutcome::kGood);
-    play.Happens(event::Drained{old});
     play.Pass(1s);
+    play.Happens(event::Drained{old});
     CHECK(play.Take<action::ClosePool>().empty());
     play.Obey(old);
     const auto closed = play.Take<action::ClosePool>();
@@ -241,8 +322,8 @@ TEST_SUITE("core: traffic in a reload") {
     play.ConfirmSpawns();
     play.Answer("api/0", ProbeOutcome::kGood);
     const Token old = play.token("api", 0);
-    play.Happens(event::Drained{old});
     play.Pass(1s);
+    play.Happens(event::Drained{old});
     play.Obey(old);
     CHECK(play.StateOf("api", 1) == "draining");
     const Token surplus = play.token("api", 1);

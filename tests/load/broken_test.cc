@@ -13,20 +13,21 @@ constexpr const char* kHealth =
     "ready_timeout_ms = 1000\n"
     "[processes.api.health_check]\nendpoint = \"http://127.0.0.1:@port/\"\ntimeout_secs = 1\n";
 
-// Two good instances under load, then a reload that brings in another program.
+// Good instances under load, then a reload that brings in another program.
 struct Attempt {
   Home home;
   Outcome outcome;
   Counts counts;
 
-  explicit Attempt(const std::string& command, const std::string& more = kHealth) {
-    WriteService(home, Serving("node plain.js", 2, more));
+  explicit Attempt(const std::string& command, const std::string& more = kHealth,
+                   int instances = 2) {
+    WriteService(home, Serving("node plain.js", instances, more));
     home.MustRun({"start"});
     const auto before = home.List();
     const Plan plan = Fresh(home);
     Load load(plan);
     WaitForAnswers(load, plan);
-    WriteService(home, Serving(command, 2, more));
+    WriteService(home, Serving(command, instances, more));
     outcome = home.Run({"reload", "api"}, seconds(60));
     WaitForAnswers(load, plan);
     counts = load.Finish();
@@ -78,12 +79,34 @@ TEST_CASE("a new version that answers 500") {
   CHECK_SAYS(attempt.outcome.all(), "was not ready in 1");
 }
 
-TEST_CASE("a new version that is well for a moment and dies takes down only what it had") {
+// Dies so long after it listens; so long a good behaviour is asked for.
+std::string DiesAfter(int ms, int min_uptime_ms) {
+  return "min_uptime_ms = " + std::to_string(min_uptime_ms) + "\nenv = { DIES_AFTER_MS = \"" +
+         std::to_string(ms) + "\" }\n";
+}
+
+TEST_CASE("a new version that is well for a moment and dies costs not one request") {
   if (!Has("node")) {
     return;
   }
-  // It lives 300 ms after it listens; a second of good behaviour is asked for.
-  const Attempt attempt("node dies_soon.js", "drain_ms = 1000\n");
+  for (const int instances : {2, 1}) {
+    for (const int ms : {50, 500}) {
+      CAPTURE(instances);
+      CAPTURE(ms);
+      const Attempt attempt("node dies_soon.js", DiesAfter(ms, 1000), instances);
+      CheckNothingFailed(attempt.home, attempt.counts);
+      CHECK(attempt.counts.bodies.size() == static_cast<std::size_t>(instances));
+      CHECK_SAYS(attempt.outcome.all(), "out of luck");
+    }
+  }
+}
+
+TEST_CASE("a new version that dies when it has clients takes down only what it had") {
+  if (!Has("node")) {
+    return;
+  }
+  // It proves itself for 150 ms; the old one is still there, as it drains for a second.
+  const Attempt attempt("node dies_soon.js", DiesAfter(500, 150) + "drain_ms = 1000\n");
   const Counts& counts = attempt.counts;
   CHECK(counts.of(Cause::kRefused) == 0);
   CHECK(counts.of(Cause::kTimedOut) == 0);

@@ -27,8 +27,8 @@ void WriteService(const e2e::Home& home, std::string_view lines) {
 std::string Serving(std::string_view command, int instances, std::string_view more,
                     std::string_view listen) {
   return "command = '" + std::string(command) + "'\nlisten = \"" + std::string(listen) +
-         "\"\ninstances = " + std::to_string(instances) + "\nmin_uptime_ms = 150\n" +
-         std::string(more);
+         "\"\ninstances = " + std::to_string(instances) + "\n" +
+         (more.contains("min_uptime_ms") ? "" : "min_uptime_ms = 150\n") + std::string(more);
 }
 
 std::string CServer() { return OXHERD_BINARY_DIR "/programs/textbook_server"; }

@@ -20,7 +20,8 @@ namespace oxherd::load {
 // @port and @folder stand for what they stand for in Home::Write.
 void WriteService(const e2e::Home& home, std::string_view lines);
 
-// A service that runs this command on `listen`, with `more` lines, and reloads without long waits.
+// A service that runs this command on `listen`, with `more` lines, and reloads without long waits
+// unless these name min_uptime_ms.
 std::string Serving(std::string_view command, int instances, std::string_view more = {},
                     std::string_view listen = "@port");
 

@@ -40,6 +40,47 @@ Sockets HeldBy(const Service& service, const Pool& pool, StateKind kind) {
   return held;
 }
 
+// Ready, in traffic, and listening wherever it should.
+bool IsSound(const Service& service, const Instance& one) {
+  if (one.kind() != StateKind::kReady || !one.socket || one.taken_out) return false;
+  return std::ranges::all_of(service.traffic->pools, [&](const Pool& pool) {
+    return !IsListed(service, one, pool.address) || Has(pool.order, *one.socket);
+  });
+}
+
+// It has not shown for min_uptime that it stays well, and those serve that it is to replace.
+bool IsTriedOut(const Service& service, const Slot& slot, const Instance& one, bool is_replacement,
+                Instant now) {
+  const auto* ready = std::get_if<Ready>(&one.state);
+  if (ready == nullptr || now - ready->since >= service.policy(one.generation).min_uptime) {
+    return false;
+  }
+  if (is_replacement) return IsSound(service, slot.current);
+  if (!service.rollout || slot.replacement) return false;
+  const Rollout& rollout = *service.rollout;
+  const auto index = static_cast<std::size_t>(&slot - service.slots.data());
+  const bool comes = rollout.cause == Cause::kPerson && rollout.phase == Rollout::Phase::kForward &&
+                     index < rollout.slots.size() &&
+                     rollout.slots[index] == Rollout::Progress::kInProgress &&
+                     one.generation == rollout.target;
+  bool old_ones_serve = false;
+  ForEach(service, [&](const Slot&, const Instance& old, bool) {
+    old_ones_serve |= old.generation != rollout.target && IsSound(service, old);
+  });
+  return comes && old_ones_serve;
+}
+
+// Those of `ready` that clients are to reach: where that is nobody, all of them.
+Sockets WithoutTriedOut(const Service& service, const Sockets& ready, Instant now) {
+  Sockets rest = ready;
+  ForEach(service, [&](const Slot& slot, const Instance& one, bool is_replacement) {
+    if (one.socket && IsTriedOut(service, slot, one, is_replacement, now)) {
+      std::erase(rest, *one.socket);
+    }
+  });
+  return rest.empty() ? ready : rest;
+}
+
 // In a state without a process: when it will have one again.
 bool IsComingSoon(const State& state, const Service& service, const Slot& slot, const Instance& one,
                   Instant now) {
@@ -88,8 +129,9 @@ Violation CheckSteering(const Moment& moment, const Service& service, const Pool
   std::ranges::sort(steered);
   const Sockets ready = HeldBy(service, pool, StateKind::kReady);
   if (!ready.empty()) {
-    if (steered == ready) return {};
-    return {Invariant::kSteering, "traffic does not go to exactly those that are Ready"};
+    if (steered == WithoutTriedOut(service, ready, moment.now)) return {};
+    return {Invariant::kSteering,
+            "traffic does not go to exactly those that are Ready, or that have proved themselves"};
   }
   const Sockets unhealthy = HeldBy(service, pool, StateKind::kUnhealthy);
   if (!unhealthy.empty()) {

@@ -111,8 +111,8 @@ void Look(const State& state, View& view) {
       const Slot& both = service.slots[slot];
       Add(view, service, both.current, slot, false);
       if (both.replacement) Add(view, service, *both.replacement, slot, true);
-      if (both.current.is_ready()) ++seen.ready;
-      if (both.replacement && both.replacement->is_ready()) ++seen.ready;
+      const bool is_new_ready = both.replacement && both.replacement->is_ready();
+      if (both.current.is_ready() || is_new_ready) ++seen.ready;
     }
   }
 }

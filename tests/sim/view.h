@@ -48,7 +48,7 @@ struct ServiceView {
   Generation last_generation;
   std::uint64_t revision = 0;
   std::uint16_t slots = 0;
-  std::uint16_t ready = 0;
+  std::uint16_t ready = 0;  // slots with a Ready one; a second one, on trial, adds nothing
   std::uint16_t hooks = 0;
   Instant due = kNever;  // its earliest deadline, health questions included
   bool is_rolling = false;
