@@ -104,6 +104,11 @@ void ControlClient::SendLast(const std::string& line) {
   is_last_ = true;
 }
 
+void ControlClient::DropWhatWaits() {
+  waiting_ = {};
+  is_last_ = false;
+}
+
 void ControlClient::Write() {
   is_writing_ = true;
   Expect(limits_.stuck);

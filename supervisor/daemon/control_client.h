@@ -29,6 +29,8 @@ class ControlClient : public std::enable_shared_from_this<ControlClient> {
   void Close();
   void Send(const std::string& line, ControlServer::Delivery delivery);
   void SendLast(const std::string& line);
+  // Forgets what was to be written and has not begun to be.
+  void DropWhatWaits();
   [[nodiscard]] std::uint32_t uid() const { return uid_; }
 
  private:

@@ -9,11 +9,13 @@
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <new>
 #include <unordered_map>
 #include <utility>
 
 #include "control/wire.h"
 #include "daemon/control_client.h"
+#include "daemon/memory_reserve.h"
 #include "os/local_socket.h"
 
 namespace oxherd {
@@ -140,7 +142,20 @@ class ControlServer::Impl : public std::enable_shared_from_this<ControlServer::I
                    .closed = [this, id] { OnClosed(id); }});
   }
 
+  // A request that wants more memory than there is fails, and nothing else does.
   void OnLine(ClientId id, const std::string& line) {
+    try {
+      const ExpendableWork work;
+      return TakeLine(id, line);
+    } catch (const std::bad_alloc&) {
+      if (const auto client = Find(id)) client->DropWhatWaits();
+    }
+    SendLast(id,
+             RefusalLine(control::ExitCode::kNotDone,
+                         "the daemon has not enough memory for this request; nothing was done"));
+  }
+
+  void TakeLine(ClientId id, const std::string& line) {
     Result<control::FromClient> message = control::DecodeFromClient(line);
     if (message) return handlers_.said(id, std::move(*message));
     SendLast(id, RefusalLine(control::ExitCode::kAskedWrongly, message.error().message));

@@ -1,6 +1,7 @@
 #include "daemon/conversations.h"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 #include <variant>
 
@@ -193,7 +194,12 @@ void Conversations::Begin(ClientId client, const control::Request& request) {
   open.no_wait = request.no_wait;
   event::Request event = std::move(understood->event);
   open.understood = std::move(*understood);
-  parts_.ask_core(std::move(event));
+  try {
+    parts_.ask_core(std::move(event));
+  } catch (const std::bad_alloc&) {  // for ControlServer, which says so
+    open_.erase(request.id);
+    throw;
+  }
 }
 
 // What it would do is what it does to a copy.

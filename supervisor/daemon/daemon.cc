@@ -8,6 +8,7 @@
 #include <utility>
 #include <variant>
 
+#include "daemon/memory_reserve.h"
 #include "daemon/state_file.h"
 #include "os/clock.h"
 #include "os/process.h"
@@ -66,6 +67,7 @@ void Daemon::Turn() {
   if (arguments_.is_foreground()) EndRunWhenDone();
   LeaveWhenDone();
   if (++turns_ % kTurnsBetweenTrims == 0) observations_.Trim(state_);
+  RefillMemoryReserve();
 }
 
 // What a command needed is not needed again for a long time: reading files, starting many.

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "daemon/daemon.h"
+#include "daemon/memory_reserve.h"
 #include "keeper/inheritance.h"
 #include "os/process.h"
 
@@ -34,6 +35,7 @@ void KeepMemorySmall() {
 
 int Main(std::span<char* const> words) {
   KeepMemorySmall();
+  InstallMemoryReserve();
   umask(S_IRWXG | S_IRWXO);
   Result<Arguments> arguments = ParseArguments(words);
   if (!arguments) return Fail(2, arguments.error().message);

@@ -11,6 +11,7 @@
 #include "control/describe.h"
 #include "core/traffic.h"
 #include "daemon/views.h"
+#include "os/process.h"
 #include "os/random.h"
 
 namespace oxherd {
@@ -206,12 +207,33 @@ void Performer::Do(const action::Tell& tell) {
   if (parts_.log.Wants(line.severity)) {
     parts_.log.Write(line.severity, WithReason(line.text, tell.failure, spec, parts_.observations));
   }
+  if (tell.kind == Kind::kUnkillable) TellIfOutOfReach(tell);
   if (!IsHappening(tell.kind)) return;
   parts_.observations.NoteHappening(
       tell.instance.service, {.unix_ms = Clocks::Read().unix_ms,
                               .text = tell.instance.Text() + " " +
                                       WithReason(control::Describe(tell, about), tell.failure, spec,
                                                  parts_.observations)});
+}
+
+// A program that has become another user (set-uid) is out of reach of a daemon that is not root.
+void Performer::TellIfOutOfReach(const action::Tell& tell) {
+  const Instance* const instance = FindInstance(parts_.state, tell.instance, tell.token);
+  const Process* const process = instance == nullptr ? nullptr : instance->process();
+  if (process == nullptr || !process->pid.is_set()) return;
+  const os::SystemResult<os::Fd> pidfd = os::OpenPidfd(process->pid);
+  if (!pidfd) return;
+  constexpr int kNoSignal = 0;  // pidfd_send_signal(2): asks only whether it would be allowed
+  const os::SystemStatus asked = os::SendSignal(pidfd->get(), kNoSignal);
+  if (asked || asked.error().number != EPERM) return;
+  const std::string pid = std::to_string(process->pid.number());
+  const std::string text = tell.instance.Text() + " pid " + pid +
+                           " runs as another user and takes no signals from this daemon; as root: "
+                           "kill -9 " +
+                           pid;
+  parts_.log.Error(text);
+  parts_.observations.NoteHappening(tell.instance.service,
+                                    {.unix_ms = Clocks::Read().unix_ms, .text = text});
 }
 
 // ---- Probes. ----

@@ -79,6 +79,7 @@ class Performer {
   void Do(const action::Sweep& sweep) { parts_.pools.Do(sweep); }
   void Do(const action::Relisten& relisten) { parts_.pools.Do(relisten); }
   void Do(const action::Tell& tell);
+  void TellIfOutOfReach(const action::Tell& tell);
 
   Parts parts_;
   std::unordered_map<Token, Token> checks_;  // check command -> the instance it asks

@@ -65,11 +65,14 @@ class Logs {
     burst.token = Token(1);
     burst.service = os::ServiceMark(instance.service);
     burst.boot = 1;
-    burst.wall = kStart + after;
+    burst.wall = kStart + after + clock_moved;
     burst.monotonic = Instant(after);
     index->Note(burst);
     REQUIRE(write(log.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
   }
+
+  // How far the wall clock has been set since the start.
+  Duration clock_moved{};
 
  private:
   std::string path_;
@@ -126,6 +129,23 @@ TEST_CASE("the last lines of several instances are shown as one, in the order of
         "22:13:20.500 worker/0 │ job 2\n"
         "22:13:20.700 api/1    │ oops\n"
         "22:14:21.009 api/0    │ GET /a\n");
+}
+
+TEST_CASE("what was printed after the clock was set back still comes last, with the time it was") {
+  Logs logs;
+  logs.Print(kApi0, "before\n", Seconds(1));
+  logs.Print(kWorker, "also before\n", Seconds(2));
+  logs.clock_moved = -Seconds(3600);
+  logs.Print(kApi0, "after\n", Seconds(3));
+  logs.Print(kWorker, "also after\n", Seconds(4));
+  logs.clock_moved = Seconds(60);
+  logs.Print(kApi0, "later\n", Seconds(5));
+  CHECK(Show({RowOf(logs, kApi0), RowOf(logs, kWorker)}, 10).text ==
+        "22:13:21.000 api/0    │ before\n"
+        "22:13:22.000 worker/0 │ also before\n"
+        "21:13:23.000 api/0    │ after\n"
+        "21:13:24.000 worker/0 │ also after\n"
+        "22:14:25.000 api/0    │ later\n");
 }
 
 TEST_CASE("-n counts the lines of each instance, over both of its streams") {

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+
 namespace oxherd::cli {
 namespace {
 
@@ -44,6 +46,20 @@ TEST_CASE("the home folder is read from passwd by number") {
   CHECK_FALSE(HomeInPasswd(kPasswd, 1001).has_value());
   CHECK_FALSE(HomeInPasswd(kPasswd, 100).has_value());
   CHECK_FALSE(HomeInPasswd("", 0).has_value());
+}
+
+// systemd-tmpfiles and the like clean up there.
+TEST_CASE("the socket is never in /tmp, whatever HOME, TMPDIR and XDG_RUNTIME_DIR say") {
+  REQUIRE(unsetenv("OXHERD_HOME") == 0);
+  const auto before = FindPlaces();
+  REQUIRE(before.has_value());
+  for (const char* name : {"HOME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"}) {
+    REQUIRE(setenv(name, "/tmp/somewhere", 1) == 0);
+  }
+  const auto after = FindPlaces();
+  REQUIRE(after.has_value());
+  CHECK(after->run == before->run);
+  CHECK_FALSE(after->run.starts_with("/tmp"));
 }
 
 }  // namespace

@@ -125,6 +125,65 @@ max_files = 2
   }
 }
 
+// Of the bits in a line of /proc/PID/status.
+bool HasSignal(pid_t pid, std::string_view line_name, int number) {
+  std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with(line_name)) {
+      const auto bits = std::stoull(line.substr(line.find('\t')), nullptr, 16);
+      return (bits >> (number - 1) & 1) != 0;
+    }
+  }
+  FAIL("no " << line_name);
+  return false;
+}
+
+TEST_CASE("clients that hang up on their answers do not end the daemon, children get SIGPIPE") {
+  const Home home;
+  home.Oxfile(R"(
+[processes.api]
+command = "@misbehave on-term 0 then sleep"
+instances = 20
+min_uptime_ms = 50
+)");
+  home.MustRun({"start"});
+  const pid_t daemon = home.Daemon();
+  for (const pid_t pid : {home.Keeper(), daemon}) {
+    CHECK((HasSignal(pid, "SigBlk:", SIGPIPE) || HasSignal(pid, "SigIgn:", SIGPIPE)));
+  }
+  const pid_t child = home.Pid("api/0");
+  CHECK_FALSE(HasSignal(child, "SigBlk:", SIGPIPE));
+  CHECK_FALSE(HasSignal(child, "SigIgn:", SIGPIPE));
+  for (int i = 0; i < 20; ++i) {
+    Command restarting = home.Begin({"restart"});  // many lines of progress, for nobody
+    WaitUntil("the first of it", [&] { return home.Get("api/19").state != "ready" || i % 2 == 0; });
+    restarting.Signal(SIGKILL);
+  }
+  home.MustRun({"start"});
+  CHECK(home.Daemon() == daemon);
+}
+
+TEST_CASE("the folder of the socket is made again when somebody cleans up, and nothing is lost") {
+  const Home home;
+  home.Oxfile(R"(
+[processes.api]
+command = "@misbehave on-term 0 then sleep"
+min_uptime_ms = 50
+)");
+  home.MustRun({"start"});
+  const pid_t pid = home.Pid("api/0");
+  const pid_t keeper = home.Keeper();
+  const fs::path folder = home.ControlSocket().parent_path();
+
+  fs::remove_all(folder);
+
+  WaitUntil("an answer", [&] { return home.Run({"ping"}).exit_code == 0; }, seconds(15));
+  CHECK(fs::status(folder).permissions() == fs::perms::owner_all);
+  CHECK(home.Pid("api/0") == pid);
+  CHECK(home.Keeper() == keeper);
+  home.MustRun({"restart"});
+}
+
 TEST_SUITE_END();
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "tests/e2e/home.h"
 
 #include <doctest/doctest.h>
+#include <grp.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -202,12 +203,38 @@ void Home::SetEnvironment(const std::string& name, const std::string& value) {
   environment_.push_back(name + "=" + value);
 }
 
+bool Home::RunAs(uid_t user) {
+  if (geteuid() != 0) {
+    MESSAGE("skipped: needs root to run a daemon as another user");
+    return false;
+  }
+  for (fs::path folder = Misbehave(); folder != "/"; folder = folder.parent_path()) {
+    if ((fs::status(folder).permissions() & fs::perms::others_exec) == fs::perms::none) {
+      MESSAGE("skipped: another user cannot reach our programs through " << folder.string());
+      return false;
+    }
+  }
+  for (const fs::path& folder : {root_, folder_}) {
+    REQUIRE(chown(folder.c_str(), user, user) == 0);
+  }
+  user_ = user;
+  return true;
+}
+
 Invocation Home::Typed(const Words& words) const {
   Invocation invocation;
   invocation.words = {(ProgramFolder() / "oxherd").string()};
   invocation.words.insert(invocation.words.end(), words.begin(), words.end());
   invocation.folder = typed_in_;
   invocation.environment = environment_;
+  if (user_) {
+    invocation.before_exec = [user = *user_] {
+      if (setgroups(0, nullptr) != 0 || setresgid(user, user, user) != 0 ||
+          setresuid(user, user, user) != 0) {
+        _exit(126);
+      }
+    };
+  }
   return invocation;
 }
 

@@ -63,6 +63,10 @@ class Home {
 
   // Sets a variable for the commands that follow.
   void SetEnvironment(const std::string& name, const std::string& value);
+  // Runs the commands that follow, and so the daemon, as this user, whose the folders become then.
+  // Says why and returns false where that cannot be: we are not root, or it cannot reach our
+  // programs.
+  [[nodiscard]] bool RunAs(uid_t user);
   void SetFolder(const std::filesystem::path& folder) { typed_in_ = folder; }
 
   // `oxherd WORDS…` in folder().
@@ -112,6 +116,7 @@ class Home {
   std::filesystem::path typed_in_;
   std::vector<std::string> environment_;
   std::uint16_t port_;
+  std::optional<uid_t> user_;
 };
 
 // The folder of the programs under test, and single ones.

@@ -166,6 +166,50 @@ max_size_mb = 1000
   CHECK(best <= kBound);
 }
 
+TEST_CASE("a disk on which fsync hangs holds nobody up") {
+  if (kSanitized) {
+    MESSAGE("skipped: the sanitizer's library must be loaded first, and ours is");
+    return;
+  }
+  Home home;
+  home.SetEnvironment("LD_PRELOAD", (fs::path(Misbehave()).parent_path() / "libslowdisk.so"));
+  home.SetEnvironment("OXHERD_TEST_FSYNC_GATE", home.folder() / "gate");
+  home.Oxfile(R"(
+[processes.api]
+command = "@misbehave on-term 0 then sleep"
+min_uptime_ms = 50
+restart_delay_ms = 0
+)");
+  // A daemon in the background gets none of its caller's environment that is not known to be good.
+  Command daemon = home.Begin({"daemon", "run"});
+  WaitUntil("the daemon", [&] { return home.Run({"ping"}).exit_code == 0; });
+  home.MustRun({"start"}, seconds(10));
+  WaitUntil("an fsync that hangs", [&] { return fs::exists(home.folder() / "gate.waiting"); });
+  std::vector<milliseconds> took;
+  for (int i = 0; i < 20; ++i) {
+    took.push_back(home.MustRun({"list"}, seconds(10)).took);
+  }
+  const pid_t before = home.Pid("api/0");
+  kill(before, SIGKILL);
+  WaitUntil("the next one", [&] {
+    const Instance now = home.Get("api/0");
+    return now.pid != before && now.state == "ready";
+  });
+  home.MustRun({"restart"}, seconds(10));
+  home.MustRun({"stop"}, seconds(10));
+  CHECK_FALSE(fs::exists(home.state_folder() / "state.json"));  // it hung all the time
+
+  home.Write("gate", "");
+  WaitUntil("state.json", [&] { return fs::exists(home.state_folder() / "state.json"); });
+  daemon.Signal(SIGTERM);
+  CHECK(daemon.Wait().exit_code == 0);
+  std::sort(took.begin(), took.end());
+  MESSAGE("list beside a hanging fsync: median " << took[10].count() << " ms, worst "
+                                                 << took.back().count() << " ms");
+  CHECK(took[10] < milliseconds(20) * kPatience);
+  CHECK(took.back() < milliseconds(200) * kPatience);
+}
+
 TEST_SUITE_END();
 
 }  // namespace

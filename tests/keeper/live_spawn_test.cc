@@ -198,6 +198,29 @@ TEST_CASE("a start runs under the user and the groups of its plan") {
   run.Await<Gone>();
 }
 
+TEST_CASE("a child enters its folder as its own user: root's is closed to it, also behind a link") {
+  if (::geteuid() != 0) {
+    MESSAGE("skipped: needs root to become somebody else");
+    return;
+  }
+  KeeperRun run;
+  run.AskForWorld();
+  REQUIRE(::chmod(run.home().c_str(), 0755) == 0);
+  const std::string closed = run.home() + "/closed";
+  REQUIRE(::mkdir(closed.c_str(), 0700) == 0);
+  const std::string link = run.home() + "/link";
+  REQUIRE(::symlink(closed.c_str(), link.c_str()) == 0);
+  std::uint64_t token = 0;
+  for (const std::string& folder : {closed, link}) {
+    Plan plan = run.PlanFor(Token(++token), {"sleep"});
+    plan.directory = folder;
+    plan.identity = Identity{.uid = 1234, .gid = 1234, .groups = {}};
+    const os::Fd output = run.SpawnPlan(Token(token), plan);
+    CHECK(run.Await<SpawnFailed>() ==
+          SpawnFailed{.token = Token(token), .stage = Stage::kDirectory, .error_number = EACCES});
+  }
+}
+
 TEST_CASE("what is no request is answered, and the keeper goes on") {
   KeeperRun run;
   run.AskForWorld();

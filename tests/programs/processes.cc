@@ -123,12 +123,16 @@ void Append(Words words) {
   close(fd);
 }
 
+// Root altogether, as a set-uid program may make itself.
+void BecomeRoot(Words /*words*/) { Need(setresuid(0, 0, 0), "setresuid"); }
+
 constexpr std::array kSteps{
     Step{"sleep", "[MILLISECONDS]", 0, Sleep},
     Step{"exit", "CODE", 1, Exit},
     Step{"child", "[session] [orphan] [ignore-term] [quiet] [no-env]", 0, Child},
     Step{"children", "COUNT [the words of child]", 1, Children},
     Step{"daemonise", "", 0, Daemonise},
+    Step{"become-root", ": for one that is set-uid", 0, BecomeRoot},
     Step{"fail-first", "COUNT FILE CODE", 3, FailFirst},
     Step{"exit-if-file", "FILE CODE", 2, ExitIfFile},
     Step{"wait-for-file", "FILE", 1, WaitForFile},
