@@ -11,6 +11,7 @@
 #include "control/wire.h"
 #include "os/local_socket.h"
 #include "os/lock.h"
+#include "tests/temporary.h"
 
 namespace oxherd::cli {
 namespace {
@@ -25,9 +26,7 @@ bool WaitToRead(int descriptor) {
 }  // namespace
 
 TestHome::TestHome() {
-  std::string name = (std::filesystem::temp_directory_path() / "oxherd-cli.XXXXXX").string();
-  REQUIRE(::mkdtemp(name.data()) != nullptr);
-  folder_ = name;
+  folder_ = test::MakeTemporaryFolder("cli");
   places_ = PlacesFor(::geteuid(), "/nowhere", (folder_ / "home").string(), "/");
 }
 

@@ -17,6 +17,7 @@
 #include "cli/logs.h"
 #include "cli/logs_view.h"
 #include "os/clock.h"
+#include "tests/temporary.h"
 
 namespace oxherd::cli {
 namespace {
@@ -29,11 +30,7 @@ const WallTime kStart = WallTime(Seconds(1'700'000'000));
 // A folder of logs, written as the daemon writes them, at times of the test's choice.
 class Logs {
  public:
-  Logs() {
-    std::string name = "/tmp/oxherd-logs-XXXXXX";
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
+  Logs() { path_ = test::MakeTemporaryFolder("logs"); }
   ~Logs() {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);

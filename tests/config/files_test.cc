@@ -12,6 +12,7 @@
 #include "config/oxfile.h"
 #include "config/text_file.h"
 #include "doctest/doctest.h"
+#include "tests/temporary.h"
 
 namespace oxherd {
 namespace {
@@ -21,11 +22,7 @@ namespace fs = std::filesystem;
 // A folder of its own, gone with the test.
 class Folder {
  public:
-  Folder() {
-    std::string name = (fs::temp_directory_path() / "oxherd_config_XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = fs::canonical(name);
-  }
+  Folder() { path_ = test::MakeTemporaryFolder("config"); }
   ~Folder() {
     std::error_code ignored;
     fs::remove_all(path_, ignored);

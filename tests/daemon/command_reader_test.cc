@@ -10,6 +10,7 @@
 #include "core/supervisor.h"
 #include "os/clock.h"
 #include "tests/daemon/sample_state.h"
+#include "tests/temporary.h"
 
 namespace oxherd {
 namespace {

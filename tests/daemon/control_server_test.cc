@@ -17,6 +17,7 @@
 #include "daemon/loop.h"
 #include "os/clock.h"
 #include "os/local_socket.h"
+#include "tests/temporary.h"
 
 namespace oxherd {
 namespace {
@@ -66,9 +67,7 @@ class Client {
 class Server {
  public:
   explicit Server(const ControlLimits& limits = {}) {
-    std::string name = "/tmp/oxherd-control-XXXXXX";
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    folder_ = name;
+    folder_ = test::MakeTemporaryFolder("control");
     folder_fd_ = os::Fd(open(folder_.c_str(), O_DIRECTORY | O_CLOEXEC));
     server_ = std::make_unique<ControlServer>(
         loop_.context(), os::ListenLocally(folder_fd_.get(), "control.sock").value(),
@@ -305,8 +304,7 @@ TEST_CASE("when the socket is made anew, those who are connected stay and others
   Client old = server.Connect();
   old.Say(PingLine());
   server.RunUntil([&] { return server.asked_.size() == 1; });
-  std::string other = "/tmp/oxherd-control-XXXXXX";
-  REQUIRE(mkdtemp(other.data()) != nullptr);
+  const std::string other = test::MakeTemporaryFolder("control");
   const os::Fd folder(open(other.c_str(), O_DIRECTORY | O_CLOEXEC));
   server->Replace(os::ListenLocally(folder.get(), "control.sock").value());
   Client fresh(os::ConnectLocally(other, "control.sock").value());

@@ -26,17 +26,14 @@
 #include "os/fd.h"
 #include "os/log_file.h"
 #include "os/log_index.h"
+#include "tests/temporary.h"
 
 namespace oxherd::test {
 
 // A folder of its own, gone at the end.
 class Folder {
  public:
-  Folder() {
-    std::string name = "/tmp/oxherd-output-XXXXXX";
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
+  Folder() { path_ = test::MakeTemporaryFolder("output"); }
   ~Folder() {
     std::error_code ignored;
     std::filesystem::remove_all(path_, ignored);

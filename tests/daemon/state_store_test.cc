@@ -14,6 +14,7 @@
 
 #include "daemon/state_file.h"
 #include "tests/daemon/sample_state.h"
+#include "tests/temporary.h"
 
 namespace oxherd {
 namespace {
@@ -22,11 +23,7 @@ namespace fs = std::filesystem;
 
 class Folder {
  public:
-  Folder() {
-    std::string name = "/tmp/oxherd-store-XXXXXX";
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
+  Folder() { path_ = test::MakeTemporaryFolder("store"); }
   ~Folder() { fs::remove_all(path_); }
   Folder(const Folder&) = delete;
   Folder& operator=(const Folder&) = delete;

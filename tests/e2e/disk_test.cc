@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "tests/e2e/home.h"
+#include "tests/temporary.h"
 
 namespace oxherd::e2e {
 namespace {
@@ -21,8 +22,7 @@ namespace fs = std::filesystem;
 class SmallDisk {
  public:
   explicit SmallDisk(const std::string& megabytes) {
-    std::string name = (fs::temp_directory_path() / "oxherd-disk.XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
+    const std::string name = test::MakeTemporaryFolder("disk");
     folder_ = name;
     mounted_ = mount("none", name.c_str(), "tmpfs", 0, ("size=" + megabytes + "m").c_str()) == 0;
     if (!mounted_) {

@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "tests/e2e/home.h"
+#include "tests/temporary.h"
 
 namespace oxherd::e2e {
 namespace {
@@ -182,6 +183,30 @@ min_uptime_ms = 50
   CHECK(home.Pid("api/0") == pid);
   CHECK(home.Keeper() == keeper);
   home.MustRun({"restart"});
+}
+
+TEST_CASE("what a test that was killed has left behind is cleared away by the next one") {
+  const fs::path where = test::MakeTemporaryFolder("where");
+  const fs::path ours = where / fs::path(test::MakeTemporaryFolder("ours")).filename();
+  fs::create_directory(ours);
+  // Its pid is ours, which is as good as anybody's that was given out anew: it began at another
+  // time.
+  const fs::path theirs = where / ("oxherd-e2e." + std::to_string(getpid()) + ".1.abcdef");
+  fs::create_directories(theirs / "home/run");
+  std::ofstream(theirs / "home/daemon.lock") << "1\n";
+  Invocation invocation;
+  invocation.words = {Misbehave(), "ignore-term", "then", "sleep"};
+  invocation.folder = theirs;
+  Command left(invocation);
+  WaitUntil("somebody left", [&] { return !ProcessesOf(theirs).empty(); });
+
+  test::ClearLeftovers(where);
+
+  CHECK(left.Wait().exit_code == 128 + SIGKILL);
+  CHECK_FALSE(fs::exists(theirs));
+  CHECK(fs::exists(ours));
+  fs::remove_all(fs::temp_directory_path() / ours.filename());
+  fs::remove_all(where);
 }
 
 TEST_SUITE_END();

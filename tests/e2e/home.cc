@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "tests/e2e/http.h"
+#include "tests/temporary.h"
 
 namespace oxherd::e2e {
 namespace {
@@ -31,12 +32,6 @@ std::string ReadFile(const fs::path& path) {
   std::ostringstream text;
   text << file.rdbuf();  // what cannot be read (the process is gone) is no more than the end
   return text.str();
-}
-
-fs::path MakeTemporaryFolder() {
-  std::string name = (fs::temp_directory_path() / "oxherd-e2e.XXXXXX").string();
-  REQUIRE(mkdtemp(name.data()) != nullptr);
-  return fs::canonical(name);
 }
 
 std::string Variable(const char* name, const char* otherwise) {
@@ -73,7 +68,7 @@ std::size_t CountOf(std::string_view text, std::string_view part) {
 }
 
 Home::Home(Cgroups cgroups, const fs::path& state_folder)
-    : root_(MakeTemporaryFolder()),
+    : root_(test::MakeTemporaryFolder("e2e")),
       folder_(root_ / "app"),
       state_(state_folder.empty() ? root_ / "home" : state_folder),
       typed_in_(folder_),
@@ -125,10 +120,10 @@ std::vector<Process> Home::AllOfOurs() const {
 
 std::set<fs::path> Home::OwnCgroups() const {
   std::set<fs::path> found;
-  const fs::path ours = CgroupOf(getpid());
+  const fs::path ours = test::CgroupOf(getpid());
   for (const Process& process : AllOfOurs()) {
     // With the folders above that were made for it, up to the cgroup in which we were ourselves.
-    for (fs::path cgroup = CgroupOf(process.pid);
+    for (fs::path cgroup = test::CgroupOf(process.pid);
          cgroup.native().size() > ours.native().size() && Contains(cgroup.native(), ours.native());
          cgroup = cgroup.parent_path()) {
       found.insert(cgroup);

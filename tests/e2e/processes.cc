@@ -12,6 +12,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/temporary.h"
+
 namespace oxherd::e2e {
 namespace {
 
@@ -56,23 +58,15 @@ std::vector<pid_t> AllPids() {
   return pids;
 }
 
-bool Names(const std::string& text, const fs::path& folder) {
-  return text.find(folder.string()) != std::string::npos;
-}
-
 }  // namespace
 
 std::vector<Process> ProcessesOf(const fs::path& folder) {
   std::vector<Process> found;
-  for (const pid_t pid : AllPids()) {
-    const fs::path proc = "/proc/" + std::to_string(pid);
-    if (pid == getpid() || StatOf(pid).state == 'Z') {
-      continue;
-    }
-    if (Names(LinkTarget(proc / "cwd"), folder) || Names(ReadAll(proc / "cmdline"), folder) ||
-        Names(ReadAll(proc / "environ"), folder)) {
-      const fs::path program = LinkTarget(proc / "exe");
-      found.push_back({pid, program.filename(), StatOf(pid).state});
+  for (const pid_t pid : test::ProcessesThatName(folder)) {
+    const fs::path program = LinkTarget("/proc/" + std::to_string(pid) + "/exe");
+    const char state = StatOf(pid).state;
+    if (state != 'Z') {
+      found.push_back({pid, program.filename(), state});
     }
   }
   return found;
@@ -122,22 +116,6 @@ SteadyClock::time_point Watched::WaitForEnd(milliseconds deadline) const {
     FAIL("process " << pid_ << " still lives after " << deadline.count() << " ms");
   }
   return SteadyClock::now();
-}
-
-fs::path CgroupOf(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/cgroup");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("0::")) {
-      const std::string below = line.substr(3);
-      for (const char* root : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
-        if (fs::exists(std::string(root) + "/cgroup.procs") &&
-            fs::exists(root + below + "/cgroup.procs")) {
-          return root + below;
-        }
-      }
-    }
-  }
-  return {};
 }
 
 }  // namespace oxherd::e2e

@@ -48,7 +48,4 @@ class Watched {
   pid_t pid_;
 };
 
-// The cgroup v2 folder of a process; empty without cgroups, or where it is gone.
-std::filesystem::path CgroupOf(pid_t pid);
-
 }  // namespace oxherd::e2e

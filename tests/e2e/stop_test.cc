@@ -4,6 +4,7 @@
 #include <csignal>
 
 #include "tests/e2e/home.h"
+#include "tests/temporary.h"
 
 namespace oxherd::e2e {
 namespace {
@@ -110,7 +111,7 @@ stop_timeout_ms = 300
     home.MustRun({"start"});
     const pid_t pid = PidInLog(home, "parent/0", "child");
     const Watched child(pid);
-    if (CgroupOf(pid) == CgroupOf(home.Keeper())) {
+    if (test::CgroupOf(pid) == test::CgroupOf(home.Keeper())) {
       child.Signal(SIGKILL);
       MESSAGE("skipped: no cgroup v2 of our own can be made here");
       return;

@@ -21,6 +21,7 @@
 #include "os/message_socket.h"
 #include "os/process.h"
 #include "os/process_tree.h"
+#include "tests/temporary.h"
 
 namespace oxherd::keeper {
 namespace {
@@ -59,9 +60,7 @@ const WorldAnswer::One& WorldAnswer::Of(Token token) const {
 }
 
 KeeperRun::KeeperRun(Cgroups cgroups) {
-  std::string name = "/tmp/keeper-test-XXXXXX";
-  REQUIRE(::mkdtemp(name.data()) != nullptr);
-  home_ = name;
+  home_ = test::MakeTemporaryFolder("keeper");
   listener_ = ListenForDaemons(home_ + "/test.sock");
   StartKeeper(cgroups);
   AwaitDaemon();

@@ -13,6 +13,7 @@
 #include "os/local_socket.h"
 #include "os/lock.h"
 #include "tests/keeper/keeper_run.h"
+#include "tests/temporary.h"
 
 namespace oxherd::keeper {
 namespace {
@@ -215,8 +216,7 @@ TEST_CASE("an idle keeper uses no time and little memory") {
 }
 
 TEST_CASE("a daemon that cannot be started at all ends the keeper with a clear line") {
-  std::string home = "/tmp/keeper-test-XXXXXX";
-  REQUIRE(::mkdtemp(home.data()) != nullptr);
+  const std::string home = test::MakeTemporaryFolder("keeper");
   std::array<int, 2> ends{};
   REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
   const os::Fd text(ends[0]);

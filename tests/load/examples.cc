@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "tests/load/proof.h"
+#include "tests/temporary.h"
 
 extern char** environ;
 
@@ -16,12 +17,6 @@ namespace oxherd::load {
 namespace {
 
 namespace fs = std::filesystem;
-
-fs::path TemporaryFolder() {
-  std::string name = (fs::temp_directory_path() / "oxherd-load.XXXXXX").string();
-  REQUIRE(mkdtemp(name.data()) != nullptr);
-  return name;
-}
 
 e2e::Invocation WithOurEnvironment(const std::vector<std::string>& words, const fs::path& folder) {
   e2e::Invocation invocation{{"/usr/bin/env"}, folder.string(), {}, [] {}};
@@ -86,7 +81,7 @@ std::string Output(const std::vector<std::string>& words, const fs::path& folder
 }
 
 PostgreSql::PostgreSql(fs::path programs, std::uint16_t port)
-    : programs_(std::move(programs)), folder_(TemporaryFolder()), port_(port) {}
+    : programs_(std::move(programs)), folder_(test::MakeTemporaryFolder("load")), port_(port) {}
 
 // It refuses to run as root.
 std::vector<std::string> PostgreSql::AsOwner(std::vector<std::string> words) const {
@@ -155,7 +150,7 @@ std::unique_ptr<Redis> Redis::Start(std::uint16_t port) {
   if (!Has("redis-server") || !Has("redis-cli")) {
     return nullptr;
   }
-  return std::unique_ptr<Redis>(new Redis(TemporaryFolder(), port));
+  return std::unique_ptr<Redis>(new Redis(test::MakeTemporaryFolder("load"), port));
 }
 
 Redis::~Redis() {

@@ -11,11 +11,13 @@
 #include <cstdlib>
 #include <string>
 
+#include "tests/temporary.h"
+
 namespace oxherd::os {
 
 class Scratch {
  public:
-  Scratch() { REQUIRE(::mkdtemp(path_.data()) != nullptr); }
+  Scratch() : path_(test::MakeTemporaryFolder("os")) {}
   ~Scratch() {
     ::nftw(
         path_.c_str(),
@@ -29,7 +31,7 @@ class Scratch {
   [[nodiscard]] std::string operator/(const std::string& name) const { return path_ + "/" + name; }
 
  private:
-  std::string path_ = "/tmp/os-test-XXXXXX";
+  std::string path_;
 };
 
 // How many descriptors we have open.
