@@ -139,7 +139,7 @@ class Reader {
 
   // ---- Which files. ----
 
-  Names KnownFiles() const {
+  [[nodiscard]] Names KnownFiles() const {
     Names files;
     for (const Service& service : state_.services) AddOnce(files, SourceOf(service));
     return files;
@@ -303,11 +303,12 @@ class Reader {
   }
 
   bool TakeNamed(const Oxfile& file, const std::string& path, const Names& names) {
-    for (const std::string& name : names) {
-      if (std::ranges::find(file.specs, name, &Spec::name) == file.specs.end()) {
-        return Refuse(name + " is no longer in " + path +
-                      "; it is left as it is: put it back, or oxherd delete " + name);
-      }
+    const auto gone = std::ranges::find_if(names, [&](const std::string& name) {
+      return std::ranges::find(file.specs, name, &Spec::name) == file.specs.end();
+    });
+    if (gone != names.end()) {
+      return Refuse(*gone + " is no longer in " + path +
+                    "; it is left as it is: put it back, or oxherd delete " + *gone);
     }
     const bool widens = request_.command == Asked::kStart && !request_.only;
     for (const Spec* const spec : WithDependencies(file.specs, names)) {
@@ -349,7 +350,7 @@ class Reader {
 
   // ---- Names. ----
 
-  std::optional<Target> Parse(const std::string& typed, const Names& also) const {
+  [[nodiscard]] std::optional<Target> Parse(const std::string& typed, const Names& also) const {
     return control::ParseTarget(typed, [&](std::string_view name) {
       return state_.Find(name) != nullptr || Contains(also, name);
     });

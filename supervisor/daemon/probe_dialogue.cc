@@ -122,7 +122,7 @@ class Talk : public std::enable_shared_from_this<Talk> {
     if (which > 0) return std::nullopt;
     error_code error;
     const os::ProbePath& path = *route_.path;
-    const tcp::endpoint target(asio::ip::make_address(path.target, error), path.target_port);
+    tcp::endpoint target(asio::ip::make_address(path.target, error), path.target_port);
     if (!error) socket_.open(target.protocol(), error);
     if (!error) socket_.set_option(asio::socket_base::reuse_address(true), error);
     if (!error) {

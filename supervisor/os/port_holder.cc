@@ -104,6 +104,7 @@ Result<PortHolder> HolderOf(std::uint16_t port) {
   const PortHolder::How how = std::ranges::min(sockets | std::views::transform(HowOf));
   std::erase_if(sockets, [&](const TcpSocket& socket) { return HowOf(socket) != how; });
   std::vector<std::uint64_t> inodes;
+  inodes.reserve(sockets.size());
   for (const TcpSocket& socket : sockets) inodes.push_back(socket.inode);
   const bool has_owner = how != PortHolder::How::kJustEnded;
   const std::optional<SocketOwner> owner = has_owner ? OwnerOf(inodes) : std::nullopt;
