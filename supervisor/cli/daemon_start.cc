@@ -98,13 +98,13 @@ std::expected<Connection, NotConnected> StartDaemon(const Places& places,
                     " did not start: " + (words.empty() ? "see " + OutputOf(places) : words));
 }
 
-Error BecomeKeeper(const Places& places, const std::string& oxfile) {
+Error BecomeKeeper(const Places& places, const std::vector<std::string>& daemon_words) {
   const auto programs = FindPrograms();
   if (!programs) return programs.error();
   if (const auto made = MakePlaces(places); !made) return made.error();
   std::vector<std::string> arguments = KeeperArguments(places, *programs);
   arguments.insert(arguments.end(), {"--foreground", "--", "--logs", places.logs});
-  if (!oxfile.empty()) arguments.insert(arguments.end(), {"--run", oxfile});
+  arguments.insert(arguments.end(), daemon_words.begin(), daemon_words.end());
   return os::Become(programs->keeper, arguments);
 }
 

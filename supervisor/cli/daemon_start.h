@@ -22,9 +22,10 @@ namespace oxherd::cli {
 [[nodiscard]] std::expected<Connection, NotConnected> StartDaemon(
     const Places& places, const std::vector<EnvEntry>& environment);
 
-// This process becomes the keeper, in the foreground. With `oxfile`, as `oxherd run` does. Returns
-// only if that fails.
-[[nodiscard]] Error BecomeKeeper(const Places& places, const std::string& oxfile);
+// This process becomes the keeper, in the foreground. `daemon_words` go to the daemon
+// (daemon/arguments.h). Returns only if that fails.
+[[nodiscard]] Error BecomeKeeper(const Places& places,
+                                 const std::vector<std::string>& daemon_words);
 
 // This process's environment.
 [[nodiscard]] std::vector<EnvEntry> OwnEnvironment();

@@ -27,6 +27,7 @@ std::string ShortPath(const std::string& path) {
 
 // "3 processes: api (×2), worker, migrate".
 std::string Contents(const Oxfile& oxfile) {
+  if (oxfile.specs.empty()) return "no processes";
   std::string text = std::to_string(oxfile.specs.size()) +
                      (oxfile.specs.size() == 1 ? " process: " : " processes: ");
   for (std::size_t i = 0; i < oxfile.specs.size(); ++i) {
@@ -52,8 +53,19 @@ std::optional<std::vector<std::string>> FilesToValidate(const Session& session) 
   return std::vector<std::string>{(*found)->path};
 }
 
-int BecomeOr(const Session& session, const std::string& oxfile) {
-  return Fail(session, ExitCode::kNotDone, BecomeKeeper(session.places, oxfile).message);
+int BecomeOr(const Session& session, const std::vector<std::string>& daemon_words) {
+  return Fail(session, ExitCode::kNotDone, BecomeKeeper(session.places, daemon_words).message);
+}
+
+// What is wrong in the file is the daemon's to say: what it has saved runs all the same.
+int RunDaemon(const Session& session) {
+  if (session.options.oxfile) {
+    const auto found = WhichOxfile(session);
+    if (!found) return Fail(session, ExitCode::kAskedWrongly, found.error().message);
+    return BecomeOr(session, {"--named-oxfile", (*found)->path});
+  }
+  if (session.places.own_oxfile.empty()) return BecomeOr(session, {});
+  return BecomeOr(session, {"--oxfile", session.places.own_oxfile});
 }
 
 }  // namespace
@@ -114,7 +126,7 @@ int Validate(const Session& session) {
 }
 
 int RunInForeground(const Session& session) {
-  if (session.options.verb == Verb::kDaemonRun) return BecomeOr(session, "");
+  if (session.options.verb == Verb::kDaemonRun) return RunDaemon(session);
   const auto found = WhichOxfile(session);
   if (!found) return Fail(session, ExitCode::kAskedWrongly, found.error().message);
   if (!*found) return Fail(session, ExitCode::kAskedWrongly, WhereOxfilesAre(session));
@@ -125,7 +137,7 @@ int RunInForeground(const Session& session) {
   }
   if (!(*found)->note.empty()) Write(STDERR_FILENO, Clean((*found)->note) + "\n");
   Write(STDERR_FILENO, "Oxfile: " + Clean((*found)->path) + "\n");
-  return BecomeOr(session, (*found)->path);
+  return BecomeOr(session, {"--run", (*found)->path});
 }
 
 int ShowVersion(const Session& session) {

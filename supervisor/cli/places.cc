@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "config/find_oxfile.h"
 #include "os/file.h"
 
 namespace oxherd::cli {
@@ -66,7 +67,10 @@ Places PlacesFor(uid_t uid, std::string_view home, std::string_view override_hom
     while (places.state.size() > 1 && places.state.ends_with('/')) places.state.pop_back();
     places.run = places.state + "/run";
     places.logs = places.state + "/logs";
-  } else if (uid == 0) {
+    return places;
+  }
+  places.own_oxfile = OwnOxfilePath(uid, places.home);
+  if (uid == 0) {
     places.state = "/var/lib/oxherd";
     places.run = "/run/oxherd";
     places.logs = "/var/log/oxherd";

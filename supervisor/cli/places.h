@@ -17,6 +17,8 @@ struct Places {
   std::string logs;
   std::string home;  // the passwd entry's folder: where ~/.config is
   uid_t uid = 0;
+  // What `daemon run` reads by itself; empty with OXHERD_HOME, as it belongs to the daemon without.
+  std::string own_oxfile;
 
   [[nodiscard]] std::string lock() const { return state + "/daemon.lock"; }
   [[nodiscard]] std::string daemon_log() const { return logs + "/daemon.log"; }

@@ -28,9 +28,26 @@ void ErrorList::Keep(ConfigError error) {
   }
 }
 
+std::uint32_t ErrorList::AddFile(std::string path, std::string_view text) {
+  files_.push_back({std::move(path), text});
+  return static_cast<std::uint32_t>(files_.size() - 1);
+}
+
+std::string ErrorList::Where(Position position) const {
+  return fmt::format("{}:{}", files_[position.file].path, position.line);
+}
+
+ConfigError ErrorList::ErrorAt(Position position, std::string key, std::string message) const {
+  return {files_[position.file].path,
+          position.line,
+          position.column,
+          std::move(key),
+          std::move(message),
+          {}};
+}
+
 void ErrorList::Add(Position position, std::string key, std::string message) {
-  errors_.push_back(
-      {path_, position.line, position.column, std::move(key), std::move(message), {}});
+  errors_.push_back(ErrorAt(position, std::move(key), std::move(message)));
 }
 
 void ErrorList::AddIn(const std::string& file, Position position, std::string key,
@@ -41,7 +58,7 @@ void ErrorList::AddIn(const std::string& file, Position position, std::string ke
 
 void ErrorList::Note(Position position, std::string key, std::string message) {
   if (notes_.size() >= kKept) return;
-  notes_.push_back({path_, position.line, position.column, std::move(key), std::move(message), {}});
+  notes_.push_back(ErrorAt(position, std::move(key), std::move(message)));
 }
 
 namespace {
@@ -61,20 +78,22 @@ void SortAndUnite(std::vector<ConfigError>& errors, const std::string& oxfile) {
 }  // namespace
 
 std::vector<ConfigError> ErrorList::TakeErrors() {
-  SortAndUnite(errors_, path_);
+  const std::string& oxfile = files_.front().path;
+  SortAndUnite(errors_, oxfile);
   if (errors_.size() + not_kept_ > kMaxConfigErrors) {
     const std::size_t more = errors_.size() + not_kept_ - kMaxConfigErrors;
     errors_.resize(kMaxConfigErrors);
-    errors_.push_back({path_, 0, 0, {}, fmt::format("{} more errors are not shown", more), {}});
+    errors_.push_back({oxfile, 0, 0, {}, fmt::format("{} more errors are not shown", more), {}});
   }
   for (ConfigError& error : errors_) {
-    if (error.file == path_) error.source_line = LineOf(text_, error.line);
+    const auto file = std::ranges::find(files_, error.file, &File::path);
+    if (file != files_.end()) error.source_line = LineOf(file->text, error.line);
   }
   return std::exchange(errors_, {});
 }
 
 std::vector<ConfigError> ErrorList::TakeNotes() {
-  SortAndUnite(notes_, path_);
+  SortAndUnite(notes_, files_.front().path);
   return std::exchange(notes_, {});
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,7 +15,12 @@ namespace oxherd {
 class ErrorList {
  public:
   // `path` is for messages; `text` must outlive the list: source lines are taken from it.
-  ErrorList(std::string path, std::string_view text) : path_(std::move(path)), text_(text) {}
+  ErrorList(std::string path, std::string_view text) { AddFile(std::move(path), text); }
+
+  // One more file that positions may be in; its number, for Position::file. The Oxfile has 0.
+  std::uint32_t AddFile(std::string path, std::string_view text);
+  // "conf.d/api.toml:3"
+  [[nodiscard]] std::string Where(Position position) const;
 
   void Add(Position position, std::string key, std::string message);
   // In another file than the Oxfile; `source_line` is shown, so it must hold no secret.
@@ -32,9 +38,14 @@ class ErrorList {
   [[nodiscard]] std::vector<ConfigError> TakeNotes();
 
  private:
-  std::string path_;
-  std::string_view text_;
+  struct File {
+    std::string path;
+    std::string_view text;
+  };
+  [[nodiscard]] ConfigError ErrorAt(Position position, std::string key, std::string message) const;
   void Keep(ConfigError error);
+
+  std::deque<File> files_;  // [0] is the Oxfile
 
   std::vector<ConfigError> errors_;
   std::size_t not_kept_ = 0;

@@ -36,8 +36,7 @@ class Search {
       return Safe({upper, both ? "oxfile.toml is there too and was not read" : ""});
     }
     if (lower_facts) return Safe({lower, ""});
-    const std::string last =
-        search_.uid == 0 ? "/etc/oxherd/Oxfile.toml" : search_.home + "/.config/oxherd/Oxfile.toml";
+    const std::string last = OwnOxfilePath(search_.uid, search_.home);
     if (look_(last)) return Safe({last, ""});
     return std::nullopt;
   }
@@ -76,6 +75,10 @@ class Search {
 };
 
 }  // namespace
+
+std::string OwnOxfilePath(uid_t uid, const std::string& home) {
+  return uid == 0 ? "/etc/oxherd/Oxfile.toml" : home + "/.config/oxherd/Oxfile.toml";
+}
 
 Result<std::optional<FoundOxfile>> FindOxfile(const OxfileSearch& search) {
   return Search(search).Run();

@@ -40,4 +40,7 @@ struct FoundOxfile {
 // writable by others, unless it is named with -c. Blocks as stat(2) does.
 [[nodiscard]] Result<std::optional<FoundOxfile>> FindOxfile(const OxfileSearch& search);
 
+// The user's own: ~/.config/oxherd/Oxfile.toml, for root /etc/oxherd/Oxfile.toml.
+[[nodiscard]] std::string OwnOxfilePath(uid_t uid, const std::string& home);
+
 }  // namespace oxherd

@@ -35,7 +35,7 @@ std::string ResolvedProgram(const fs::path& path, const Spec& spec) {
   if (!fs::exists(file, error)) return {};
   const fs::path target = fs::canonical(file, error);
   if (error) return file.string();
-  const fs::path oxfile_folder = Resolved(fs::path(spec.source_file).parent_path());
+  const fs::path oxfile_folder = Resolved(fs::path(spec.defined_in()).parent_path());
   const bool deployed = IsBelow(target, spec.working_dir) || IsBelow(target, oxfile_folder);
   return deployed ? target.string() : file.string();
 }

@@ -2,12 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cctype>
+#include <deque>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <utility>
 
 #include "config/error_list.h"
+#include "config/include.h"
 #include "config/keys.h"
 #include "config/rules.h"
 #include "config/text_file.h"
@@ -45,6 +51,22 @@ std::string FolderOf(const std::string& path) {
 
 constexpr std::size_t kMaxDefaultsBytes = std::size_t{64} * 1024;
 
+// Says of every position below which file it is in. As deep as the document, which is bounded.
+void SayFile(Table& table, std::uint32_t file);
+void SayFile(Value& value, std::uint32_t file) {
+  value.position.file = file;
+  if (auto* items = std::get_if<Array>(&value.content)) {
+    for (Value& item : *items) SayFile(item, file);
+  }
+  if (auto* table = std::get_if<Table>(&value.content)) SayFile(*table, file);
+}
+void SayFile(Table& table, std::uint32_t file) {
+  for (Entry& entry : table.entries) {
+    entry.position.file = file;
+    SayFile(entry.value, file);
+  }
+}
+
 // About what a value takes in memory. As deep as the document, which is bounded.
 std::size_t TextBytes(const Value& value) {
   std::size_t bytes = sizeof(Value);
@@ -72,9 +94,10 @@ class FileReader {
   ReadOutcome Run(const Table& document) {
     if (!RefuseOtherDialect(document)) {
       ReadTop(document);
-      if (const Entry* defaults = document.Find("defaults")) ReadDefaults(*defaults);
-      ReadProcesses(document);
-      CheckServices(drafts_, context());
+      if (const Entry* defaults = document.Find("defaults")) ReadDefaults(*defaults, defaults_);
+      ReadProcesses(document, defaults_);
+      for (const IncludedFile& file : included_) ReadIncluded(file);
+      Finish(document);
     }
     if (!errors_.empty()) return std::unexpected(errors_.TakeErrors());
     result_.path = path_;
@@ -89,7 +112,7 @@ class FileReader {
 
   Place PlaceFor(std::string path, std::string prefix, Layer layer, Draft& draft) {
     return {std::move(path),    std::move(prefix), layer,    draft,
-            result_.supervisor, errors_,           options_, folder_};
+            result_.supervisor, errors_,           options_, *here_};
   }
 
   bool RefuseOtherDialect(const Table& document) {
@@ -124,6 +147,10 @@ class FileReader {
       } else if (key->read == nullptr) {
         errors_.Add(entry.position, entry.key,
                     fmt::format("\"{}\" is not supported yet; leave it out for now", entry.key));
+      } else if (entry.key == "include") {
+        if (files_.names_in) {
+          included_ = FindIncluded(entry.value, path_, folder_, files_, errors_);
+        }
       } else if (entry.key == "supervisor" || entry.key == "logging") {
         const bool logging = entry.key == "logging";
         const Table* table = TableOf(entry, entry.key, fmt::format("[{}]", entry.key));
@@ -135,7 +162,45 @@ class FileReader {
     }
   }
 
-  void ReadDefaults(const Entry& entry) {
+  // It has the Oxfile's defaults, its own come on top of them.
+  void ReadIncluded(const IncludedFile& file) {
+    auto document = ReadToml(file.text);
+    if (!document) {
+      for (TextProblem& problem : document.error()) {
+        problem.position.file = file.number;
+        errors_.Add(problem.position, "", std::move(problem.message));
+      }
+      return;
+    }
+    SayFile(*document, file.number);
+    if (RefuseOtherDialect(*document)) return;
+    for (const Entry& entry : document->entries) {
+      if (entry.key == "processes" || entry.key == "defaults") continue;
+      const bool known = FindKey(Section::kTop, entry.key) != nullptr;
+      errors_.Add(entry.position, entry.key,
+                  known ? fmt::format("stands only in the file that includes this one, {}", path_)
+                        : ExplainUnknownKey(Section::kTop, entry.key, ""));
+    }
+    here_ = &file.folder;
+    Draft defaults = defaults_;
+    defaults.spec.included_from = file.absolute;
+    if (defaults.Find("working_dir") == nullptr) defaults.spec.working_dir = file.folder;
+    if (const Entry* own = document->Find("defaults")) ReadDefaults(*own, defaults);
+    ReadProcesses(*document, defaults);
+    here_ = &folder_;
+  }
+
+  // What needs all services together.
+  void Finish(const Table& document) {
+    const bool may_be_empty = document.Find("include") != nullptr;
+    if (drafts_.empty() && errors_.empty() && !may_be_empty) {
+      errors_.Add({1, 1}, "", "defines no service; add [processes.api] with command = \"…\"");
+    }
+    for (Draft& draft : drafts_) result_.specs.push_back(FinishService(draft, context()));
+    CheckServices(drafts_, context());
+  }
+
+  void ReadDefaults(const Entry& entry, Draft& into) {
     const Table* table = TableOf(entry, "defaults", "[defaults]");
     if (table == nullptr) return;
     if (TextBytes(entry.value) > kMaxDefaultsBytes) {
@@ -144,30 +209,33 @@ class FileReader {
                               kMaxDefaultsBytes >> 10U));
       return;
     }
-    ReadSection(Section::kProcess, *table, PlaceFor("defaults", "", Layer::kInherited, defaults_));
+    ReadSection(Section::kProcess, *table, PlaceFor("defaults", "", Layer::kInherited, into));
   }
 
-  void ReadProcesses(const Table& document) {
+  void ReadProcesses(const Table& document, const Draft& defaults) {
     const Entry* processes = document.Find("processes");
     const Table* table =
         processes == nullptr ? nullptr : TableOf(*processes, "processes", "[processes.NAME]");
-    if (processes != nullptr && table == nullptr) return;
-    if (table == nullptr || table->entries.empty()) {
-      if (!errors_.empty()) return;  // the name was mistyped, perhaps
-      errors_.Add({1, 1}, "", "defines no service; add [processes.api] with command = \"…\"");
-      return;
-    }
-    if (table->entries.size() > kMaxServices) {
+    if (table == nullptr) return;
+    if (drafts_.size() + table->entries.size() > kMaxServices) {
       errors_.Add(processes->position, "processes",
-                  fmt::format("more than {} services in one file", kMaxServices));
+                  fmt::format("more than {} services", kMaxServices));
       return;
     }
-    drafts_.reserve(table->entries.size());
-    for (const Entry& entry : table->entries) ReadProcess(entry);
-    for (Draft& draft : drafts_) result_.specs.push_back(FinishService(draft, context()));
+    for (const Entry& entry : table->entries) ReadProcess(entry, defaults);
   }
 
-  void ReadProcess(const Entry& entry) {
+  // Names are unique across files; within one TOML sees to it.
+  bool IsNew(const Entry& entry, const std::string& path) {
+    const auto [known, is_new] = names_.emplace(entry.key, entry.position);
+    if (is_new) return true;
+    errors_.Add(entry.position, path,
+                fmt::format("{} defines \"{}\" already; rename one of them",
+                            errors_.Where(known->second), entry.key));
+    return false;
+  }
+
+  void ReadProcess(const Entry& entry, const Draft& defaults) {
     const std::string path = "processes." + entry.key;
     const Table* table = TableOf(entry, path, fmt::format("[{}] with command = \"…\"", path));
     if (table == nullptr) return;
@@ -175,11 +243,12 @@ class FileReader {
       errors_.Add(entry.position, path, std::move(problem));
       return;
     }
+    if (!IsNew(entry, path)) return;
     // `[processes.my.api]` is one name to its author.
     const bool dotted = std::ranges::all_of(table->entries, [](const Entry& below) {
       return below.value.As<Table>() != nullptr && FindKey(Section::kProcess, below.key) == nullptr;
     });
-    Draft draft = defaults_;
+    Draft draft = defaults;
     draft.spec.name = entry.key;
     draft.position = entry.position;
     draft.spec.source_line = entry.position.line;
@@ -190,15 +259,29 @@ class FileReader {
 
   const std::string& path_;
   const std::string folder_;
+  const std::string* here_ = &folder_;  // of the file that is read now
   const ReadOptions& options_;
   const FileAccess& files_;
   EnvFiles env_files_;
   ErrorList errors_;
   std::size_t environment_bytes_ = 0;
   Draft defaults_;
+  std::deque<IncludedFile> included_;
+  std::map<std::string, Position, std::less<>> names_;  // where each service is defined
   std::vector<Draft> drafts_;
   Oxfile result_;
 };
+
+Result<std::vector<std::string>> NamesIn(const std::string& folder) {
+  std::error_code error;
+  std::vector<std::string> names;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
+       at.increment(error)) {
+    names.push_back(at->path().filename().string());
+  }
+  if (error) return std::unexpected(Error{ErrnoText(error.value()), error.value()});
+  return names;
+}
 
 }  // namespace
 
@@ -226,10 +309,15 @@ ReadOutcome ReadOxfile(const std::string& path, const ReadOptions& options) {
     return std::unexpected(
         std::vector{ConfigError{path, 0, 0, {}, std::move(text).error().message, {}}});
   }
-  const FileAccess files{ReadTextFile, [](const std::string& directory) {
-                           std::error_code error;
-                           return std::filesystem::is_directory(directory, error);
-                         }};
+  FileAccess files{.read = ReadTextFile,
+                   .is_directory =
+                       [](const std::string& directory) {
+                         std::error_code error;
+                         return std::filesystem::is_directory(directory, error);
+                       },
+                   .names_in = NamesIn};
+  // Who may change the Oxfile itself could have written all of it there.
+  if (::geteuid() == 0 && WhyUnsafeForRoot(path).empty()) files.why_unsafe = WhyUnsafeForRoot;
   return ParseOxfile(*text, path, options, files);
 }
 

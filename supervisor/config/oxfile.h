@@ -18,6 +18,7 @@ namespace oxherd {
 // What a file may be; more is one clear error.
 constexpr std::size_t kMaxConfigBytes = std::size_t{4} * 1024 * 1024;
 constexpr std::size_t kMaxServices = 5000;
+constexpr std::size_t kMaxIncludedFiles = 1000;  // together not larger than kMaxConfigBytes
 // More errors than these are counted, not shown.
 constexpr std::size_t kMaxConfigErrors = 100;
 
@@ -53,13 +54,17 @@ struct FileAccess {
   // The text of an env file; an error's `number` is ENOENT where there is none.
   std::function<Result<std::string>(const std::string& path)> read;
   std::function<bool(const std::string& path)> is_directory;
+  // The names in a folder, for `include`; where it is empty no files are included.
+  std::function<Result<std::vector<std::string>>(const std::string& folder)> names_in = {};
+  // Why root must not read an included file, as somebody else may change it; empty: it may.
+  std::function<std::string(const std::string& path)> why_unsafe = {};
 };
 
 using ReadOutcome = std::expected<Oxfile, std::vector<ConfigError>>;
 
-// Reads the file once (regular, UTF-8, at most kMaxConfigBytes), and the env files it names, and
-// validates the whole. Either all of it holds, or all errors come back, in the order of the file.
-// Blocks on the disk; never throws.
+// Reads the file once (regular, UTF-8, at most kMaxConfigBytes), the files it includes and the env
+// files they name, and validates the whole. Either all of it holds, or all errors come back, in the
+// order of the file. Blocks on the disk; never throws.
 [[nodiscard]] ReadOutcome ReadOxfile(const std::string& path, const ReadOptions& options);
 
 // The same for text already read; pure but for `files`. Without `files.read` env files are

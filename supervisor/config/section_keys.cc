@@ -125,7 +125,8 @@ constexpr auto kTopKeys = std::to_array<Key>({
     {"defaults", "table", "", "any key of a process, for all of them", kTable},
     {"logging", "table", "", "as [processes.NAME.logs], for all of them", kTable},
     {"supervisor", "table", "", "the daemon itself", kTable},
-    {"include", "array of globs", "", "more Oxfiles", kLater},
+    {"include", "file or array, * and ? in their names", "",
+     "more Oxfiles, which may define [processes] and [defaults] of their own", kTable},
 });
 
 }  // namespace

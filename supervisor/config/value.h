@@ -9,10 +9,11 @@
 
 namespace oxherd {
 
-// Where something stands in the file, both from 1, columns in characters. 0: nowhere.
+// Where something stands, line and column from 1, columns in characters. 0: nowhere.
 struct Position {
   std::uint32_t line = 0;
   std::uint32_t column = 0;
+  std::uint32_t file = 0;  // 0: the Oxfile; else an included one, as ErrorList numbers them
   friend auto operator<=>(const Position&, const Position&) = default;
 };
 

@@ -32,7 +32,12 @@ void Fields(auto& archive, Like<LogSpec> auto& x) {
   archive(x.out_path, x.err_path, x.date_format, x.max_bytes, x.max_files, x.max_days);
 }
 void Fields(auto& archive, Like<EnvEntry> auto& x) { archive(x.first, x.second); }
-void Fields(auto& archive, Like<Limits> auto& x) { archive(x.max_open_files); }
+void Fields(auto& archive, Like<Limits> auto& x) {
+  archive(x.max_open_files, x.max_processes, x.core_bytes);
+}
+void Fields(auto& archive, Like<RunAs> auto& x) {
+  archive(x.user, x.group, x.uid, x.gid, x.groups);
+}
 void Fields(auto& archive, Like<ListenAddress> auto& x) { archive(x.address, x.any_family); }
 void Fields(auto& archive, Like<Policy> auto& x) {
   archive(x.type, x.instances, x.restart, x.reload_strategy, x.kill_mode, x.ready_by, x.autostart,
@@ -46,7 +51,8 @@ void Fields(auto& archive, Like<Policy> auto& x) {
 void Fields(auto& archive, Like<Spec> auto& x) {
   archive(x.name, x.policy, x.command, x.working_dir, x.program, x.env, x.port_base, x.ready_log,
           x.health_check, x.pre_reload_cmd, x.pre_stop_cmd, x.post_stop_cmd, x.logs, x.limits,
-          x.nice, x.source_file, x.source_line, x.env_files);
+          x.nice, x.source_file, x.source_line, x.env_files, x.included_from, x.run_as, x.umask,
+          x.no_new_privs);
 }
 
 // ---- instances

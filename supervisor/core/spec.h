@@ -106,7 +106,22 @@ using EnvEntry = std::pair<std::string, std::string>;
 
 struct Limits {
   std::optional<std::uint64_t> max_open_files;  // RLIMIT_NOFILE, soft and hard
+  std::optional<std::uint64_t> max_processes;   // RLIMIT_NPROC, of its user, soft and hard
+  std::optional<std::uint64_t> core_bytes;      // RLIMIT_CORE, soft and hard
   friend bool operator==(const Limits&, const Limits&) = default;
+};
+
+// Whom a service runs as. Names are as written, numbers as they were looked up when the spec was
+// frozen.
+struct RunAs {
+  std::string user;   // empty: the daemon's
+  std::string group;  // empty: the user's own
+  std::uint32_t uid = 0;
+  std::uint32_t gid = 0;
+  std::vector<std::uint32_t> groups;  // supplementary
+
+  [[nodiscard]] bool is_set() const { return !user.empty() || !group.empty(); }
+  friend bool operator==(const RunAs&, const RunAs&) = default;
 };
 
 // The part of the spec that core/ decides by. Small and flat: the simulator copies it.
@@ -172,6 +187,16 @@ struct Spec {
   std::string source_file;             // the Oxfile, absolute
   std::uint32_t source_line = 0;       // of [processes.NAME]
   std::vector<std::string> env_files;  // absolute, as read; for `status`
+  // The file that `source_line` is in, if the Oxfile includes it; empty: the Oxfile itself.
+  std::string included_from;
+
+  RunAs run_as;
+  std::optional<std::uint16_t> umask;
+  bool no_new_privs = false;  // on where a user is set, unless the file says otherwise
+
+  [[nodiscard]] const std::string& defined_in() const {
+    return included_from.empty() ? source_file : included_from;
+  }
 
   friend bool operator==(const Spec&, const Spec&) = default;
 };

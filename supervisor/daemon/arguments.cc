@@ -18,6 +18,8 @@ Result<Arguments> ParseArguments(std::span<char* const> words) {
       arguments.logs_folder = value;
     } else if (option == "--run") {
       arguments.run_files.emplace_back(value);
+    } else if (option == "--oxfile" || option == "--named-oxfile") {
+      arguments.own_oxfile = OwnOxfile{.path = value, .is_named = option == "--named-oxfile"};
     } else {
       return MakeError("\"" + std::string(option) + "\" is not understood");
     }

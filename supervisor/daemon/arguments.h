@@ -1,10 +1,12 @@
 // The daemon's command line; written by the keeper and `oxherd`, not by people.
 //
 // oxherd-daemon --state DIR --runtime DIR [--logs DIR] [--run OXFILE]...
+//   [--oxfile OXFILE | --named-oxfile OXFILE]
 // The keeper gives the first two (keeper/inheritance.h), the rest is what follows "--" on its own
 // command line.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,6 +15,14 @@
 
 namespace oxherd {
 
+// The Oxfile that a daemon reads by itself, at a boot and at SIGHUP, whether or not a service came
+// from it before; there need be none. `oxherd daemon run` names it.
+struct OwnOxfile {
+  std::string path;  // absolute
+  // Somebody has named it: root reads it though others could change it.
+  bool is_named = false;
+};
+
 struct Arguments {
   std::string state_folder;    // state.json
   std::string runtime_folder;  // the control socket; for showing
@@ -20,6 +30,7 @@ struct Arguments {
   // `oxherd run`: in the foreground, with exactly the services of these files and no state.json;
   // what instances print is also written to standard output.
   std::vector<std::string> run_files;
+  std::optional<OwnOxfile> own_oxfile;
 
   [[nodiscard]] bool is_foreground() const { return !run_files.empty(); }
   [[nodiscard]] std::string socket_path() const { return runtime_folder + "/control.sock"; }

@@ -330,8 +330,8 @@ class Reader {
     if (!kept && !path_now.empty()) StorePath(own, path_now);
     Result<Spec> frozen = Freeze(std::move(own), context_.surroundings.base);
     if (!frozen) {
-      return Refuse(path + ":" + std::to_string(spec.source_line) + ": processes." + spec.name +
-                    ": " + frozen.error().message);
+      return Refuse(spec.defined_in() + ":" + std::to_string(spec.source_line) + ": processes." +
+                    spec.name + ": " + frozen.error().message);
     }
     if (service != nullptr) NoteDifferences(*service, *frozen);
     understood_.event.specs.push_back(std::make_shared<const Spec>(std::move(*frozen)));

@@ -17,6 +17,7 @@
 #include "control/message.h"
 #include "core/event.h"
 #include "core/state.h"
+#include "daemon/arguments.h"
 #include "daemon/spec_sources.h"
 
 namespace oxherd {
@@ -40,6 +41,7 @@ struct CommandContext {
   const State& state;
   const Surroundings& surroundings;
   FindRow find_row;
+  const OwnOxfile* own_oxfile = nullptr;  // for ReadAllAgain; null: none
 };
 
 // For tracked commands (control::IsTracked); an error is the Reply to give at once, which may also
@@ -51,8 +53,8 @@ struct CommandContext {
 [[nodiscard]] std::expected<std::vector<InstanceId>, control::Reply> ReadSelection(
     const control::Request& request, const CommandContext& context);
 
-// SIGHUP: an `apply` of every file that services came from. A file that does not hold is left out,
-// and its errors are given back.
+// SIGHUP: an `apply` of every file that services came from, and of the daemon's own. A file that
+// does not hold is left out, and its errors are given back.
 struct Reread {
   std::vector<event::Request> events;
   RenderedErrors errors;
@@ -60,14 +62,16 @@ struct Reread {
 };
 [[nodiscard]] Reread ReadAllAgain(const CommandContext& context);
 
-// A boot: what was wanted, with specs as their files say now; a file that does not hold leaves the
-// saved specs as they are, and its errors are given back.
+// A boot: what was wanted, with specs as their files say now, and what the daemon's own file
+// defines and nobody has known yet. A file that does not hold leaves the saved specs as they are,
+// and its errors are given back.
 struct FreshWishes {
   event::Boot boot;
   RenderedErrors errors;
   std::optional<SupervisorSettings> settings;
 };
-[[nodiscard]] FreshWishes ReadForBoot(event::Boot saved, const Surroundings& surroundings);
+[[nodiscard]] FreshWishes ReadForBoot(event::Boot saved, const Surroundings& surroundings,
+                                      const OwnOxfile* own = nullptr);
 
 // The same for wishes whose specs were just read: only frozen.
 [[nodiscard]] FreshWishes FreezeAll(event::Boot read, const Surroundings& surroundings);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <utility>
 #include <variant>
 
@@ -35,6 +36,14 @@ Result<std::string> ListenLibrary(const std::string& runtime_folder) {
   return link;
 }
 
+// A person who runs us in the foreground, or the journal, hears what happens; so does nobody else.
+DaemonLog::Copy CopyOfLog(const Arguments& arguments) {
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): before there is a second thread
+  const bool to_journal = ::getenv("JOURNAL_STREAM") != nullptr;
+  return arguments.is_foreground() || to_journal ? DaemonLog::Copy::kToStderr
+                                                 : DaemonLog::Copy::kNone;
+}
+
 }  // namespace
 
 Daemon::Daemon(Arguments arguments, Inherited inherited)
@@ -42,8 +51,7 @@ Daemon::Daemon(Arguments arguments, Inherited inherited)
       inherited_(std::move(inherited)),
       surroundings_(SurroundingsOfThisProcess()),
       ground_{.base = surroundings_.base, .logs_folder = arguments_.logs_folder},
-      log_(LogPath(arguments_),
-           arguments_.is_foreground() ? DaemonLog::Copy::kToStderr : DaemonLog::Copy::kNone),
+      log_(LogPath(arguments_), CopyOfLog(arguments_)),
       keeper_(std::move(inherited_.keeper)),
       started_at_(os::Now()),
       started_unix_ms_(Clocks::Read().unix_ms) {}
@@ -222,9 +230,10 @@ void Daemon::OnSignals() {
 void Daemon::ReadAgain() {
   if (state_.shutdown) return;
   Reread reread =
-      ReadAllAgain({.state = state_, .surroundings = surroundings_, .find_row = [](std::uint32_t) {
-                      return std::optional<InstanceId>();
-                    }});
+      ReadAllAgain({.state = state_,
+                    .surroundings = surroundings_,
+                    .find_row = [](std::uint32_t) { return std::optional<InstanceId>(); },
+                    .own_oxfile = arguments_.own_oxfile ? &*arguments_.own_oxfile : nullptr});
   for (const std::string& error : reread.errors) {
     log_.Error("reading files again: " + error + "; its services are left as they are");
   }

@@ -1,11 +1,15 @@
 // The two occasions on which files are read again without a command: SIGHUP and a boot.
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <map>
 #include <memory>
 #include <set>
 #include <utility>
 
 #include "config/freeze.h"
+#include "config/include.h"
 #include "daemon/command_reader.h"
 #include "os/random.h"
 
@@ -15,6 +19,27 @@ namespace {
 void Append(RenderedErrors& errors, RenderedErrors more) {
   errors.insert(errors.end(), std::make_move_iterator(more.begin()),
                 std::make_move_iterator(more.end()));
+}
+
+enum class Known { kNo, kYes };
+
+// The file at `path`; nothing, and its errors, if it does not hold or must not be read. The
+// daemon's own need not be there as long as nothing of it is known.
+std::optional<Oxfile> Load(const std::string& path, const OwnOxfile* own, Known known,
+                           const Surroundings& surroundings, RenderedErrors& errors) {
+  if (own != nullptr && own->path == path) {
+    const bool is_missing = ::access(path.c_str(), F_OK) != 0 && errno == ENOENT;
+    if (is_missing && known == Known::kNo) return std::nullopt;
+    const std::string why = own->is_named || ::geteuid() != 0 ? "" : WhyUnsafeForRoot(path);
+    if (!why.empty()) {
+      errors.push_back(path + ": " + why + ": root does not read it");
+      return std::nullopt;
+    }
+  }
+  auto oxfile = LoadOxfile(path, surroundings);
+  if (oxfile) return std::move(*oxfile);
+  Append(errors, std::move(oxfile.error()));
+  return std::nullopt;
 }
 
 // The spec as it is to be run from now on, with what was stored in the earlier one.
@@ -32,14 +57,14 @@ RequestId RandomRequestId() { return RequestId(os::RandomNumber()); }
 
 Reread ReadAllAgain(const CommandContext& context) {
   Reread reread;
-  std::set<std::string> files;
-  for (const Service& service : context.state.services) files.insert(service.spec().source_file);
-  for (const std::string& path : files) {
-    auto oxfile = LoadOxfile(path, context.surroundings);
-    if (!oxfile) {
-      Append(reread.errors, std::move(oxfile.error()));
-      continue;
-    }
+  std::map<std::string, Known> files;
+  if (context.own_oxfile != nullptr) files.emplace(context.own_oxfile->path, Known::kNo);
+  for (const Service& service : context.state.services) {
+    files.insert_or_assign(service.spec().source_file, Known::kYes);
+  }
+  for (const auto& [path, known] : files) {
+    auto oxfile = Load(path, context.own_oxfile, known, context.surroundings, reread.errors);
+    if (!oxfile) continue;
     event::Request request;
     request.id = RandomRequestId();
     request.verb = Verb::kApply;
@@ -65,37 +90,54 @@ Reread ReadAllAgain(const CommandContext& context) {
     }
     if (!holds) continue;
     reread.settings = oxfile->supervisor;
+    if (request.specs.empty()) continue;
     reread.events.push_back(std::move(request));
   }
   return reread;
 }
 
-FreshWishes ReadForBoot(event::Boot saved, const Surroundings& surroundings) {
+FreshWishes ReadForBoot(event::Boot saved, const Surroundings& surroundings, const OwnOxfile* own) {
   FreshWishes fresh;
+  // By file, then by name; what is taken for a wish is taken out.
   std::map<std::string, std::map<std::string, Spec>> files;
-  for (const event::Boot::Wish& wish : saved.wishes) {
-    const std::string& path = wish.spec->source_file;
-    if (path.empty() || files.contains(path)) continue;
+  const auto load = [&](const std::string& path, Known known) {
+    if (path.empty() || files.contains(path)) return;
     auto& specs = files[path];
-    auto oxfile = LoadOxfile(path, surroundings);
-    if (!oxfile) {
-      Append(fresh.errors, std::move(oxfile.error()));
-      continue;
-    }
+    auto oxfile = Load(path, own, known, surroundings, fresh.errors);
+    if (!oxfile) return;
     fresh.settings = oxfile->supervisor;
     for (Spec& spec : oxfile->specs) specs.emplace(spec.name, std::move(spec));
-  }
+  };
+  const auto renew = [&](Spec spec, const Spec* earlier) -> SpecPtr {
+    const std::string defined_in = spec.defined_in();
+    Result<SpecPtr> renewed = Renew(std::move(spec), earlier, surroundings);
+    if (renewed) return std::move(*renewed);
+    fresh.errors.push_back(defined_in + ": " + renewed.error().message);
+    return nullptr;
+  };
+  for (const event::Boot::Wish& wish : saved.wishes) load(wish.spec->source_file, Known::kYes);
+  if (own != nullptr) load(own->path, Known::kNo);
+  std::set<std::string> known;
   for (event::Boot::Wish& wish : saved.wishes) {
-    auto& specs = files[wish.spec->source_file];
-    const auto found = specs.find(wish.spec->name);
-    if (found == specs.end()) continue;
-    Result<SpecPtr> renewed = Renew(std::move(found->second), wish.spec.get(), surroundings);
-    if (!renewed) {
-      fresh.errors.push_back(wish.spec->source_file + ": " + renewed.error().message);
-      continue;
+    known.insert(wish.spec->name);
+    auto found = files[wish.spec->source_file].extract(wish.spec->name);
+    if (found.empty()) continue;
+    SpecPtr renewed = renew(std::move(found.mapped()), wish.spec.get());
+    if (renewed == nullptr) continue;
+    if (!Differences(*wish.spec, *renewed).empty()) wish.generation = wish.generation.Next();
+    wish.spec = std::move(renewed);
+  }
+  if (own != nullptr) {
+    for (auto& [name, spec] : files[own->path]) {
+      if (known.contains(name)) {
+        fresh.errors.push_back(name + " is defined by another file already, and by " + own->path);
+      } else if (spec.policy.autostart) {
+        if (SpecPtr read = renew(std::move(spec), nullptr)) {
+          saved.wishes.push_back(
+              {.spec = std::move(read), .generation = Generation(1), .wanted = true});
+        }
+      }
     }
-    if (!Differences(*wish.spec, **renewed).empty()) wish.generation = wish.generation.Next();
-    wish.spec = std::move(*renewed);
   }
   fresh.boot = std::move(saved);
   return fresh;

@@ -107,8 +107,13 @@ Keys Differences(const Spec& one, const Spec& other) {
       .Compare("logs", one.logs.max_bytes, other.logs.max_bytes)
       .Compare("logs", one.logs.max_files, other.logs.max_files)
       .Compare("logs", one.logs.max_days, other.logs.max_days)
-      .Compare("limits.max_open_files", one.limits, other.limits)
-      .Compare("nice", one.nice, other.nice);
+      .Compare("limits.max_open_files", one.limits.max_open_files, other.limits.max_open_files)
+      .Compare("limits.max_processes", one.limits.max_processes, other.limits.max_processes)
+      .Compare("limits.core", one.limits.core_bytes, other.limits.core_bytes)
+      .Compare("nice", one.nice, other.nice)
+      .Compare("user", one.run_as, other.run_as)
+      .Compare("umask", one.umask, other.umask)
+      .Compare("no_new_privs", one.no_new_privs, other.no_new_privs);
   return std::move(keys).Take();
 }
 

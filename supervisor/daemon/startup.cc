@@ -137,7 +137,8 @@ StartState FindState(const Arguments& arguments, const Surroundings& surrounding
     Populate(start.state, loaded.wishes);
     return start;
   }
-  FreshWishes fresh = ReadForBoot(std::move(loaded.wishes), surroundings);
+  FreshWishes fresh = ReadForBoot(std::move(loaded.wishes), surroundings,
+                                  arguments.own_oxfile ? &*arguments.own_oxfile : nullptr);
   start.errors = std::move(fresh.errors);
   start.settings = fresh.settings;
   Populate(start.state, fresh.boot);

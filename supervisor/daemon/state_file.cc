@@ -81,6 +81,17 @@ void Fields(Archive& in, LogSpec& value) {
 template <typename Archive>
 void Fields(Archive& in, Limits& value) {
   in("max_open_files", value.max_open_files);
+  in("max_processes", value.max_processes);
+  in("core_bytes", value.core_bytes);
+}
+
+template <typename Archive>
+void Fields(Archive& in, RunAs& value) {
+  in("user", value.user);
+  in("group", value.group);
+  in("uid", value.uid);
+  in("gid", value.gid);
+  in("groups", value.groups);
 }
 
 template <typename Archive>
@@ -146,6 +157,10 @@ void Fields(Archive& in, Spec& value) {
   in("source_file", value.source_file);
   in("source_line", value.source_line);
   in("env_files", value.env_files);
+  in("included_from", value.included_from);
+  in("run_as", value.run_as);
+  in("umask", value.umask);
+  in("no_new_privs", value.no_new_privs);
 }
 
 template <typename T>

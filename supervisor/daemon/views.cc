@@ -205,7 +205,7 @@ ServiceDetail Views::DetailOf(const Service& service, const std::vector<Instance
   }
   detail.command = CommandText(spec.command);
   detail.folder = spec.working_dir;
-  detail.oxfile = spec.source_file;
+  detail.oxfile = spec.defined_in();
   detail.line = spec.source_line;
   detail.env_files = spec.env_files;
   for (const Dependency& dependency : spec.policy.depends_on) {

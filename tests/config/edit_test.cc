@@ -191,7 +191,7 @@ TEST_CASE("more services than are supervised are refused") {
   for (std::size_t i = 0; i <= kMaxServices; ++i) {
     text += "[processes.s" + std::to_string(i) + "]\ncommand = \"x\"\n";
   }
-  CHECK(Surroundings().Errors(text) == "1:2: processes: more than 5000 services in one file");
+  CHECK(Surroundings().Errors(text) == "1:2: processes: more than 5000 services");
 }
 
 // What this process worked, whatever else the machine does meanwhile.

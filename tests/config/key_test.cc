@@ -64,7 +64,6 @@ TEST_CASE("what later work brings is refused by name") {
     CHECK(here.Errors(Api("[processes.api." + std::string(table) + "]"))
               .contains("not supported yet"));
   }
-  CHECK(here.Errors("include = [\"x\"]\n" + Api("")).contains("\"include\" is not supported yet"));
   CHECK(here.Errors(Api("limits = { memory_mb = 5 }")).contains("not supported yet"));
   CHECK(here.Errors(Api("logs = { compress = true }")).contains("not supported yet"));
   CHECK(here.Errors("[logging]\nmode = \"0640\"\n" + Api("")).contains("not supported yet"));

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/oxfile.h"
 #include "doctest/doctest.h"
@@ -15,6 +16,7 @@ namespace oxherd {
 struct Surroundings {
   std::map<std::string, std::string> files = {};  // absolute path -> text
   std::set<std::string> folders = {"/srv/app"};
+  std::set<std::string> unsafe = {};
   ReadOptions options{.base_environment = {{"PATH", "/usr/bin:/bin"}, {"HOME", "/home/ann"}},
                       .home_dir = "/home/ann",
                       .usable_cpus = 4};
@@ -25,7 +27,11 @@ struct Surroundings {
               if (found == files.end()) return ErrnoError("open", ENOENT);
               return found->second;
             },
-            [this](const std::string& path) { return folders.contains(path); }};
+            [this](const std::string& path) { return folders.contains(path); },
+            [this](const std::string& folder) { return NamesIn(folder); },
+            [this](const std::string& path) {
+              return unsafe.contains(path) ? "\"" + path + "\" can be written by others" : "";
+            }};
   }
 
   [[nodiscard]] ReadOutcome Parse(std::string_view text) const {
@@ -64,6 +70,17 @@ struct Surroundings {
   }
 
  private:
+  [[nodiscard]] Result<std::vector<std::string>> NamesIn(const std::string& folder) const {
+    std::vector<std::string> names;
+    for (const auto& [path, text] : files) {
+      if (path.substr(0, path.rfind('/')) == folder) {
+        names.insert(names.begin(), path.substr(path.rfind('/') + 1));  // in no order of use
+      }
+    }
+    if (names.empty()) return ErrnoError("open", ENOENT);
+    return names;
+  }
+
   static std::string Short(const ConfigError& error) {
     std::string line = error.Line();
     const std::string prefix = "/srv/app/Oxfile.toml:";

@@ -1,5 +1,8 @@
 #include "daemon/command_reader.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -29,6 +32,7 @@ class Place {
     root_ = name;
     fs::create_directories(root_ + "/shop");
     fs::create_directories(root_ + "/blog");
+    fs::create_directories(root_ + "/own");
     Write("shop", kShop);
     Write("blog", "[processes.blog]\ncommand = \"/bin/true\"\n");
     Start(File("shop"));
@@ -273,6 +277,67 @@ TEST_CASE("a boot takes specs from their files; one that does not hold leaves wh
   FreshWishes broken = ReadForBoot(saved, place.surroundings);
   CHECK_FALSE(broken.errors.empty());
   CHECK(*broken.boot.wishes[1].spec == *saved.wishes[1].spec);
+}
+
+TEST_CASE("a boot starts what the daemon's own file defines and nobody has known yet") {
+  const Place place;
+  event::Boot saved;
+  for (const Service& service : place.state.services) {
+    saved.wishes.push_back({service.specs.back().spec, service.generation, false});
+  }
+  const OwnOxfile own{.path = place.File("own")};
+  CHECK(ReadForBoot(saved, place.surroundings, &own).errors.empty());  // there is none
+  place.Write("own",
+              "[processes.fresh]\ncommand = \"true\"\n"
+              "[processes.later]\ncommand = \"true\"\nautostart = false\n");
+  const FreshWishes fresh = ReadForBoot(saved, place.surroundings, &own);
+  CHECK(fresh.errors.empty());
+  REQUIRE(fresh.boot.wishes.size() == saved.wishes.size() + 1);
+  CHECK(fresh.boot.wishes.back().spec->name == "fresh");
+  CHECK(fresh.boot.wishes.back().wanted);
+  // Known from then on: what a person has stopped stays so.
+  event::Boot stopped = fresh.boot;
+  stopped.wishes.back().wanted = false;
+  CHECK_FALSE(ReadForBoot(stopped, place.surroundings, &own).boot.wishes.back().wanted);
+
+  place.Write("own", "[processes.api]\ncommand = \"true\"\n");
+  const FreshWishes twice = ReadForBoot(saved, place.surroundings, &own);
+  CHECK(twice.boot.wishes.size() == saved.wishes.size());
+  CHECK(twice.errors == std::vector<std::string>{
+                            "api is defined by another file already, and by " + own.path});
+}
+
+TEST_CASE("SIGHUP reads the daemon's own file though nothing of it runs yet") {
+  const Place place;
+  const OwnOxfile own{.path = place.File("own")};
+  CommandContext context = place.Context();
+  context.own_oxfile = &own;
+  CHECK(ReadAllAgain(context).errors.empty());  // there is none
+  place.Write("own", "[processes.fresh]\ncommand = \"true\"\n");
+  const Reread reread = ReadAllAgain(context);
+  CHECK(reread.errors.empty());
+  REQUIRE(reread.events.size() == 2);
+  CHECK(std::ranges::count(reread.events, std::vector<std::string>{"fresh"},
+                           &event::Request::names) == 1);
+  place.Write("own", "include = [\"none.d/*.toml\"]\n");
+  CHECK(ReadAllAgain(context).events.size() == 1);
+}
+
+TEST_CASE("root's own file must not be one that others may change, unless somebody has named it") {
+  if (::geteuid() != 0) {
+    MESSAGE("skipped: only root is so careful");
+    return;
+  }
+  const Place place;
+  place.Write("own", "[processes.fresh]\ncommand = \"true\"\n");
+  OwnOxfile own{.path = place.File("own")};
+  REQUIRE(::chmod(own.path.c_str(), 0666) == 0);
+  const FreshWishes refused = ReadForBoot({}, place.surroundings, &own);
+  CHECK(refused.boot.wishes.empty());
+  REQUIRE(refused.errors.size() == 1);
+  CHECK(refused.errors[0].ends_with("can be written by others: root does not read it"));
+  own.is_named = true;
+  CHECK(ReadForBoot({}, place.surroundings, &own).boot.wishes.size() == 1);
 }
 
 TEST_CASE("what only looks may name instances, rows and services, and nothing that is not there") {
