@@ -27,7 +27,7 @@ Result<std::string> ListenLibrary(const std::string& runtime_folder) {
   constexpr const char* kSeparators = " :\t\n";
   OXHERD_TRY_ASSIGN(std::string library, os::FindInstalled(kName));
   if (library.find_first_of(kSeparators) == std::string::npos) return library;
-  const std::string link = runtime_folder + "/" + kName;
+  std::string link = runtime_folder + "/" + kName;
   if (link.find_first_of(kSeparators) != std::string::npos) {
     return MakeError("LD_PRELOAD cannot name " + library + ", as it has a blank or a colon");
   }

@@ -32,7 +32,7 @@ Result<std::optional<KeeperReport>> KeeperLink::ReceiveOne() {
   if (received->size == 0) return std::unexpected(Gone("it closed the socket"));
   auto report = keeper::DecodeReport(std::span(buffer).first(received->size));
   if (!received->complete || !report) return MakeError("the keeper speaks another protocol");
-  KeeperReport result{.report = std::move(*report), .attached = {}};
+  KeeperReport result{.report = *report, .attached = {}};
   for (os::Fd& fd : std::span(received->descriptors).first(received->descriptor_count)) {
     result.attached.push_back(std::move(fd));
   }

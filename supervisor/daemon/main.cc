@@ -28,9 +28,11 @@ os::Fd Inherit(int number) {
 
 // One arena: memory that one thread gives back serves the other two.
 void KeepMemorySmall() {
+  // NOLINTBEGIN(concurrency-mt-unsafe): before there is a second thread
   mallopt(M_ARENA_MAX, 1);
   mallopt(M_TRIM_THRESHOLD, 128 * 1024);
   mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+  // NOLINTEND(concurrency-mt-unsafe)
 }
 
 int Main(std::span<char* const> words) {
