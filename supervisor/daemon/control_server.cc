@@ -53,6 +53,8 @@ class ControlServer::Impl : public std::enable_shared_from_this<ControlServer::I
     error_code ignored;
     if (acceptor_.is_open()) acceptor_.close(ignored);
     acceptor_.assign(Protocol(), listening.Release());
+    // Else Asio would wait for one more client before it looks at those that wait already.
+    acceptor_.set_option(asio::socket_base::enable_connection_aborted(true), ignored);
     Accept();
   }
 

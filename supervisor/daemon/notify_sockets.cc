@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "daemon/notice.h"
 #include "os/local_socket.h"
 #include "os/random.h"
 
@@ -15,8 +16,6 @@ namespace oxherd {
 namespace {
 
 constexpr std::size_t kMaxNotice = 4096;  // one datagram
-constexpr std::size_t kMaxStatus = 1024;
-constexpr std::size_t kMaxChannelLine = std::size_t{64} * 1024;
 // So many messages are heard in one turn; a program that chatters is heard again in the next.
 constexpr int kNoticesAtOnce = 64;
 
@@ -97,17 +96,11 @@ void NotifySockets::HearNotify(Token token) {
 }
 
 void NotifySockets::TakeNotice(Token token, std::string_view text) {
-  using Kind = event::Notified::Kind;
-  while (!text.empty()) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(line.size() + 1, text.size()));
-    if (line == "READY=1") seams_.notified({token, Kind::kReady});
-    if (line == "STOPPING=1") seams_.notified({token, Kind::kStopping});
-    constexpr std::string_view kStatus = "STATUS=";
-    if (line.starts_with(kStatus)) {
-      seams_.status(token, std::string(line.substr(kStatus.size(), kMaxStatus)));
-      seams_.notified({token, Kind::kStatus});
+  for (Notice& notice : ParseNotice(text)) {
+    if (notice.kind == event::Notified::Kind::kStatus) {
+      seams_.status(token, std::move(notice.status));
     }
+    seams_.notified({token, notice.kind});
   }
 }
 
@@ -122,13 +115,7 @@ void NotifySockets::HearChannel(Token token) {
     return;
   }
   ears.begun.append(bytes.data(), static_cast<std::size_t>(size));
-  bool is_ready = false;
-  for (auto end = ears.begun.find('\n'); end != std::string::npos; end = ears.begun.find('\n')) {
-    is_ready = is_ready || ears.begun.compare(0, end, "\"ready\"") == 0;
-    ears.begun.erase(0, end + 1);
-  }
-  if (ears.begun.size() > kMaxChannelLine) ears.begun.clear();
-  if (is_ready) seams_.notified({token, event::Notified::Kind::kReady});
+  if (TakeChannelLines(ears.begun)) seams_.notified({token, event::Notified::Kind::kReady});
 }
 
 }  // namespace oxherd
