@@ -64,7 +64,7 @@ SystemResult<Bell> Bell::Make() {
 
 void Bell::Ring() const {
   const std::uint64_t one = 1;
-  (void)!write(fd_.get(), &one, sizeof one);
+  (void)!Try([&] { return write(fd_.get(), &one, sizeof one); });  // fails only when it rings
 }
 
 void Bell::Quieten() const {
