@@ -2,9 +2,11 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -127,6 +129,41 @@ TEST_CASE("a child that cannot exec says so, and one that dies before says nothi
   REQUIRE(WaitFor(report->read_end.get()));
   CHECK(ReadChildReport(report->read_end.get(), reached_exec).state == ChildReport::State::kDied);
   ::waitpid(cloned->pid.number(), nullptr, 0);
+}
+
+TEST_CASE("a child that cannot become its user ends there, and nothing of its program runs") {
+  const Scratch scratch;
+  const std::string ran = scratch / "ran";
+  auto report = MakePipe(PipeReading::kBlocks);
+  auto cloned = Clone(-1);
+  REQUIRE(cloned.has_value());
+  if (cloned->is_child) {
+    // Root without its capabilities may not change users, as anybody else.
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    std::array<__user_cap_data_struct, 2> none{};
+    ::syscall(SYS_capset, &header, none.data());
+    const std::array<const char*, 5> words = {"misbehave", "append", ran.c_str(), "x", nullptr};
+    const std::array<const char*, 1> environment = {nullptr};
+    ChildOrder order;
+    order.program = kMisbehave.c_str();
+    order.arguments = words.data();
+    order.environment = environment.data();
+    order.directory = "/";
+    order.user = ChildUser{.uid = ::geteuid() + 1, .gid = ::getegid() + 1, .groups = {}};
+    order.report = report->write_end.get();
+    RunChild(order);
+  }
+  report->write_end.Reset();
+  bool reached_exec = false;
+  REQUIRE(WaitFor(report->read_end.get()));
+  const ChildReport start = ReadChildReport(report->read_end.get(), reached_exec);
+  CHECK(start.state == ChildReport::State::kFailed);
+  CHECK(start.failure.stage == ChildStage::kUser);
+  CHECK(start.failure.error_number == EPERM);
+  CHECK_FALSE(reached_exec);
+  int status = 0;
+  REQUIRE(::waitpid(cloned->pid.number(), &status, 0) == cloned->pid.number());
+  CHECK(::access(ran.c_str(), F_OK) != 0);
 }
 
 TEST_CASE("a signal reaches the whole group, also after its leader has ended") {

@@ -75,15 +75,20 @@ TEST_CASE("a client that has just connected is given time to ask; a silent one i
   CHECK(silent->at(0).last_received_ms >= 250);
 }
 
-// The server takes 60 ms for each answer. Looks in the first 15 ms after a request do not count.
+// The server takes 60 ms for each answer. Looks in the first 15 ms after a request do not count,
+// nor do those during which it has begun or ended one: on a machine with much to do the client may
+// take its time to ask again.
 TEST_CASE("a client that asks again at once is busy between its request and the answer") {
   const Conversation talk;
   std::atomic<bool> goes_on = true;
+  std::atomic<int> turns = 0;  // odd while the server owes an answer
   std::array<char, 8> buffer{};
   std::thread server([&] {
     std::array<char, 8> request{};
     while (::read(talk.server.get(), request.data(), request.size()) > 0) {
+      ++turns;
       ::poll(nullptr, 0, 60);
+      ++turns;
       if (::write(talk.server.get(), "200", 3) != 3) return;
     }
   });
@@ -99,11 +104,13 @@ TEST_CASE("a client that asks again at once is busy between its request and the 
   int same_tick = 0;
   const Instant until = Now() + Millis(1'500);
   while (Now() < until) {
+    const int before = turns;
     const auto sockets = DumpTcp(1U << TCP_ESTABLISHED, talk.port);
+    const bool owes = before % 2 == 1 && turns == before;
     const auto server_side =
         std::ranges::find_if(*sockets, [&](const TcpSocket& socket) { return socket.inode != 0; });
     REQUIRE(server_side != sockets->end());
-    if (server_side->last_received_ms >= 15) {
+    if (owes && server_side->last_received_ms >= 15) {
       ++looks;
       if (IsBusy(*server_side)) ++busy;
       if (server_side->last_received_ms == server_side->last_sent_ms) ++same_tick;
