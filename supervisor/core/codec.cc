@@ -1,5 +1,6 @@
 #include "core/codec.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <type_traits>
@@ -14,9 +15,14 @@ namespace {
 template <typename T>
 concept Plain = std::is_integral_v<T> || std::is_enum_v<T>;
 
+// Writes over `out`, which is as long as what was written when the writer is gone; its old memory
+// is used again.
 class Writer {
  public:
   explicit Writer(std::string& out) : out_(out) {}
+  ~Writer() { out_.resize(used_); }
+  Writer(const Writer&) = delete;
+  Writer& operator=(const Writer&) = delete;
 
   template <typename... T>
   void operator()(const T&... fields) {
@@ -25,7 +31,7 @@ class Writer {
 
   template <Plain T>
   void Value(T value) {
-    out_.append(reinterpret_cast<const char*>(&value), sizeof value);
+    std::memcpy(Room(sizeof value), &value, sizeof value);
   }
   template <typename Tag, typename Number>
   void Value(Id<Tag, Number> id) {
@@ -38,7 +44,7 @@ class Writer {
   void Value(Instant instant) { Value(Nanoseconds(instant)); }
   void Value(const std::string& text) {
     Length(text.size());
-    out_ += text;
+    if (!text.empty()) std::memcpy(Room(text.size()), text.data(), text.size());
   }
   template <typename T>
   void Value(const std::vector<T>& items) {
@@ -60,17 +66,36 @@ class Writer {
   template <typename T>
     requires(!Plain<T>)
   void Value(const T& fields) {
-    const std::size_t at = out_.size();
+    Sized([&] { Fields(*this, fields); });
+  }
+
+  // The length of what `write` writes, and that.
+  template <typename Write>
+  void Sized(Write write) {
+    const std::size_t at = used_;
     Length(0);
-    Fields(*this, fields);
-    const auto length = static_cast<std::uint32_t>(out_.size() - at - sizeof(std::uint32_t));
+    write();
+    const auto length = static_cast<std::uint32_t>(used_ - at - sizeof(std::uint32_t));
     std::memcpy(out_.data() + at, &length, sizeof length);
   }
 
  private:
   void Length(std::size_t length) { Value(static_cast<std::uint32_t>(length)); }
 
+  // Where the next `size` bytes go.
+  char* Room(std::size_t size) {
+    if (out_.size() - used_ < size) Grow(size);
+    char* const room = out_.data() + used_;
+    used_ += size;
+    return room;
+  }
+
+  void Grow(std::size_t size) { out_.resize(std::max(2 * out_.size(), used_ + size + kFirst)); }
+
+  static constexpr std::size_t kFirst = 512;
+
   std::string& out_;
+  std::size_t used_ = 0;
 };
 
 // The largest value of each enumeration that is saved; what is beyond it was not written by us.
@@ -202,11 +227,17 @@ class Reader {
   template <typename T>
     requires(!Plain<T>)
   void Value(T& fields) {
-    const std::size_t length = Length();
-    Reader inner(bytes_.first(length));
+    Reader inner(Sized());
     Fields(inner, fields);
     if (!inner.ok()) ok_ = false;
+  }
+
+  // What was written by Writer::Sized().
+  ByteView Sized() {
+    const std::size_t length = Length();
+    const ByteView sized = bytes_.first(length);
     bytes_ = bytes_.subspan(length);
+    return sized;
   }
 
  private:
@@ -259,6 +290,13 @@ struct Common {
 void Fields(auto& archive, Like<Common> auto& x) {
   archive(x.seed, x.next_token, x.settings, x.requests, x.shutdown);
 }
+// The same in the same order, looked at where it is.
+struct CommonOf {
+  const State& state;
+};
+void Fields(auto& archive, const CommonOf& x) {
+  archive(x.state.seed, x.state.next_token, x.state.settings, x.state.requests, x.state.shutdown);
+}
 
 template <typename T>
 Result<T> ReadRecord(ByteView bytes, std::string_view what) {
@@ -295,19 +333,13 @@ bool IsConsistent(const Service& service) {
 }  // namespace codec
 
 void EncodeService(const Service& service, std::string& out) {
-  out.clear();
   codec::Writer writer(out);
   writer(kStateVersion, service);
 }
 
 void EncodeCommon(const State& state, std::string& out) {
-  out.clear();
   codec::Writer writer(out);
-  writer(kStateVersion, codec::Common{.seed = state.seed,
-                                      .next_token = state.next_token,
-                                      .settings = state.settings,
-                                      .requests = state.requests,
-                                      .shutdown = state.shutdown});
+  writer(kStateVersion, codec::CommonOf{state});
 }
 
 Result<Service> DecodeService(ByteView bytes) {
@@ -331,27 +363,27 @@ Result<State> DecodeCommon(ByteView bytes) {
 
 std::string Encode(const State& state) {
   std::string all;
-  std::string record;
-  codec::Writer writer(all);
-  EncodeCommon(state, record);
-  writer(record);
-  for (const Service& service : state.services) {
-    EncodeService(service, record);
-    writer(record);
-  }
+  Encode(state, all);
   return all;
+}
+
+void Encode(const State& state, std::string& out) {
+  codec::Writer writer(out);
+  writer.Sized([&] { writer(kStateVersion, codec::CommonOf{state}); });
+  for (const Service& service : state.services) {
+    writer.Sized([&] { writer(kStateVersion, service); });
+  }
 }
 
 Result<State> Decode(ByteView bytes) {
   codec::Reader reader(bytes);
-  std::string record;
-  reader.Value(record);
+  const ByteView common = reader.Sized();
   if (!reader.ok()) return MakeError("state: cut off");
-  OXHERD_TRY_ASSIGN(State state, DecodeCommon(std::as_bytes(std::span(record))));
+  OXHERD_TRY_ASSIGN(State state, DecodeCommon(common));
   while (!reader.at_end()) {
-    reader.Value(record);
+    const ByteView record = reader.Sized();
     if (!reader.ok()) return MakeError("state: cut off");
-    OXHERD_TRY_ASSIGN(Service service, DecodeService(std::as_bytes(std::span(record))));
+    OXHERD_TRY_ASSIGN(Service service, DecodeService(record));
     state.services.push_back(std::move(service));
   }
   return state;

@@ -18,7 +18,7 @@ constexpr std::uint32_t kStateVersion = 1;
 
 using ByteView = std::span<const std::byte>;
 
-// Each replaces the contents of `out`.
+// Each replaces the contents of `out`, and uses its memory again.
 void EncodeService(const Service& service, std::string& out);
 // All of the state but its services: tokens, settings, requests, shutdown, the services' order.
 void EncodeCommon(const State& state, std::string& out);
@@ -30,6 +30,7 @@ void EncodeCommon(const State& state, std::string& out);
 
 // The whole state as one string, for tests and hashes.
 [[nodiscard]] std::string Encode(const State& state);
+void Encode(const State& state, std::string& out);
 [[nodiscard]] Result<State> Decode(ByteView bytes);
 
 }  // namespace oxherd

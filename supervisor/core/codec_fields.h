@@ -89,8 +89,8 @@ void Fields(auto& archive, Like<Slot> auto& x) {
   archive(x.current, x.replacement, x.wish, x.reached, x.socket);
 }
 void Fields(auto& archive, Like<Rollout> auto& x) {
-  archive(x.cause, x.phase, x.from, x.target, x.strategy, x.slots, x.failure, x.hook, x.settle_at,
-          x.began, x.changes_hands);
+  archive(x.cause, x.phase, x.from, x.target, x.strategy, x.slots.each(), x.failure, x.hook,
+          x.settle_at, x.began, x.changes_hands);
 }
 void Fields(auto& archive, Like<NextRollout> auto& x) { archive(x.target); }
 void Fields(auto& archive, Like<Hook> auto& x) {

@@ -246,7 +246,8 @@ void Adopt(Context& context, const WorldRecord& record) {
                                          .millis = 0,
                                          .number = record.pid.number(),
                                          .failure = {}});
-  if (taken || !IsWanted(state, *service, service->slots[index])) {
+  // Cut off: it could never serve again. Its successor will.
+  if (taken || record.is_cut_off || !IsWanted(state, *service, service->slots[index])) {
     StepInstance(context, *service, index, which, on::Stop{});
   }
   if (record.exit) StepInstance(context, *service, index, which, on::Exit{*record.exit});

@@ -37,8 +37,8 @@ void Begin(Context& context, Service& service, Generation target) {
               .from = service.generation,
               .target = target,
               .strategy = stop_first ? ReloadStrategy::kStopFirst : policy.reload_strategy,
-              .slots = std::vector<Progress>(
-                  std::max<std::size_t>(service.slots.size(), policy.instances), Progress::kTodo),
+              .slots = Rollout::Turns(std::max<std::size_t>(service.slots.size(), policy.instances),
+                                      Progress::kTodo),
               .failure = {},
               .hook = {},
               .settle_at = kNever,
@@ -79,7 +79,7 @@ void Finish(Context& context, Service& service, Outcome outcome) {
     if (outcome == Outcome::kReloaded || (outcome == Outcome::kRolledBack && all_new)) {
       service.generation = rollout.target;
     }
-    failure.old_lost = std::ranges::count(rollout.slots, Progress::kGivenUp) > 0;
+    failure.old_lost = std::ranges::count(rollout.slots.each(), Progress::kGivenUp) > 0;
     const bool reloaded = outcome == Outcome::kReloaded;
     service.last_reload = LastReload{
         .target = rollout.target, .succeeded = reloaded, .ended = context.now, .failure = failure};
@@ -101,24 +101,24 @@ void TurnBack(Context& context, Service& service, const Failure& failure) {
   rollout.settle_at = kNever;
   TellService(context, service, Tell::Kind::kRollingBack, rollout.target, failure);
   // Slots that came since it began are surplus to it, or have their turn like the others.
-  rollout.slots.resize(std::max(rollout.slots.size(), service.slots.size()), Progress::kTodo);
+  rollout.slots.Resize(std::max(rollout.slots.size(), service.slots.size()));
   const std::size_t count = GoalCount(service);
   for (std::size_t i = 0; i < service.slots.size(); ++i) {
     if (i < count) {
       ReverseSlot(context, service, static_cast<SlotIndex>(i));
     } else {
-      service.rollout->slots[i] = Progress::kTodo;  // added: now surplus
+      service.rollout->slots.Set(i, Progress::kTodo);  // added: now surplus
     }
   }
-  service.rollout->slots.resize(std::max(count, service.slots.size()), Progress::kTodo);
+  service.rollout->slots.Resize(std::max(count, service.slots.size()));
   context.Touch(service);
 }
 
 // A replacement from the same spec has failed: no generation to go back to, so it just ends.
 void GiveUpReplacing(Context& context, Service& service, SlotIndex slot) {
   Rollout& rollout = *service.rollout;
-  std::ranges::replace(rollout.slots, Progress::kTodo, Progress::kGivenUp);
-  rollout.slots[slot] = Progress::kGivenUp;
+  std::ranges::replace(rollout.slots.each(), Progress::kTodo, Progress::kGivenUp);
+  rollout.slots.Set(slot, Progress::kGivenUp);
   if (auto* bad = std::get_if<Unhealthy>(&service.slots[slot].current.state)) {
     ++bad->tries;
     const auto crashes = static_cast<std::uint16_t>(bad->tries + 1);
@@ -140,7 +140,7 @@ bool HasFailedForGood(const Instance& instance) {
 const Instance* DoneSlotThatFailed(const Service& service) {
   const Rollout& rollout = *service.rollout;
   if (rollout.cause != Cause::kPerson || rollout.phase != Phase::kForward) return nullptr;
-  for (std::size_t i = 0; i < service.slots.size() && i < rollout.slots.size(); ++i) {
+  for (std::size_t i = 0; i < service.slots.size(); ++i) {
     const Instance& current = service.slots[i].current;
     if (rollout.slots[i] == Progress::kDone && current.generation == rollout.target &&
         HasFailedForGood(current)) {
@@ -171,6 +171,7 @@ bool IsUnsettled(const State& state, const Service& service, const Slot& slot) {
 
 bool AllKeptSlotsDone(const Context& context, const Service& service, std::size_t count) {
   const Rollout& rollout = *service.rollout;
+  if (service.slots.size() < count) return false;  // they are still to be added
   for (std::size_t i = 0; i < count; ++i) {
     if (rollout.slots[i] != Progress::kDone && rollout.slots[i] != Progress::kGivenUp) return false;
     if (rollout.cause == Cause::kPerson && IsUnsettled(context.state, service, service.slots[i])) {
@@ -184,8 +185,9 @@ bool AllKeptSlotsDone(const Context& context, const Service& service, std::size_
 void StopRestartsOfTarget(Context& context, Service& service) {
   const Rollout& rollout = *service.rollout;
   if (rollout.cause != Cause::kPerson) return;
-  for (std::size_t i = 0; i < service.slots.size() && i < rollout.slots.size(); ++i) {
+  for (std::size_t i = 0; i < service.slots.size(); ++i) {
     const Progress progress = rollout.slots[i];
+    if (!rollout.slots.knows(i)) return;  // came after it, and is not its to stop
     if (progress != Progress::kTodo && progress != Progress::kInProgress) continue;
     for (const Which which : {Which::kCurrent, Which::kReplacement}) {
       const Instance* instance = Find(service.slots[i], which);
@@ -225,7 +227,7 @@ void TakeTurns(Context& context, Service& service, std::size_t count) {
       Failure failure;
       failure.kind = Failure::Kind::kUnkillable;
       failure.slot = slot;
-      rollout.slots[i] = Progress::kGivenUp;
+      rollout.slots.Set(i, Progress::kGivenUp);
       if (rollout.phase == Phase::kForward) return TurnBack(context, service, failure);
     }
   }
@@ -310,8 +312,8 @@ void RequestReplacement(Context& context, Service& service, Cause cause,
   if (!service.may_replace() || context.state.shutdown) return;
   const Policy& policy = service.policy(service.generation);
   if (policy.type == ServiceType::kOneshot) return;
-  std::vector<Progress> slots(service.slots.size(), slot ? Progress::kDone : Progress::kTodo);
-  if (slot && *slot < slots.size()) slots[*slot] = Progress::kTodo;
+  Rollout::Turns slots(service.slots.size(), slot ? Progress::kDone : Progress::kTodo);
+  if (slot && slots.knows(*slot)) slots.Set(*slot, Progress::kTodo);
   service.rollout = Rollout{.cause = cause,
                             .phase = Phase::kForward,
                             .from = service.generation,
@@ -356,7 +358,7 @@ void AbortRollout(Context& context, Service& service, Verb by) {
 void NewcomerMayHaveFailed(Context& context, Service& service, SlotIndex slot, Which which) {
   if (!service.rollout || service.rollout->phase == Phase::kPreparing) return;
   Rollout& rollout = *service.rollout;
-  if (slot >= rollout.slots.size() || rollout.slots[slot] != Progress::kInProgress) return;
+  if (rollout.slots[slot] != Progress::kInProgress) return;
   if (!IsProvingItself(service, slot, which)) return;
 
   const Failure failure = Find(service.slots[slot], which)->failure;
@@ -377,12 +379,12 @@ void NewcomerMayHaveFailed(Context& context, Service& service, SlotIndex slot, W
   if (which == Which::kReplacement && service.slots[slot].current.is_live()) {
     RemoveNewcomer(context, service, slot, which);
     KeepCurrent(context, service, slot);
-    rollout.slots[slot] = Progress::kGivenUp;
+    rollout.slots.Set(slot, Progress::kGivenUp);
   } else {
     if (which == Which::kReplacement) {
       StepInstance(context, service, slot, Which::kCurrent, on::Stop{});
     }
-    rollout.slots[slot] = Progress::kDone;
+    rollout.slots.Set(slot, Progress::kDone);
   }
   context.Touch(service);
 }
@@ -421,8 +423,7 @@ bool MustChangeHands(Context& context, Service& service, const std::string& addr
   if (rollout.phase != Phase::kPreparing || rollout.hook.is_set() || rollout.changes_hands) {
     return false;
   }
-  const auto addresses = OpenAddresses(service, rollout.target);
-  if (std::ranges::find(addresses, address) == addresses.end()) return false;
+  if (!Lists(service, rollout.target, address)) return false;
   StopFirstThisOnce(context, service, address);
   PoolsMayBeOpen(context, service);
   return true;
@@ -432,8 +433,7 @@ void PoolsFailed(Context& context, Service& service, const Failure& failure) {
   if (!service.rollout) return;
   Rollout& rollout = *service.rollout;
   if (rollout.phase != Phase::kPreparing || rollout.hook.is_set()) return;
-  const auto addresses = OpenAddresses(service, rollout.target);
-  if (std::ranges::find(addresses, failure.address) == addresses.end()) return;
+  if (!Lists(service, rollout.target, failure.address)) return;
   rollout.failure = failure;
   Finish(context, service, Outcome::kFailed);
 }

@@ -108,7 +108,7 @@ void HandOver(Context& context, Service& service, SlotIndex index, const Ready& 
       return;
     case StateKind::kStopping:
     case StateKind::kKilling:
-      if (slot.current.is_unkillable()) service.rollout->slots[index] = Progress::kDone;
+      if (slot.current.is_unkillable()) service.rollout->slots.Set(index, Progress::kDone);
       SendAway(context, service, index, Which::kCurrent);
       return;
     case StateKind::kWaiting:
@@ -126,7 +126,7 @@ void HandOver(Context& context, Service& service, SlotIndex index, const Ready& 
 void UpdateStartFirst(Context& context, Service& service, SlotIndex index) {
   Slot& slot = service.slots[index];
   if (!slot.replacement) {
-    service.rollout->slots[index] = Progress::kDone;
+    service.rollout->slots.Set(index, Progress::kDone);
     context.Touch(service);
     return;
   }
@@ -147,7 +147,7 @@ void GiveSlotUp(Context& context, Service& service, SlotIndex index) {
   current.state = Failed{.retry_at = kNever};
   current.state_since = context.now;
   current.failure = service.rollout->failure;
-  service.rollout->slots[index] = Progress::kGivenUp;
+  service.rollout->slots.Set(index, Progress::kGivenUp);
   context.Touch(service);
 }
 
@@ -169,7 +169,7 @@ void UpdateInPlace(Context& context, Service& service, SlotIndex index) {
                                                       : IsLeaving(slot.current);
   if (slot.current.kind() == StateKind::kStopped) {
     if (!IsWanted(context.state, service, slot)) {
-      rollout.slots[index] = Progress::kDone;
+      rollout.slots.Set(index, Progress::kDone);
     } else if (HasNoWayBack(service)) {
       return GiveSlotUp(context, service, index);
     } else {
@@ -181,7 +181,7 @@ void UpdateInPlace(Context& context, Service& service, SlotIndex index) {
   }
   if (is_old) {
     if (slot.current.is_unkillable()) {
-      rollout.slots[index] = Progress::kGivenUp;
+      rollout.slots.Set(index, Progress::kGivenUp);
       rollout.failure.kind = Failure::Kind::kUnkillable;
       rollout.failure.slot = index;
       context.Touch(service);
@@ -194,7 +194,7 @@ void UpdateInPlace(Context& context, Service& service, SlotIndex index) {
   // Bad once its predecessor had been told to go: that is for its health check to see to.
   const bool has_taken_over = kind == StateKind::kUnhealthy && !IsStopFirst(service);
   if (has_ended || has_taken_over || HasSettled(context, service, slot.current)) {
-    rollout.slots[index] = Progress::kDone;
+    rollout.slots.Set(index, Progress::kDone);
     context.Touch(service);
   }
 }
@@ -208,7 +208,7 @@ Progress WaitForDependencies(Instance& newcomer) {
 
 // The slot has taken its turn, or needs none.
 Turned Mark(Context& context, Service& service, SlotIndex index, Progress progress) {
-  service.rollout->slots[index] = progress;
+  service.rollout->slots.Set(index, progress);
   context.Touch(service);
   context.starts_may_go = true;
   return Turned::kOk;
@@ -243,9 +243,11 @@ Turned TurnSlot(Context& context, Service& service, SlotIndex index) {
   Rollout& rollout = *service.rollout;
   const Generation goal = rollout.goal();
   if (index >= service.slots.size()) {
-    service.slots.push_back(Slot{.current = Newcomer(context, service, goal)});
+    while (service.slots.size() <= index) {
+      service.slots.push_back(Slot{.current = Newcomer(context, service, goal)});
+    }
     const bool is_up = IsUpAlready(service);
-    Instance& added = service.slots.back().current;
+    Instance& added = service.slots[index].current;
     return Mark(context, service, index,
                 is_up ? Progress::kInProgress : WaitForDependencies(added));
   }
@@ -298,7 +300,7 @@ Turned TurnSlot(Context& context, Service& service, SlotIndex index) {
 
 void UpdateSlot(Context& context, Service& service, SlotIndex index) {
   Rollout& rollout = *service.rollout;
-  if (index >= rollout.slots.size() || rollout.slots[index] != Progress::kInProgress) return;
+  if (rollout.slots[index] != Progress::kInProgress) return;
   const Slot& slot = service.slots[index];
   if (slot.replacement) return UpdateStartFirst(context, service, index);
   // Without a replacement a start-first slot is through, unless its new instance is the current one
@@ -321,15 +323,15 @@ void KeepCurrent(Context& context, Service& service, SlotIndex index) {
 void ReverseSlot(Context& context, Service& service, SlotIndex index) {
   Rollout& rollout = *service.rollout;
   Slot& slot = service.slots[index];
-  Progress& progress = rollout.slots[index];
-  switch (progress) {
+  const auto set = [&](Progress progress) { rollout.slots.Set(index, progress); };
+  switch (rollout.slots[index]) {
     case Progress::kTodo:
       if (slot.current.kind() == StateKind::kDraining) KeepCurrent(context, service, index);
-      progress = Progress::kDone;
+      set(Progress::kDone);
       return;
     case Progress::kDone:
     case Progress::kGivenUp:
-      progress = Progress::kTodo;
+      set(Progress::kTodo);
       if (!HasYetToStart(slot.current) || slot.replacement) return;
       // Beside what stays of the target it could never start: only one of them can have the port.
       if (HasNoWayBack(service) && rollout.changes_hands) {
@@ -339,7 +341,7 @@ void ReverseSlot(Context& context, Service& service, SlotIndex index) {
       if (index >= service.policy(rollout.from).instances) {
         StepInstance(context, service, index, Which::kCurrent, on::Stop{});
       }
-      progress = Progress::kDone;
+      set(Progress::kDone);
       return;
     case Progress::kInProgress:
       break;
@@ -348,14 +350,14 @@ void ReverseSlot(Context& context, Service& service, SlotIndex index) {
     const StateKind kind = slot.current.kind();
     const bool serves = kind == StateKind::kReady || kind == StateKind::kUnhealthy;
     if (serves && !IsStopFirst(service)) {
-      progress = Progress::kTodo;  // it has taken over: back the way it went forward
+      set(Progress::kTodo);  // it has taken over: back the way it went forward
     } else if (slot.current.generation == rollout.target) {
       SendAway(context, service, index, Which::kCurrent);
     }
     return;
   }
   if (HasHandedOver(slot)) {  // too late for this one: back the way it went forward
-    progress = Progress::kTodo;
+    set(Progress::kTodo);
     return;
   }
   KeepCurrent(context, service, index);
@@ -390,7 +392,7 @@ bool RetireSurplus(Context& context, Service& service, std::size_t count) {
     if (last.current.kind() != StateKind::kStopped || last.replacement) break;
     service.slots.pop_back();
     auto& turns = service.rollout->slots;
-    turns.resize(std::min(turns.size(), service.slots.size()), Progress::kTodo);
+    turns.Resize(std::min(turns.size(), service.slots.size()));
     context.Touch(service);
   }
   const auto waits = [](const Slot& slot) {
@@ -406,7 +408,7 @@ namespace {
 bool IsRolloutsToStart(const Service& service, std::size_t index) {
   if (!service.rollout) return false;
   const Rollout& rollout = *service.rollout;
-  if (index >= rollout.slots.size()) return true;
+  if (!rollout.slots.knows(index)) return true;
   const Progress progress = rollout.slots[index];
   return progress == Progress::kInProgress ||
          (progress == Progress::kTodo && rollout.phase == Phase::kBack);

@@ -47,15 +47,40 @@ struct Rollout {
   };
   enum class Progress : std::uint8_t { kTodo, kInProgress, kDone, kGivenUp };
 
+  // How far each slot has come. No index is wrong: a slot that came when the rollout had begun has
+  // its turn before it, and is known once something else is said of it.
+  class Turns {
+   public:
+    Turns() = default;
+    Turns(std::size_t slots, Progress all) : each_(slots, all) {}
+    [[nodiscard]] Progress operator[](std::size_t slot) const {
+      return knows(slot) ? each_[slot] : Progress::kTodo;
+    }
+    [[nodiscard]] bool knows(std::size_t slot) const { return slot < each_.size(); }
+    [[nodiscard]] std::size_t size() const { return each_.size(); }
+    void Set(std::size_t slot, Progress progress) {
+      if (!knows(slot)) Resize(slot + 1);
+      each_[slot] = progress;
+    }
+    void Resize(std::size_t slots) { each_.resize(slots, Progress::kTodo); }
+    // For whoever counts or saves them.
+    [[nodiscard]] std::vector<Progress>& each() { return each_; }
+    [[nodiscard]] const std::vector<Progress>& each() const { return each_; }
+    friend bool operator==(const Turns&, const Turns&) = default;
+
+   private:
+    std::vector<Progress> each_;
+  };
+
   Cause cause = Cause::kPerson;
   Phase phase = Phase::kForward;
   Generation from;
   Generation target;  // equal to `from` when it replaces and does not deploy
   ReloadStrategy strategy = ReloadStrategy::kStartFirst;
-  std::vector<Progress> slots;  // by slot; surplus and added ones included
-  Failure failure;              // why it goes back
-  Token hook;                   // kPreparing
-  Instant settle_at = kNever;   // when the next new instance has been Ready long enough
+  Turns slots;                 // surplus and added ones included
+  Failure failure;             // why it goes back
+  Token hook;                  // kPreparing
+  Instant settle_at = kNever;  // when the next new instance has been Ready long enough
   Instant began;
   // The old instances have an address of the new ones to themselves, or the other way round: all
   // the old ones go before any new one comes, this once.
@@ -76,7 +101,8 @@ struct KeptSpec {
   SpecPtr spec;
   bool was_ready = false;  // some instance of this generation has been Ready
   friend bool operator==(const KeptSpec& a, const KeptSpec& b) {
-    return a.generation == b.generation && a.was_ready == b.was_ready && *a.spec == *b.spec;
+    return a.generation == b.generation && a.was_ready == b.was_ready &&
+           (a.spec == b.spec || *a.spec == *b.spec);
   }
 };
 

@@ -17,22 +17,21 @@ std::optional<SocketNumber> SocketOf(const Slot& slot, Which which, const Instan
   return slot.socket;
 }
 
-// It has a process that will accept, or soon will have; or it makes room for one in its slot.
-bool WillAccept(const Context& context, const Service& service, const Slot& slot, Which which,
-                const Instance& instance) {
-  if (instance.kind() == StateKind::kStarting) return true;
-  if (IsComing(context, service, slot, instance)) return true;
-  const bool comes_again = service.wish == Wish::kRunning && slot.wish == Wish::kRunning;
-  After after = After::kStopped;
-  if (const auto* stopping = std::get_if<Stopping>(&instance.state)) {
-    after = stopping->after;
-  } else if (const auto* killing = std::get_if<Killing>(&instance.state)) {
-    after = killing->after;
-  } else {
-    return false;
-  }
-  if (after != After::kStopped) return comes_again;
-  return comes_again && which == Which::kCurrent && !slot.replacement;
+// Of what has a process that will accept, or that makes room in its slot for one.
+constexpr Instant kUnderWay = Instant::min();
+
+// When somebody will accept there; kNever: as it stands, nobody.
+Instant AcceptsAt(const State& state, const Service& service, const Slot& slot, Which which,
+                  const Instance& instance) {
+  if (instance.kind() == StateKind::kStarting) return kUnderWay;
+  const auto* stopping = std::get_if<Stopping>(&instance.state);
+  const auto* killing = std::get_if<Killing>(&instance.state);
+  if (stopping == nullptr && killing == nullptr) return StartsAt(state, service, slot, instance);
+  const After after = stopping != nullptr ? stopping->after : killing->after;
+  const bool is_wanted = service.wish == Wish::kRunning && slot.wish == Wish::kRunning;
+  const bool makes_room = which == Which::kCurrent && !slot.replacement;
+  if (is_wanted && (after != After::kStopped || makes_room)) return kUnderWay;
+  return StartsAt(state, service, slot, instance);
 }
 
 bool HasLivingOwner(const Service& service, SocketNumber socket) {
@@ -61,9 +60,7 @@ class Targets {
     if (chosen.empty()) chosen = All(serves);
     if (chosen.empty()) chosen = FirstToCome();
     if (chosen.empty()) {
-      chosen = All([](SlotIndex, Which, const Instance& one) {
-        return one.kind() == StateKind::kDraining && !one.taken_out;
-      });
+      chosen = All([](SlotIndex, Which, const Instance& one) { return IsDraining(one); });
     }
     if (chosen.empty()) chosen = AnyFree();
     return chosen;
@@ -86,22 +83,40 @@ class Targets {
     return all;
   }
 
+  [[nodiscard]] static bool IsDraining(const Instance& instance) {
+    return instance.kind() == StateKind::kDraining && !instance.taken_out;
+  }
+
+  // The last of those that still accept, although they are to have no more.
+  [[nodiscard]] Instant LastDrainEnds() const {
+    Instant last = kNever;
+    ForEachInstance(service_, [&](SlotIndex, Which, const Instance& instance) {
+      if (!instance.socket || !IsDraining(instance) || !Uses(service_, instance, pool_)) return;
+      const Instant until = std::get<Draining>(instance.state).until;
+      if (Listens(*instance.socket)) last = last == kNever ? until : std::max(last, until);
+    });
+    return last;
+  }
+
+  // The lowest slot of those that come first, unless somebody can serve until then. The state alone
+  // decides, not the time: what is chosen stays right until something happens.
   [[nodiscard]] Sockets FirstToCome() const {
+    Sockets first;
+    Instant at = kNever;
     for (const Slot& slot : service_.slots) {
       for (const Which which : {Which::kCurrent, Which::kReplacement}) {
         if (which == Which::kReplacement && !slot.replacement) continue;
         const Instance& instance = which == Which::kCurrent ? slot.current : *slot.replacement;
-        // Its replacement is nearer than its own next try.
-        const bool is_overtaken = which == Which::kCurrent && !instance.is_live() &&
-                                  slot.replacement &&
-                                  slot.replacement->kind() == StateKind::kStarting;
-        if (is_overtaken) continue;
         const auto socket = SocketOf(slot, which, instance);
         if (!socket || !Listens(*socket) || !Uses(service_, instance, pool_)) continue;
-        if (WillAccept(context_, service_, slot, which, instance)) return {*socket};
+        const Instant accepts = AcceptsAt(context_.state, service_, slot, which, instance);
+        if (accepts >= at) continue;
+        at = accepts;
+        first = {*socket};
       }
     }
-    return {};
+    if (at > LastDrainEnds()) first.clear();
+    return first;
   }
 
   // Nobody is to have them: what comes in waits where it is swept.

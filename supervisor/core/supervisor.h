@@ -5,6 +5,7 @@
 #pragma once
 
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "base/exit_status.h"
@@ -53,8 +54,13 @@ struct WorldRecord {
   std::optional<ExitStatus> exit;
   bool gone = false;
   std::optional<SocketNumber> socket{};  // that it was given; only KeepSockets() knows
+  bool is_cut_off = false;               // pools that it listens on were closed; as above
 };
 using World = std::vector<WorldRecord>;
+
+// Whether the service has a pool at this address. Where a saved state is not gone on with, the
+// daemon closes what that one lacks: its end was decided, and who performs it may have died.
+[[nodiscard]] bool HasPool(const State& state, std::string_view service, std::string_view address);
 
 // Before Restore(), where a saved state is not gone on with: takes from it what neither wishes nor
 // the world tell, which socket is at which place in the kernel's order, and whose it is. `state` is

@@ -14,14 +14,25 @@ namespace {
 constexpr std::string_view kAnyAddress = "tcp:[::]:";
 constexpr std::string_view kAnyIpv4Address = "tcp:0.0.0.0:";
 
+// Its programs want no IPv6: a bare port is opened for IPv4 alone.
+bool IsIpv4Only(const Service& service, const ListenAddress& listen) {
+  return listen.any_family && service.traffic && !service.traffic->ipv4_only.empty() &&
+         listen.address.starts_with(kAnyAddress) &&
+         std::ranges::find(service.traffic->ipv4_only, listen.address) !=
+             service.traffic->ipv4_only.end();
+}
+
 // What this address of a spec is opened as.
 std::string OpenedAs(const Service& service, const ListenAddress& listen) {
-  const bool ipv4 = listen.any_family && service.traffic &&
-                    std::ranges::find(service.traffic->ipv4_only, listen.address) !=
-                        service.traffic->ipv4_only.end() &&
-                    listen.address.starts_with(kAnyAddress);
-  if (!ipv4) return listen.address;
+  if (!IsIpv4Only(service, listen)) return listen.address;
   return std::string(kAnyIpv4Address) + listen.address.substr(kAnyAddress.size());
+}
+
+bool IsOpenedAs(const Service& service, const ListenAddress& listen, std::string_view address) {
+  if (!IsIpv4Only(service, listen)) return listen.address == address;
+  if (!address.starts_with(kAnyIpv4Address)) return false;
+  const std::string_view port = std::string_view(listen.address).substr(kAnyAddress.size());
+  return address.substr(kAnyIpv4Address.size()) == port;
 }
 
 bool Has(const std::vector<SocketNumber>& sockets, SocketNumber socket) {
@@ -34,15 +45,21 @@ Pool* FindPool(Service& service, std::string_view address) {
   return found == service.traffic->pools.end() ? nullptr : &*found;
 }
 
+void AddOnce(std::vector<Generation>& generations, Generation generation) {
+  if (std::ranges::find(generations, generation) == generations.end()) {
+    generations.push_back(generation);
+  }
+}
+
 // The generations that run, or are to.
 std::vector<Generation> GenerationsInUse(const Service& service) {
   std::vector<Generation> in_use{service.generation};
   if (service.rollout) {
-    in_use.push_back(service.rollout->from);
-    in_use.push_back(service.rollout->target);
+    AddOnce(in_use, service.rollout->from);
+    AddOnce(in_use, service.rollout->target);
   }
   ForEachInstance(service, [&](SlotIndex, Which, const Instance& instance) {
-    if (instance.kind() != StateKind::kStopped) in_use.push_back(instance.generation);
+    if (instance.kind() != StateKind::kStopped) AddOnce(in_use, instance.generation);
   });
   return in_use;
 }
@@ -85,8 +102,8 @@ bool IsAnothersLast(const Service& service, SlotIndex index, SocketNumber socket
 std::optional<SocketNumber> FreeSocket(Service& service, SlotIndex index, Which which,
                                        Generation generation) {
   std::uint16_t width = std::numeric_limits<std::uint16_t>::max();
-  for (const std::string& address : OpenAddresses(service, generation)) {
-    if (const Pool* pool = FindPool(service, address)) width = std::min(width, pool->width);
+  for (const Pool& pool : service.traffic->pools) {
+    if (Lists(service, generation, pool.address)) width = std::min(width, pool.width);
   }
   const Slot& slot = service.slots[index];
   if (which == Which::kCurrent && slot.socket && *slot.socket < width &&
@@ -125,39 +142,48 @@ bool ArePoolsWanted(const Context& context, const Service& service) {
   if (!wanted) return service.stop_order.has_value();  // others stop first
   if (service.rollout && service.rollout->cause == Cause::kPerson) return true;
   bool somebody = false;
-  for (const Slot& slot : service.slots) {
+  for (std::size_t i = 0; i < service.slots.size(); ++i) {
+    const Slot& slot = service.slots[i];
     somebody |= slot.current.is_live() || IsComing(context, service, slot, slot.current);
+    // Empty for a moment, in the middle of a turn: what follows is started before its end.
+    somebody |= slot.current.kind() == StateKind::kStopped && IsWanted(state, service, slot) &&
+                !service.is_gap(i);
     if (!slot.replacement) continue;
     somebody |= slot.replacement->is_live() || IsComing(context, service, slot, *slot.replacement);
   }
   return somebody;
 }
 
-std::vector<std::string> WantedAddresses(const Context& context, const Service& service) {
-  std::vector<std::string> wanted;
-  if (!ArePoolsWanted(context, service)) return wanted;
-  const auto add = [&](Generation generation) {
-    for (std::string& address : OpenAddresses(service, generation)) {
-      wanted.push_back(std::move(address));
-    }
-  };
-  const bool changes_hands = service.rollout && service.rollout->changes_hands;
-  if (!changes_hands) {
-    for (const Generation generation : GenerationsInUse(service)) add(generation);
-    return wanted;
-  }
+// Those whose addresses are to be open.
+std::vector<Generation> GenerationsWithPools(const Context& context, const Service& service) {
+  if (!ArePoolsWanted(context, service)) return {};
+  if (!service.rollout || !service.rollout->changes_hands) return GenerationsInUse(service);
+  std::vector<Generation> there;
   ForEachInstance(service, [&](SlotIndex, Which, const Instance& instance) {
     const StateKind kind = instance.kind();
-    if (instance.is_live() || kind == StateKind::kWaiting) add(instance.generation);
+    if (instance.is_live() || kind == StateKind::kWaiting) AddOnce(there, instance.generation);
   });
-  return wanted;
+  return there;
+}
+
+// The address in the spec of this generation that is open as `address`.
+const ListenAddress* Listed(const Service& service, Generation generation,
+                            std::string_view address) {
+  for (const ListenAddress& listen : service.policy(generation).listen) {
+    if (IsOpenedAs(service, listen, address)) return &listen;
+  }
+  return nullptr;
 }
 
 void CloseUnwanted(Context& context, Service& service) {
-  const std::vector<std::string> wanted = WantedAddresses(context, service);
+  if (service.traffic->pools.empty()) return;
+  const std::vector<Generation> generations = GenerationsWithPools(context, service);
   std::erase_if(service.traffic->pools, [&](const Pool& pool) {
+    const bool wanted = std::ranges::any_of(generations, [&](Generation generation) {
+      return Lists(service, generation, pool.address);
+    });
     // While an answer is on its way: with two questions open nobody could tell which one it is for.
-    if (pool.awaited || std::ranges::find(wanted, pool.address) != wanted.end()) return false;
+    if (wanted || pool.awaited) return false;
     context.actions.push_back(action::ClosePool{service.name, pool.address});
     return true;
   });
@@ -196,20 +222,10 @@ void FailThoseWhoWait(Context& context, Service& service, const Failure& failure
       if (instance == nullptr) continue;
       const auto* waiting = std::get_if<Waiting>(&instance->state);
       if (waiting == nullptr || waiting->delay_until != kNever) continue;
-      const auto addresses = OpenAddresses(service, instance->generation);
-      if (std::ranges::find(addresses, failure.address) == addresses.end()) continue;
+      if (!Lists(service, instance->generation, failure.address)) continue;
       StepInstance(context, service, static_cast<SlotIndex>(i), which, on::NoSockets{failure});
     }
   }
-}
-
-// The address in the spec of this instance that is open as `address`.
-const ListenAddress* Listed(const Service& service, const Instance& instance,
-                            std::string_view address) {
-  for (const ListenAddress& listen : service.policy(instance.generation).listen) {
-    if (OpenedAs(service, listen) == address) return &listen;
-  }
-  return nullptr;
 }
 
 bool IsDown(const Pool& pool, SocketNumber socket) {
@@ -259,8 +275,12 @@ std::vector<std::string> OpenAddresses(const Service& service, Generation genera
   return addresses;
 }
 
+bool Lists(const Service& service, Generation generation, std::string_view address) {
+  return Listed(service, generation, address) != nullptr;
+}
+
 bool Uses(const Service& service, const Instance& instance, const Pool& pool) {
-  return Listed(service, instance, pool.address) != nullptr;
+  return Lists(service, instance.generation, pool.address);
 }
 
 bool IsInTraffic(const Instance& instance) {
@@ -324,21 +344,26 @@ bool TakeSocket(Context& context, Service& service, SlotIndex index, Which which
   return !IsSo(service, instance, *instance.socket, IsDown);
 }
 
+Instant StartsAt(const State& state, const Service& service, const Slot& slot,
+                 const Instance& instance) {
+  if (state.shutdown || service.wish != Wish::kRunning || slot.wish != Wish::kRunning) {
+    return kNever;
+  }
+  if (const auto* waiting = std::get_if<Waiting>(&instance.state)) {
+    if (waiting->delay_until != kNever) return waiting->delay_until;
+    const bool may_go = waiting->order == Order::kAtOnce || DependenciesMet(state, service);
+    return may_go ? instance.state_since : kNever;
+  }
+  if (const auto* backoff = std::get_if<Backoff>(&instance.state)) return backoff->until;
+  if (const auto* failed = std::get_if<Failed>(&instance.state)) return failed->retry_at;
+  const auto* stopping = std::get_if<Stopping>(&instance.state);
+  const bool has_gone = stopping != nullptr && stopping->phase == Stopping::Phase::kPostStop;
+  return has_gone ? stopping->until : kNever;
+}
+
 bool IsComing(const Context& context, const Service& service, const Slot& slot,
               const Instance& instance) {
-  if (context.state.shutdown || service.wish != Wish::kRunning || slot.wish != Wish::kRunning) {
-    return false;
-  }
-  const Instant soon = context.now + kWaitForOwner;
-  if (const auto* waiting = std::get_if<Waiting>(&instance.state)) {
-    if (waiting->delay_until != kNever) return waiting->delay_until <= soon;
-    return waiting->order == Order::kAtOnce || DependenciesMet(context.state, service);
-  }
-  if (const auto* backoff = std::get_if<Backoff>(&instance.state)) return backoff->until <= soon;
-  if (const auto* failed = std::get_if<Failed>(&instance.state)) return failed->retry_at <= soon;
-  const auto* stopping = std::get_if<Stopping>(&instance.state);
-  return stopping != nullptr && stopping->phase == Stopping::Phase::kPostStop &&
-         stopping->until <= soon;
+  return StartsAt(context.state, service, slot, instance) <= context.now + kWaitForOwner;
 }
 
 void SettlePools(Context& context, Service& service) {
@@ -433,7 +458,7 @@ void AddressWasRefused(Context& context, Service& service, SlotIndex slot, Which
   if (instance.kind() != StateKind::kStarting) return;
   using Why = event::AddressRefused::Why;
   const Pool* pool = FindPool(service, refused.address);
-  const ListenAddress* listed = Listed(service, instance, refused.address);
+  const ListenAddress* listed = Listed(service, instance.generation, refused.address);
   if (pool == nullptr || listed == nullptr) return;
   const bool can_be_ipv4 = refused.why == Why::kFamily && listed->any_family &&
                            pool->address.starts_with(kAnyAddress) && !pool->was_ready;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/context.h"
@@ -18,6 +19,9 @@ constexpr Millis kWaitForOwner = Seconds(5);
 
 // The addresses of this generation as they are, or would be, open, in the order of its spec.
 [[nodiscard]] std::vector<std::string> OpenAddresses(const Service& service, Generation generation);
+
+// Whether one of them is this.
+[[nodiscard]] bool Lists(const Service& service, Generation generation, std::string_view address);
 
 // Whether this instance is given a socket of the pool.
 [[nodiscard]] bool Uses(const Service& service, const Instance& instance, const Pool& pool);
@@ -41,7 +45,12 @@ bool OpenPools(Context& context, Service& service, Generation generation);
 // The last step before an instance is launched: its pools, and its socket number. False: not yet.
 bool TakeSocket(Context& context, Service& service, SlotIndex slot, Which which);
 
-// Whether an instance that has no process will have one within kWaitForOwner.
+// When an instance that has no process will have one, as far as its own state tells: in the past
+// while it only waits for its turn; kNever: not, or not before something else has happened.
+[[nodiscard]] Instant StartsAt(const State& state, const Service& service, const Slot& slot,
+                               const Instance& instance);
+
+// Whether that is within kWaitForOwner.
 [[nodiscard]] bool IsComing(const Context& context, const Service& service, const Slot& slot,
                             const Instance& instance);
 

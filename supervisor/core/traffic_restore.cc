@@ -19,14 +19,33 @@ std::optional<SocketNumber> SocketOf(const State& old, Token token) {
   return socket;
 }
 
+// What it listens on is no pool any more. `state` tells what that was.
+bool IsCutOff(const State& state, const State& old, const WorldRecord& record) {
+  const std::string& name = record.instance.service;
+  const Service* service = state.Find(name);
+  const KeptSpec* kept = service == nullptr ? nullptr : service->Find(record.generation);
+  if (kept == nullptr || old.Find(name) == nullptr) return false;
+  return std::ranges::any_of(OpenAddresses(*service, record.generation),
+                             [&](const std::string& at) { return !HasPool(old, name, at); });
+}
+
 }  // namespace
+
+bool HasPool(const State& state, std::string_view service, std::string_view address) {
+  const Service* found = state.Find(service);
+  return found != nullptr && found->traffic &&
+         std::ranges::count(found->traffic->pools, address, &Pool::address) > 0;
+}
 
 void KeepSockets(State& state, World& world, const State& old) {
   for (Service& service : state.services) {
     const Service* known = old.Find(service.name);
     if (known != nullptr) service.traffic = known->traffic;
   }
-  for (WorldRecord& record : world) record.socket = SocketOf(old, record.token);
+  for (WorldRecord& record : world) {
+    record.socket = SocketOf(old, record.token);
+    record.is_cut_off = IsCutOff(state, old, record);
+  }
 }
 
 void RejoinTraffic(Context& context, Service& service) {

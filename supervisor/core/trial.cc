@@ -31,7 +31,7 @@ bool IsNewInPlace(const Service& service, SlotIndex slot) {
   if (!service.rollout) return false;
   const Rollout& rollout = *service.rollout;
   return rollout.cause == Cause::kPerson && rollout.phase == Rollout::Phase::kForward &&
-         slot < rollout.slots.size() && rollout.slots[slot] == Rollout::Progress::kInProgress &&
+         rollout.slots[slot] == Rollout::Progress::kInProgress &&
          service.slots[slot].current.generation == rollout.target;
 }
 

@@ -141,7 +141,12 @@ void Daemon::JoinWorld(KeeperWorld world, StartState start) {
   AdoptSockets(world);
   const Instant now = os::Now();
   World facts = WorldFor(state_, world, now);
-  if (start.mistrusted) KeepSockets(state_, facts, *start.mistrusted);
+  if (start.mistrusted) {
+    pools_->DropUnknown([&start](const std::string& service, const std::string& address) {
+      return HasPool(*start.mistrusted, service, address);
+    });
+    KeepSockets(state_, facts, *start.mistrusted);
+  }
   Actions actions;
   Restore(state_, facts, now, actions);
   // Pipes first: a token that is gone is acknowledged only when they are empty.
@@ -170,9 +175,7 @@ void Daemon::JoinWorld(KeeperWorld world, StartState start) {
 bool Daemon::MayHold(const std::string& name, const std::string& address) const {
   const Service* const service = state_.Find(name);
   if (service == nullptr) return false;
-  if (service->traffic) {
-    return std::ranges::count(service->traffic->pools, address, &Pool::address) > 0;
-  }
+  if (service->traffic) return HasPool(state_, name, address);
   return std::ranges::any_of(service->specs,
                              [](const KeptSpec& kept) { return kept.spec->policy.has_listen(); });
 }

@@ -265,6 +265,98 @@ TEST_SUITE("core: found by the simulator") {
     CHECK(service.slots.at(0).current.socket == SocketNumber(0));
     CHECK(service.slots.at(1).current.socket == SocketNumber(1));
   }
+
+  TEST_CASE("clients of an address that the new one does not have wait for the old one") {
+    Play play;
+    auto api = MakeListeningSpec("api");
+    api->policy.instances = 2;
+    api->policy.reload_parallel = 2;
+    api->policy.restart_delay = 4s;
+    auto wide = std::make_shared<Spec>(*api);
+    wide->policy.listen.push_back({.address = "tcp:0.0.0.0:4000"});
+    play.BringUp({wide});
+    play.Ask(Verb::kReload, {"api"}, {api});
+    play.ConfirmSpawns();
+    const Token old = play.token("api", 0);
+    play.Answer("api/0", ProbeOutcome::kGood);
+    play.Pass(1s);  // its trial
+    play.Happens(event::Drained{old});
+    play.Obey(old);
+    REQUIRE(play.StateOf("api", 0) == "ready");
+    play.End(play.token("api", 1), ExitStatus::Code(1));  // while its replacement starts
+    REQUIRE(play.StateOf("api", 1) == "backoff");
+    CHECK(play.Steered("tcp:0.0.0.0:4000") == std::vector<SocketNumber>{1});
+    CHECK(play.Steered() == std::vector<SocketNumber>{2});
+  }
+
+  TEST_CASE("with none ready, clients wait for the one that comes first") {
+    Play play;
+    auto api = MakeListeningSpec("api");
+    api->policy.instances = 2;
+    api->policy.restart_delay = 4s;
+    play.BringUp({api});
+    play.End(play.token("api", 1), ExitStatus::Code(1));
+    play.Pass(3s);
+    play.End(play.token("api", 0), ExitStatus::Code(1));
+    REQUIRE(play.StateOf("api", 0) == "backoff");
+    CHECK(play.Steered() == std::vector<SocketNumber>{1});
+  }
+
+  TEST_CASE(
+      "what an image that is not used had closed is closed, and whoever listened there goes") {
+    Play play;
+    auto api = MakeListeningSpec("api");
+    play.BringUp({api});
+    play.Ask(Verb::kStop, {"api"});  // saved, and lost with the daemon: state.json is older
+    WorldRecord record;
+    record.token = play.token("api");
+    record.instance = {"api", 0};
+    record.generation = Generation(1);
+    record.pid = Pid(7);
+    record.spawned_at = play.now();
+    World world{record};
+    State fresh;
+    Populate(fresh, {.wishes = {{.spec = api, .generation = Generation(1), .wanted = true}}});
+    CHECK_FALSE(HasPool(play.state(), "api", kAddress));  // so the daemon closes what is held
+    KeepSockets(fresh, world, play.state());
+    Actions actions;
+    Restore(fresh, world, play.now(), actions);
+    CHECK(fresh.Find("api")->slots.at(0).current.kind() == StateKind::kStopping);
+    Apply(fresh, event::Exited{record.token, ExitStatus::Code(0)}, play.now(), actions);
+    Apply(fresh, event::Gone{record.token}, play.now(), actions);
+    actions.clear();
+    event::PoolOpened opened{.service = "api",
+                             .address = std::string(kAddress),
+                             .width = 2,
+                             .shared = false,
+                             .error = {}};
+    Apply(fresh, opened, play.now(), actions);
+    CHECK(fresh.Find("api")->traffic->pools.at(0).order == std::vector<SocketNumber>{0, 1});
+    CHECK(fresh.Find("api")->slots.at(0).current.kind() == StateKind::kStarting);
+  }
+
+  TEST_CASE("what is replaced while it waits to be started again keeps its sockets") {
+    Play play;
+    auto api = MakeListeningSpec("api");
+    api->policy.restart_delay = 4s;
+    api->policy.reload_strategy = ReloadStrategy::kStopFirst;
+    play.BringUp({api});
+    play.End(play.token("api"), ExitStatus::Code(1));
+    REQUIRE(play.StateOf("api") == "backoff");
+    play.Happens(event::Replace{.service = "api", .slot = SlotIndex(0)});
+    CHECK(play.Take<action::ClosePool>().empty());
+    CHECK(play.StateOf("api") == "starting");
+  }
+
+  TEST_CASE("a slot that came when the rollout had begun has its turn before it") {
+    using Progress = Rollout::Progress;
+    Rollout::Turns turns(1, Progress::kDone);
+    CHECK(turns[3] == Progress::kTodo);
+    CHECK_FALSE(turns.knows(3));
+    turns.Set(3, Progress::kInProgress);
+    CHECK(turns.each() ==
+          std::vector{Progress::kDone, Progress::kTodo, Progress::kTodo, Progress::kInProgress});
+  }
 }
 
 }  // namespace

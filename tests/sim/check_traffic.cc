@@ -1,4 +1,5 @@
-// Checks of traffic: 18, 22, and that sockets are held, drained and closed as they should be.
+// Checks of traffic: 18, 22, and that sockets are held, drained, swept and closed as they should
+// be.
 #include <algorithm>
 
 #include "tests/sim/checker.h"
@@ -9,15 +10,25 @@ namespace {
 
 using Sockets = std::vector<SocketNumber>;
 
-bool Has(const Sockets& sockets, SocketNumber socket) {
-  return std::ranges::find(sockets, socket) != sockets.end();
+template <typename T>
+bool Has(const std::vector<T>& all, const T& one) {
+  return std::ranges::find(all, one) != all.end();
 }
 
 bool IsListed(const Service& service, const Instance& instance, const std::string& address) {
   const auto& listen = service.policy(instance.generation).listen;
-  const std::string port = address.substr(address.rfind(':'));
+  const std::string_view port = std::string_view(address).substr(address.rfind(':'));
   return std::ranges::any_of(listen,
                              [&](const ListenAddress& one) { return one.address.ends_with(port); });
+}
+
+// The very address, not the one that it is open at where its programs want no IPv6.
+bool IsOpenFor(const Service& service, const Instance& instance, const std::string& address) {
+  const auto& listen = service.policy(instance.generation).listen;
+  return std::ranges::any_of(listen, [&](const ListenAddress& one) {
+    const bool is_other_family = service.traffic && Has(service.traffic->ipv4_only, one.address);
+    return one.address == address && !is_other_family;
+  });
 }
 
 template <typename Visit>
@@ -60,7 +71,6 @@ bool IsTriedOut(const Service& service, const Slot& slot, const Instance& one, b
   const Rollout& rollout = *service.rollout;
   const auto index = static_cast<std::size_t>(&slot - service.slots.data());
   const bool comes = rollout.cause == Cause::kPerson && rollout.phase == Rollout::Phase::kForward &&
-                     index < rollout.slots.size() &&
                      rollout.slots[index] == Rollout::Progress::kInProgress &&
                      one.generation == rollout.target;
   bool old_ones_serve = false;
@@ -96,6 +106,12 @@ bool IsComingSoon(const State& state, const Service& service, const Slot& slot, 
   return waiting->delay_until == kNever || waiting->delay_until <= soon;
 }
 
+// For a dependency, and nobody knows how long.
+bool WaitsForOthers(const Instance& one) {
+  const auto* waiting = std::get_if<Waiting>(&one.state);
+  return waiting != nullptr && waiting->order == Order::kAfterDependencies;
+}
+
 // A process that will accept, or the place of one that will come.
 bool HasOwner(const State& state, const Service& service, const std::string& address,
               SocketNumber socket, Instant now) {
@@ -116,10 +132,8 @@ bool SomeoneComes(const State& state, const Service& service, const Pool& pool, 
   ForEach(service, [&](const Slot& slot, const Instance& one, bool is_replacement) {
     const auto socket = one.socket || is_replacement ? one.socket : slot.socket;
     if (!socket || !Has(pool.order, *socket) || !IsListed(service, one, pool.address)) return;
-    const auto* waiting = std::get_if<Waiting>(&one.state);
-    const bool waits_for_others = waiting != nullptr && waiting->order == Order::kAfterDependencies;
     comes |= one.kind() == StateKind::kStarting ||
-             (!waits_for_others && IsComingSoon(state, service, slot, one, now));
+             (!WaitsForOthers(one) && IsComingSoon(state, service, slot, one, now));
   });
   return comes;
 }
@@ -175,6 +189,69 @@ Violation CheckSpawn(const Moment& moment, const action::Spawn& spawn) {
     return {Invariant::kSocketHeld, "after a crash another socket than the one where clients wait"};
   }
   return {};
+}
+
+// Of the clients in a queue nobody is reset who will be served: by a living owner of the socket,
+// or, where nobody else is Ready, by one that comes.
+Violation CheckSweep(const Moment& moment, const action::Sweep& sweep) {
+  const Service* service = moment.state.Find(sweep.service);
+  if (service == nullptr) return {};
+  bool lives = false;
+  bool comes = false;
+  bool others_ready = false;
+  ForEach(*service, [&](const Slot& slot, const Instance& one, bool is_replacement) {
+    if (!IsListed(*service, one, sweep.address)) return;
+    others_ready |= one.is_ready();
+    const bool has_it = one.socket == sweep.socket;
+    // Spawned in this very step: the queue was looked at before.
+    lives |= has_it && one.is_live() && moment.before.Find(one.token()) != nullptr;
+    const bool will_have_it = !one.socket && !is_replacement && slot.socket == sweep.socket;
+    comes |= (has_it || will_have_it) && !WaitsForOthers(one) &&
+             IsComingSoon(moment.state, *service, slot, one, moment.now);
+  });
+  if (lives) return {Invariant::kSwept, "clients were reset whose socket a living one has"};
+  if (comes && !others_ready) {
+    return {Invariant::kSwept, "clients were reset for whom somebody comes, and no other serves"};
+  }
+  return {};
+}
+
+// A program may still block in accept(2) on a socket that was shut.
+Violation CheckRelisten(const Moment& moment, const action::Relisten& again) {
+  const std::size_t index = ServiceIndex(again.service);
+  const auto has_it = [&](const Process& process) {
+    return process.is_alive() && process.service == index && process.socket == again.socket &&
+           process.has_asked;
+  };
+  if (std::ranges::none_of(moment.kernel.processes(), has_it)) return {};
+  return {Invariant::kSocketHeld, "a socket is to listen again while an old process has it"};
+}
+
+// Only where nobody lives who accepts, and nobody will come soon.
+Violation CheckClose(const Moment& moment, const action::ClosePool& close) {
+  const Service* service = moment.state.Find(close.service);
+  if (service == nullptr || !service->traffic) return {};
+  const bool stops = service->wish != Wish::kRunning || service->deleting || moment.state.shutdown;
+  const bool changes_hands = service->rollout && service->rollout->changes_hands;
+  if (stops || changes_hands) return {};
+  bool somebody = false;
+  ForEach(*service, [&](const Slot& slot, const Instance& one, bool) {
+    if (!IsOpenFor(*service, one, close.address)) return;
+    const bool comes =
+        !WaitsForOthers(one) && IsComingSoon(moment.state, *service, slot, one, moment.now);
+    somebody |= one.is_live() || comes;
+  });
+  if (!somebody) return {};
+  return {Invariant::kClosedInTime, "sockets were closed where somebody serves or will soon"};
+}
+
+Violation CheckAction(const Moment& moment, const Action& action) {
+  if (const auto* spawn = std::get_if<action::Spawn>(&action)) return CheckSpawn(moment, *spawn);
+  if (const auto* sweep = std::get_if<action::Sweep>(&action)) return CheckSweep(moment, *sweep);
+  if (const auto* close = std::get_if<action::ClosePool>(&action))
+    return CheckClose(moment, *close);
+  const auto* again = std::get_if<action::Relisten>(&action);
+  return again == nullptr ? Violation{} : CheckRelisten(moment, *again);
 }
 
 // Told to stop only when nothing of it is under way, or after drain_max.
@@ -238,9 +315,7 @@ Violation CheckTraffic(const Moment& moment) {
     }
   }
   for (const Action& action : moment.actions) {
-    const auto* spawn = std::get_if<action::Spawn>(&action);
-    if (spawn == nullptr) continue;
-    if (const Violation violation = CheckSpawn(moment, *spawn)) return violation;
+    if (const Violation violation = CheckAction(moment, action)) return violation;
   }
   for (const InstanceView& was : moment.before.instances()) {
     if (const Violation violation = CheckDrain(moment, was)) return violation;
@@ -263,16 +338,14 @@ Violation CheckConnections(const Scene& scene, Network& network) {
       }
     }
     const auto known = std::ranges::find(service->traffic->pools, pool.address, &Pool::address);
-    const bool relists = known != service->traffic->pools.end() && !known->relistening.empty();
-    const bool current = !relists && known != service->traffic->pools.end() && !known->awaited &&
+    if (known == service->traffic->pools.end()) continue;
+    const bool current = known->relistening.empty() && !known->awaited &&
                          pool.told == pool.down.size() && known->width > 0;
     if (!current) continue;
-    Sockets steered = known->steered;
-    std::ranges::sort(steered);
     if (known->order != pool.order) {
       return {Invariant::kSteering, "the core takes the sockets for being in another order"};
     }
-    if (!pool.order.empty() && pool.Targets() != steered) {
+    if (!pool.order.empty() && !pool.EndsAt(known->steered)) {
       return {Invariant::kSteering, "clients end up elsewhere than the core believes"};
     }
   }

@@ -57,7 +57,8 @@ enum class Invariant : std::uint8_t {
   kOwnCheck = 35,      // a Check of our own failed
   kSocketHeld = 36,    // a socket belongs to one instance until its tree is gone
   kDrained = 37,       // an old instance is told to stop when it has drained
-  kClosedInTime = 38,  // sockets where nobody will come are closed
+  kClosedInTime = 38,  // sockets where nobody will come are closed, and no others
+  kSwept = 39,         // only those clients are reset whom nobody will serve
 };
 
 struct Violation {
@@ -186,7 +187,8 @@ class Checker {
   bool sampled_ = false;
   State twin_;
   Actions twin_actions_;
-  std::string bytes_before_;
+  std::string bytes_;
+  std::string bytes_again_;
 };
 
 // Before the checks: how far slots are, whose crash count starts anew. After them: what was

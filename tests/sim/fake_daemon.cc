@@ -104,7 +104,7 @@ void FakeDaemon::Signalled(std::uint8_t signal, Instant now) {
 // ---- The image. ----
 
 void FakeDaemon::SaveImage() {
-  image_.all = Encode(state_);
+  Encode(state_, image_.all);
   image_.written = true;
 }
 

@@ -52,7 +52,11 @@ void FakeDaemon::Join(const keeper::WorldEnd& end, Instant now) {
   if (!from_image) {
     checker_.Boots(disk_, end.highest, now);
     Populate(state_, disk_);
-    if (image_.written) KeepSockets(state_, world_, LoadImage());
+    if (image_.written) {
+      const State mistrusted = LoadImage();
+      network_.DropUnknown(mistrusted);
+      KeepSockets(state_, world_, mistrusted);
+    }
   }
   actions_.clear();
   checker_.BeforeJoin(state_, world_, now);

@@ -23,13 +23,14 @@ bool IsSame(const ListenAddress& listen, const std::string& pool) {
 
 }  // namespace
 
-std::vector<SocketNumber> NetPool::Targets() const {
-  std::vector<SocketNumber> targets;
+bool NetPool::EndsAt(const std::vector<SocketNumber>& believed) const {
+  std::size_t count = 0;
   for (const std::uint16_t place : places) {
-    if (place < order.size()) targets.push_back(order[place]);
+    if (place >= order.size()) continue;
+    if (!Has(believed, order[place])) return false;
+    ++count;
   }
-  std::ranges::sort(targets);
-  return targets;
+  return count == believed.size();
 }
 
 void Network::Reset(const Scenario& scenario, Random random) {
@@ -99,7 +100,10 @@ void Network::Do(const Action& action, Instant now) {
     Open(*open, now);
   } else if (const auto* close = std::get_if<action::ClosePool>(&action)) {
     std::erase_if(pools_, [&](const NetPool& pool) {
-      return pool.service == ServiceIndex(close->service) && pool.address == close->address;
+      const bool is_it = pool.service == ServiceIndex(close->service);
+      if (!is_it || pool.address != close->address) return false;
+      CutOff(pool);
+      return true;
     });
   } else if (const auto* steer = std::get_if<action::Steer>(&action)) {
     if (NetPool* pool = Find(steer->service, steer->address)) pool->places = steer->places;
@@ -157,6 +161,13 @@ void Network::Shut(const Process& process) {
     pool.order.pop_back();
     pool.down.push_back(*process.socket);
     pool.sockets[*process.socket] = NetSocket{};  // what waited is reset
+  }
+}
+
+// The sockets are down for everybody who has them; whoever binds later is given new ones.
+void Network::CutOff(const NetPool& pool) {
+  for (Process& process : kernel_.all()) {
+    if (process.has_asked && Uses(process, pool, *scenario_)) process.has_shut = true;
   }
 }
 
@@ -347,10 +358,9 @@ const Process* Network::Asked(const State& state, Token token, Instant now) cons
 
 void Network::DropUnknown(const State& state) {
   std::erase_if(pools_, [&](const NetPool& pool) {
-    const Service* service = state.Find(ServiceName(pool.service));
-    if (service == nullptr || !service->traffic) return true;
-    const auto& known = service->traffic->pools;
-    return std::ranges::find(known, pool.address, &Pool::address) == known.end();
+    if (HasPool(state, ServiceName(pool.service), pool.address)) return false;
+    CutOff(pool);
+    return true;
   });
 }
 

@@ -36,7 +36,8 @@ struct NetPool {
   std::vector<SocketNumber> down;     // those that were shut, in the order in which that happened
   std::size_t told = 0;               // so many of them the living daemon has heard of
 
-  [[nodiscard]] std::vector<SocketNumber> Targets() const;
+  // New connections end up at exactly these.
+  [[nodiscard]] bool EndsAt(const std::vector<SocketNumber>& believed) const;
 };
 
 class Network {
@@ -94,6 +95,7 @@ class Network {
   void Open(const action::OpenPool& open, Instant now);
   void TellShut(NetPool& pool, Instant now);
   void Shut(const Process& process);
+  void CutOff(const NetPool& pool);
   void AskForAddress(Process& process, Instant now);
   void Knock(Instant now);
   void Land(NetPool& pool, Instant now);

@@ -161,7 +161,8 @@ std::string DescribeRollout(const Service& service) {
                      Number(rollout.target.number()) + " " + std::string(Name(rollout.phase)) +
                      " [";
   constexpr std::string_view kProgress = ".>+x";
-  for (const auto progress : rollout.slots) text += kProgress[static_cast<std::size_t>(progress)];
+  for (const auto progress : rollout.slots.each())
+    text += kProgress[static_cast<std::size_t>(progress)];
   return text + "]";
 }
 

@@ -54,8 +54,9 @@ void LookAtRollout(const Service& service, ServiceView& seen) {
     seen.from = service.rollout->from;
     seen.target = service.rollout->target;
     seen.began = service.rollout->began;
-    seen.gave_up = seen.phase == Rollout::Phase::kBack &&
-                   std::ranges::count(service.rollout->slots, Rollout::Progress::kGivenUp) > 0;
+    seen.gave_up =
+        seen.phase == Rollout::Phase::kBack &&
+        std::ranges::count(service.rollout->slots.each(), Rollout::Progress::kGivenUp) > 0;
   }
   seen.has_next = service.next.has_value();
   if (service.last_reload) {
