@@ -152,7 +152,7 @@ SocketQueue& QueueOf(Traffic& traffic, SocketNumber socket) {
 void SteerPool(Context& context, Service& service, Pool& pool) {
   if (pool.shared || pool.width == 0) return;
   const Sockets chosen = Targets(context, service, pool).Choose();
-  if (chosen.empty()) return;
+  if (chosen.empty() || (chosen == pool.steered && !pool.stale)) return;
   std::vector<std::uint16_t> places = PlacesOf(pool, chosen);
   if (places == pool.places && !pool.stale) return;
   // Handshakes that have begun still end where clients were sent until now.

@@ -206,7 +206,12 @@ Violation CheckSweep(const Moment& moment, const action::Sweep& sweep) {
     // Spawned in this very step: the queue was looked at before.
     lives |= has_it && one.is_live() && moment.before.Find(one.token()) != nullptr;
     const bool will_have_it = !one.socket && !is_replacement && slot.socket == sweep.socket;
-    comes |= (has_it || will_have_it) && !WaitsForOthers(one) &&
+    // Of this generation only since this very step: as above.
+    const auto index = static_cast<std::size_t>(&slot - service->slots.data());
+    const InstanceView* was =
+        moment.before.Find(ServiceIndex(sweep.service), index, is_replacement);
+    const bool is_new = was == nullptr || was->generation != one.generation;
+    comes |= (has_it || will_have_it) && !is_new && !WaitsForOthers(one) &&
              IsComingSoon(moment.state, *service, slot, one, moment.now);
   });
   if (lives) return {Invariant::kSwept, "clients were reset whose socket a living one has"};
@@ -289,8 +294,9 @@ void NoteLonely(const Scene& scene, const Service& service, NetPool& pool) {
   for (std::size_t i = 0; i < pool.sockets.size(); ++i) {
     NetSocket& socket = pool.sockets[i];
     const auto number = static_cast<SocketNumber>(i);
-    const bool owned = HasOwner(*scene.state, service, pool.address, number, scene.now);
-    if (owned || socket.queue.empty()) {
+    const bool owned =
+        socket.queue.empty() || HasOwner(*scene.state, service, pool.address, number, scene.now);
+    if (owned) {
       socket.lonely_since = kNever;
     } else {
       socket.lonely_since = std::min(socket.lonely_since, scene.now);

@@ -165,12 +165,23 @@ void RememberLeaving(const Moment& moment) {
   }
 }
 
+// Of a service that is not there, and was not: its history is blank already, unless the event was
+// about it.
+bool IsBlank(const Moment& moment, const ServiceView& before) {
+  if (before.is_there || moment.event == nullptr) return false;
+  const Event& event = *moment.event;
+  return !std::holds_alternative<event::Request>(event) &&
+         !std::holds_alternative<event::Boot>(event) &&
+         !std::holds_alternative<event::PoolOpened>(event) &&
+         !std::holds_alternative<event::AddressRefused>(event);
+}
+
 void RememberService(const Moment& moment, std::size_t index) {
   ServiceHistory& history = moment.ledger.services[index];
   const ServiceView& before = moment.before.services[index];
   const ServiceView& after = moment.after.services[index];
   if (!after.is_there) {
-    history = ServiceHistory{};
+    if (!IsBlank(moment, before)) history = ServiceHistory{};
     return;
   }
   const bool begins = after.is_rolling && (!before.is_rolling || before.began != after.began ||
