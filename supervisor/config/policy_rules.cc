@@ -69,6 +69,7 @@ void FinishPolicy(Draft& draft, const RuleContext& context) {
   if (policy.type == ServiceType::kOneshot) FinishOneshot(draft, context);
   FinishReload(draft, context);
   FinishDelays(draft, context);
+  if (draft.Find("no_new_privs") == nullptr) spec.no_new_privs = !spec.run_as.user.empty();
   policy.has_pre_reload = !spec.pre_reload_cmd.empty();
   policy.has_pre_stop = !spec.pre_stop_cmd.empty();
   policy.has_post_stop = !spec.post_stop_cmd.empty();

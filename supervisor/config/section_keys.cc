@@ -1,4 +1,5 @@
 #include <array>
+#include <limits>
 
 #include "config/key_tables.h"
 #include "config/table_readers.h"
@@ -15,6 +16,8 @@ constexpr DurationRange kTimeout{TimeUnit::kSeconds, Millis(10), hours(1)};
 constexpr DurationRange kDelay{TimeUnit::kSeconds, Millis(0), hours(24)};
 constexpr std::uint64_t kMegabyte = std::uint64_t{1024} * 1024;
 constexpr std::int64_t kMaxMegabytes = std::int64_t{1024} * 1024;  // 1 TiB
+constexpr std::int64_t kMaxProcesses = 4'194'304;                  // the kernel's largest pid_max
+constexpr std::uint64_t kUnlimited = std::numeric_limits<std::uint64_t>::max();  // RLIM_INFINITY
 constexpr std::int64_t kMaxOpenFiles = 1'073'741'816;  // the kernel's largest fs.nr_open
 
 HealthCheck& HealthOf(R reading) { return reading.draft().spec.health_check; }
@@ -54,6 +57,21 @@ void ReadLogLevel(R reading) {
                  {LogLevel::kError, LogLevel::kWarn, LogLevel::kInfo, LogLevel::kDebug});
 }
 
+void ReadCore(R reading) {
+  std::optional<std::uint64_t>& core = reading.draft().spec.limits.core_bytes;
+  if (const auto* text = reading.value.As<std::string>(); text != nullptr && *text == "unlimited") {
+    core = kUnlimited;
+    return;
+  }
+  if (reading.value.As<std::string>() != nullptr) {
+    reading.Error("write a number of bytes, 0 for none, or \"unlimited\"");
+    return;
+  }
+  if (const auto bytes = ReadInteger(reading, 0, std::numeric_limits<std::int64_t>::max())) {
+    core = static_cast<std::uint64_t>(*bytes);
+  }
+}
+
 constexpr auto kHealthCheckKeys = std::to_array<Key>({
     {"endpoint", "http URL", "", "healthy: it answers 2xx", ReadEndpoint},
     {"tcp", "\"host:port\" or port", "", "healthy: it accepts", ReadTcp},
@@ -83,8 +101,14 @@ constexpr auto kLimitKeys = std::to_array<Key>({
     {"cpu_percent", "number", "", "CPU of the whole tree", kLater},
     {"max_cpu_percent", "number", "", "cpu_percent", kLater, "cpu_percent"},
     {"cpu_window_secs", "duration", "60", "over which CPU is measured", kLater},
-    {"max_processes", "number", "", "processes of the tree", kLater},
-    {"core", "number", "", "size of core files", kLater},
+    {"max_processes", "1 to 4194304", "", "processes of its user (RLIMIT_NPROC; none for root)",
+     [](R r) {
+       if (const auto processes = ReadInteger(r, 1, kMaxProcesses)) {
+         r.draft().spec.limits.max_processes = static_cast<std::uint64_t>(*processes);
+       }
+     }},
+    {"core", "bytes, or \"unlimited\"", "the daemon's", "size of core files (RLIMIT_CORE)",
+     ReadCore},
     {"enforce", "boolean", "false", "hard limits by cgroup", kLater},
 });
 

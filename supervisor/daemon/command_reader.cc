@@ -9,6 +9,7 @@
 #include "config/freeze.h"
 #include "config/nearest.h"
 #include "control/target.h"
+#include "daemon/run_as.h"
 
 namespace oxherd {
 namespace {
@@ -328,7 +329,9 @@ class Reader {
     const bool kept =
         service != nullptr && !request_.update_env && KeepStoredPath(own, service->spec());
     if (!kept && !path_now.empty()) StorePath(own, path_now);
-    Result<Spec> frozen = Freeze(std::move(own), context_.surroundings.base);
+    Status resolved = ResolveRunAs(own);
+    Result<Spec> frozen = resolved ? Freeze(std::move(own), context_.surroundings.base)
+                                   : std::unexpected(std::move(resolved).error());
     if (!frozen) {
       return Refuse(spec.defined_in() + ":" + std::to_string(spec.source_line) + ": processes." +
                     spec.name + ": " + frozen.error().message);

@@ -15,6 +15,12 @@ OutputLog::Options OutputOptions(const Arguments& arguments) {
           .echo_to = STDOUT_FILENO};
 }
 
+// Under root beside the runtime folder, which is closed to the users whose programs are to reach
+// it.
+std::string NotifyFolder(const std::string& runtime_folder) {
+  return runtime_folder + (::geteuid() == 0 ? "-notify" : "/notify");
+}
+
 }  // namespace
 
 Status Daemon::OpenParts() {
@@ -60,7 +66,7 @@ void Daemon::OpenTraffic() {
                          .log = log_,
                          .ground = ground_,
                          .live_instances = [this] { return performer_->LiveInstances(); }});
-  notify_.emplace(loop_, arguments_.runtime_folder + "/notify",
+  notify_.emplace(loop_, NotifyFolder(arguments_.runtime_folder),
                   NotifySockets::Seams{.notified =
                                            [this](const event::Notified& notified) {
                                              inbox_.Put(Urgency::kNotify, notified);

@@ -41,6 +41,7 @@ LogDestination::LogDestination(std::string path, Trouble trouble)
 
 Status LogDestination::Open(const OutputTime& now, os::Fd given) {
   if (file_) return {};
+  const Writing writing(rules_.writer);
   os::Fd file = std::move(given);
   if (!file) {
     OXHERD_TRY_ASSIGN(file, os::OpenLogFile(path_));
@@ -96,6 +97,7 @@ void LogDestination::CheckIdentity(const OutputTime& now) {
 void LogDestination::OpenIndex(const OutputTime& now) {
   if (index_is_opened_ || is_null_) return;
   index_is_opened_ = true;
+  const Writing writing(rules_.writer);
   // Without an index the log is still a log.
   auto index = os::LogIndexWriter::Open(path_, identity_->inode, offset_, now.wall);
   index_ = index ? std::move(*index) : os::LogIndexWriter();
@@ -120,6 +122,7 @@ void LogDestination::RotateIfDue(const OutputTime& now) {
   if (!rotate_now_ && !full && !IsAged(now)) return;
   if (!rotate_now_ && offset_ < rules_.max_bytes + kMaxOverlength && !AtLineStart()) return;
   rotate_now_ = false;
+  const Writing writing(rules_.writer);
   if (auto rotated = RotateLog(path_, rules_); !rotated) {
     trouble_(std::move(rotated).error().message + "; it grows on");
     no_rotation_before_ = offset_ + std::max(rules_.max_bytes, std::uint64_t{1} << 20);

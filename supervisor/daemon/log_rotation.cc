@@ -70,6 +70,10 @@ std::vector<std::uint64_t> RotatedNumbers(const std::string& path) {
 
 }  // namespace
 
+Writing::Writing(const std::optional<RunAs>& writer) {
+  if (writer) acting_.emplace(writer->uid, writer->gid, writer->groups);
+}
+
 Status RotateLog(const std::string& path, const LogRules& rules) {
   std::uint64_t gap = 1;
   while (Exists(NameOf(path, gap)) && (rules.max_files == 0 || gap < rules.max_files)) ++gap;

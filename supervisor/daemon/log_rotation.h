@@ -6,21 +6,34 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "base/error.h"
 #include "base/time.h"
+#include "core/spec.h"
+#include "os/user.h"
 
 namespace oxherd {
 
 // How much is kept of one log. 0 = no limit.
 struct LogRules {
-  std::uint64_t max_bytes = 0;  // of one file; kept to at line ends where there are any
-  std::uint16_t max_files = 0;  // rotated ones
-  std::uint16_t max_days = 0;   // of age
+  std::uint64_t max_bytes = 0;       // of one file; kept to at line ends where there are any
+  std::uint16_t max_files = 0;       // rotated ones
+  std::uint16_t max_days = 0;        // of age
+  std::optional<RunAs> writer = {};  // with whose rights it is opened and renamed; unset: ours
 
   friend bool operator==(const LogRules&, const LogRules&) = default;
+};
+
+// While it lives this thread opens and renames logs with the rights of their writer.
+class Writing {
+ public:
+  explicit Writing(const std::optional<RunAs>& writer);
+
+ private:
+  std::optional<os::ActingAs> acting_;
 };
 
 // Renames: afterwards nothing is called `path`. Blocks for the disk. An error leaves every line

@@ -215,14 +215,23 @@ void OutputThread::Handle(OutputSource& source) {
     Add(source, {.stream = os::LogStream::kOut,
                  .pipe = std::move(source.out),
                  .file = std::move(source.out_file),
-                 .path = source.logs.out_path});
+                 .path = source.logs.out_path,
+                 .writer = source.out_writer});
   }
   if (source.err) {
     Add(source, {.stream = os::LogStream::kErr,
                  .pipe = std::move(source.err),
                  .file = std::move(source.err_file),
-                 .path = source.logs.err_path});
+                 .path = source.logs.err_path,
+                 .writer = source.err_writer});
   }
+}
+
+LogRules OutputThread::RulesOf(const LogSpec& logs, std::optional<RunAs> writer) {
+  return {.max_bytes = logs.max_bytes,
+          .max_files = logs.max_files,
+          .max_days = logs.max_days,
+          .writer = std::move(writer)};
 }
 
 void OutputThread::Add(const OutputSource& from, Stream stream) {
@@ -231,7 +240,8 @@ void OutputThread::Add(const OutputSource& from, Stream stream) {
   source->token = from.token;
   source->instance = from.instance.Text();
   source->path = stream.path;
-  source->destination = DestinationFor(stream.path, from.logs, std::move(stream.file));
+  source->destination = DestinationFor(stream.path, RulesOf(from.logs, std::move(stream.writer)),
+                                       std::move(stream.file));
   source->destination->AddInlet();
   source->inlet.label = {.stream = stream.stream,
                          .slot = from.instance.slot,
@@ -261,7 +271,7 @@ void OutputThread::Add(const OutputSource& from, Stream stream) {
 }
 
 std::shared_ptr<LogDestination> OutputThread::DestinationFor(const std::string& path,
-                                                             const LogSpec& logs, os::Fd file) {
+                                                             const LogRules& rules, os::Fd file) {
   auto found = destinations_.find(path);
   if (found == destinations_.end()) {
     auto made = std::make_shared<LogDestination>(path, [this](std::string text) {
@@ -270,6 +280,7 @@ std::shared_ptr<LogDestination> OutputThread::DestinationFor(const std::string& 
     });
     deadlines_changed_ = true;
     if (path != "/dev/null") paths_.insert(path);
+    made->SetRules(rules);
     (void)made->Open(now_, std::move(file));  // if it fails, the first line says so
     for (const auto& [other_path, other] : destinations_) {
       const bool same = made->identity() && other->identity() && path != "/dev/null" &&
@@ -278,8 +289,7 @@ std::shared_ptr<LogDestination> OutputThread::DestinationFor(const std::string& 
     }
     found = destinations_.emplace(path, std::move(made)).first;
   }
-  found->second->SetRules(
-      {.max_bytes = logs.max_bytes, .max_files = logs.max_files, .max_days = logs.max_days});
+  found->second->SetRules(rules);
   return found->second;
 }
 

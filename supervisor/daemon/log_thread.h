@@ -114,10 +114,12 @@ class OutputThread {
     os::Fd pipe;
     os::Fd file;
     const std::string& path;
+    std::optional<RunAs> writer;
   };
   void Add(const OutputSource& from, Stream stream);
+  [[nodiscard]] static LogRules RulesOf(const LogSpec& logs, std::optional<RunAs> writer);
   [[nodiscard]] std::shared_ptr<LogDestination> DestinationFor(const std::string& path,
-                                                               const LogSpec& logs, os::Fd file);
+                                                               const LogRules& rules, os::Fd file);
   // Moves what is in the pipe now.
   void Drain(Source& source);
   void Remove(std::uint64_t id);

@@ -38,12 +38,30 @@ NotifySockets::NotifySockets(Loop& loop, std::string folder, Seams seams)
 
 NotifySockets::~NotifySockets() = default;
 
-Result<NotifySockets::Mouth> NotifySockets::Make(Token token) {
-  if (::mkdir(folder_.c_str(), 0711) != 0 && errno != EEXIST) return ErrnoError(folder_);
+// Whatever our umask is, others must be able to pass through it.
+Status NotifySockets::MakeFolder() {
+  if (::mkdir(folder_.c_str(), 0700) == 0) {
+    if (::chmod(folder_.c_str(), 0711) != 0) return ErrnoError(folder_);
+    return {};
+  }
+  if (errno != EEXIST) return ErrnoError(folder_);
+  struct stat about{};
+  if (::lstat(folder_.c_str(), &about) != 0) return ErrnoError(folder_);
+  if (!S_ISDIR(about.st_mode) || about.st_uid != ::geteuid()) {
+    return MakeError(folder_ + " is not a folder of ours; remove it");
+  }
+  return {};
+}
+
+Result<NotifySockets::Mouth> NotifySockets::Make(Token token, const RunAs& owner) {
+  OXHERD_TRY(MakeFolder());
   Mouth mouth;
   const std::string name = RandomName();
   mouth.notify_path = folder_ + "/" + name;
   OXHERD_TRY_ASSIGN(os::Fd notify, os::BindForDatagrams(folder_, name));
+  if (owner.is_set() && ::lchown(mouth.notify_path.c_str(), owner.uid, owner.gid) != 0) {
+    return ErrnoError(mouth.notify_path);
+  }
   OXHERD_TRY_ASSIGN(mouth.notify_for_keeper, CopyOf(notify));
   AdoptNotify(token, std::move(notify));
 

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "core/event.h"
+#include "core/spec.h"
 #include "daemon/loop.h"
 #include "os/fd.h"
 
@@ -38,7 +39,8 @@ class NotifySockets {
     os::Fd channel_for_keeper;
     os::Fd channel_for_child;  // NODE_CHANNEL_FD
   };
-  [[nodiscard]] Result<Mouth> Make(Token token);
+  // For a process of this user.
+  [[nodiscard]] Result<Mouth> Make(Token token, const RunAs& owner);
 
   // Our ends as the keeper has held them since an earlier daemon.
   void AdoptNotify(Token token, os::Fd socket);
@@ -48,6 +50,7 @@ class NotifySockets {
   void Forget(Token token);
 
  private:
+  [[nodiscard]] Status MakeFolder();
   struct Ears {
     os::Fd notify;
     os::Fd channel;

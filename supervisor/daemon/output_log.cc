@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "daemon/log_rotation.h"
 #include "daemon/log_thread.h"
 #include "os/log_file.h"
 
@@ -35,10 +36,21 @@ int OutputLog::event_fd() const { return thread_->mailbox().event_fd(); }
 std::vector<OutputEvent> OutputLog::TakeEvents() { return thread_->mailbox().TakeEvents(); }
 
 Status OpenLogs(OutputSource& source) {
-  OXHERD_TRY_ASSIGN(os::LogFiles files,
-                    os::OpenLogFiles(source.logs.out_path, source.logs.err_path));
-  source.out_file = std::move(files.first);
-  source.err_file = std::move(files.second);
+  const std::string& out = source.logs.out_path;
+  const std::string& err = source.logs.err_path;
+  if (source.out_writer == source.err_writer) {
+    const Writing writing(source.out_writer);
+    OXHERD_TRY_ASSIGN(os::LogFiles files, os::OpenLogFiles(out, err));
+    source.out_file = std::move(files.first);
+    source.err_file = std::move(files.second);
+    return {};
+  }
+  {
+    const Writing writing(source.out_writer);
+    OXHERD_TRY_ASSIGN(source.out_file, os::OpenLogFile(out));
+  }
+  const Writing writing(source.err_writer);
+  OXHERD_TRY_ASSIGN(source.err_file, os::OpenLogFile(err));
   return {};
 }
 

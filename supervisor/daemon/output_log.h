@@ -39,6 +39,10 @@ struct OutputSource {
   LogSpec logs;
   os::Fd out;  // read ends; ours: a duplicate of what the keeper holds. O_NONBLOCK is set on them
   os::Fd err;
+  // With whose rights each is opened; unset: ours. Set where the Oxfile names the file and the
+  // user.
+  std::optional<RunAs> out_writer;
+  std::optional<RunAs> err_writer;
   // The logs, as OpenLogs() left them; empty: the thread opens them itself.
   os::Fd out_file;
   os::Fd err_file;

@@ -11,6 +11,7 @@
 #include "config/freeze.h"
 #include "config/include.h"
 #include "daemon/command_reader.h"
+#include "daemon/run_as.h"
 #include "os/random.h"
 
 namespace oxherd {
@@ -46,6 +47,9 @@ std::optional<Oxfile> Load(const std::string& path, const OwnOxfile* own, Known 
 Result<SpecPtr> Renew(Spec spec, const Spec* earlier, const Surroundings& surroundings) {
   if (earlier != nullptr) KeepStoredPath(spec, *earlier);
   const std::string name = spec.name;
+  if (Status resolved = ResolveRunAs(spec); !resolved) {
+    return std::unexpected(std::move(resolved).error().In("processes." + name));
+  }
   Result<Spec> frozen = Freeze(std::move(spec), surroundings.base);
   if (!frozen) return std::unexpected(std::move(frozen).error().In("processes." + name));
   return std::make_shared<const Spec>(std::move(*frozen));

@@ -191,6 +191,15 @@ void AddSockets(const SpawnOrder& order, const SpawnGround& ground, Environment&
               std::string(others) + (others.empty() ? "" : ":") + ground.listen_library);
 }
 
+void AddLimits(const Limits& limits, keeper::Plan& plan) {
+  const auto add = [&](int resource, const std::optional<std::uint64_t>& limit) {
+    if (limit) plan.limits.push_back({.resource = resource, .soft = *limit, .hard = *limit});
+  };
+  add(RLIMIT_NOFILE, limits.max_open_files);
+  add(RLIMIT_NPROC, limits.max_processes);
+  add(RLIMIT_CORE, limits.core_bytes);
+}
+
 }  // namespace
 
 Purpose PurposeOf(ProcessKind kind) {
@@ -241,12 +250,14 @@ std::expected<SpawnPlan, PlanFailure> MakeSpawnPlan(const SpawnOrder& order,
   plan.arguments = std::move(*arguments);
   plan.environment = Joined(*environment);
   plan.directory = spec.working_dir;
-  if (spec.limits.max_open_files) {
-    plan.limits.push_back({.resource = RLIMIT_NOFILE,
-                           .soft = *spec.limits.max_open_files,
-                           .hard = *spec.limits.max_open_files});
-  }
+  AddLimits(spec.limits, plan);
   if (spec.nice) plan.nice = *spec.nice;
+  if (spec.umask) plan.umask = *spec.umask;
+  plan.no_new_privs = spec.no_new_privs;
+  if (spec.run_as.is_set()) {
+    plan.identity = keeper::Identity{
+        .uid = spec.run_as.uid, .gid = spec.run_as.gid, .groups = spec.run_as.groups};
+  }
   return result;
 }
 

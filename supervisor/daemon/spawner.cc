@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "os/log_index.h"
+#include "os/user.h"
 
 namespace oxherd {
 namespace {
@@ -37,6 +38,14 @@ std::string CgroupFor(const SpawnOrder& order) {
   return name;
 }
 
+// What a user's service writes to where its Oxfile says is opened with that user's rights, not with
+// root's.
+void SetWriters(OutputSource& source, const Spec& spec) {
+  if (spec.run_as.user.empty()) return;
+  if (!spec.logs.out_path.empty()) source.out_writer = spec.run_as;
+  if (!spec.logs.err_path.empty()) source.err_writer = spec.run_as;
+}
+
 // The child's descriptor `target` is the other end of attached pipe number `attached`.
 keeper::MappedDescriptor PipeAt(int target, std::uint8_t attached) {
   return {.target = target,
@@ -58,6 +67,11 @@ std::expected<void, PlanFailure> Spawner::MakePipes(const LogSpec& logs, keeper:
     }
     os::SystemResult<os::Pipe> pipe = os::MakePipe(os::PipeReading::kDoesNotBlock);
     if (!pipe) return Fail(keeper::Stage::kPipe, pipe.error().number);
+    // So that a program of another user may open its /dev/stdout anew.
+    if (plan.identity) {
+      const auto given = os::GiveTo(pipe->write_end, plan.identity->uid, plan.identity->gid);
+      if (!given) return Fail(keeper::Stage::kPipe, given.error().number);
+    }
     os::SystemResult<os::Fd> copy = os::Duplicate(pipe->read_end.get());
     if (!copy) return Fail(keeper::Stage::kPipe, copy.error().number);
     plan.descriptors.push_back(PipeAt(target, static_cast<std::uint8_t>(target)));
@@ -89,7 +103,7 @@ std::expected<std::optional<NotifySockets::Mouth>, PlanFailure> Spawner::MakeMou
   const bool speaks =
       order.purpose == Purpose::kInstance && order.spec.policy.ready_by == ReadyBy::kNotify;
   if (!speaks) return std::nullopt;
-  Result<NotifySockets::Mouth> mouth = parts_.notify.Make(order.token);
+  Result<NotifySockets::Mouth> mouth = parts_.notify.Make(order.token, order.spec.run_as);
   if (!mouth) return Fail(keeper::Stage::kPlan, mouth.error().number, mouth.error().message);
   plan.environment.push_back("NOTIFY_SOCKET=" + mouth->notify_path);
   plan.environment.push_back("NODE_CHANNEL_FD=" + std::to_string(kNodeChannel));
@@ -111,6 +125,7 @@ std::expected<void, PlanFailure> Spawner::Spawn(const SpawnOrder& order) {
   if (order.purpose != Purpose::kCheck) {
     OutputSource& source = pipes.starting.source;
     source.logs = std::move(made->logs);
+    SetWriters(source, order.spec);
     if (auto checked = CheckLogs(source); !checked) return checked;
     if (auto piped = MakePipes(source.logs, plan, pipes); !piped) return piped;
   }
@@ -172,6 +187,8 @@ void Spawner::Adopt(const keeper::WorldRecord& record, std::vector<os::Fd> attac
                       .logs = {},
                       .out = {},
                       .err = {},
+                      .out_writer = {},
+                      .err_writer = {},
                       .out_file = {},
                       .err_file = {},
                       .ready_log = {}};
@@ -190,6 +207,7 @@ void Spawner::Adopt(const keeper::WorldRecord& record, std::vector<os::Fd> attac
   if (spec != nullptr) logs = LogsOf(*spec, record.label.slot, parts_.ground);
   if (logs) {
     source.logs = std::move(*logs);
+    SetWriters(source, *spec);
   } else {
     source.logs.out_path =
         os::DefaultLogPath(parts_.ground.logs_folder, source.instance, os::LogStream::kOut);

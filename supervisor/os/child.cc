@@ -127,10 +127,22 @@ class Child {
            ChildStage::kUser);
       Must(Try([&] { return ::setresgid(user.gid, user.gid, user.gid); }), ChildStage::kUser);
       Must(Try([&] { return ::setresuid(user.uid, user.uid, user.uid); }), ChildStage::kUser);
+      Verify(user);
     }
     if (order_.no_new_privs) {
       Must(Try([] { return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }), ChildStage::kUser);
     }
+  }
+
+  // Nothing runs as root because something between us and the kernel said yes and did not do it.
+  void Verify(const ChildUser& user) const {
+    std::array<uid_t, 3> uids{};
+    std::array<gid_t, 3> gids{};
+    Must(::getresuid(&uids[0], &uids[1], &uids[2]), ChildStage::kUser);
+    Must(::getresgid(&gids[0], &gids[1], &gids[2]), ChildStage::kUser);
+    const bool all = std::ranges::all_of(uids, [&](uid_t one) { return one == user.uid; }) &&
+                     std::ranges::all_of(gids, [&](gid_t one) { return one == user.gid; });
+    if (!all) FailChild(report_, ChildStage::kUser, EPERM);
   }
 
   void EnterDirectory() const {

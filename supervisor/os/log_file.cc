@@ -15,6 +15,8 @@
 #include <memory>
 #include <utility>
 
+#include "os/user.h"
+
 namespace oxherd::os {
 namespace {
 
@@ -105,7 +107,7 @@ Result<Fd> OpenAnyFolder(const std::string& folder) {
 
 // Made where it is missing. No log can be put where this is not what it should be.
 Result<Fd> OpenFolder(const std::string& folder) {
-  if (geteuid() == 0) return OpenTrustedFolder(folder);
+  if (ActsAsRoot()) return OpenTrustedFolder(folder);
   auto opened = OpenAnyFolder(folder);
   if (opened || opened.error().number != ENOENT) return opened;
   OXHERD_TRY(MakeFolders(folder));
@@ -118,7 +120,7 @@ Status CheckLogFile(const Fd& file) {
   if (S_ISCHR(status.st_mode) && IsNullDevice(file)) return {};
   if (S_ISDIR(status.st_mode)) return ErrnoError("", EISDIR);
   if (!S_ISREG(status.st_mode)) return MakeError("not a regular file");
-  if (geteuid() == 0 && status.st_uid != 0) return MakeError("the file is another user's");
+  if (ActsAsRoot() && status.st_uid != 0) return MakeError("the file is another user's");
   return {};
 }
 
