@@ -1,6 +1,8 @@
 #include "cli/commands.h"
 
+#include "cli/completion.h"
 #include "cli/logs.h"
+#include "cli/service.h"
 
 namespace oxherd::cli {
 
@@ -64,6 +66,18 @@ int Perform(const Session& session) {
       return RunInForeground(session);
     case Verb::kDaemonStart:
       return StartDaemonAlone(session);
+    case Verb::kServiceInstall:
+      return InstallService(session);
+    case Verb::kServiceUninstall:
+      return UninstallService(session);
+    case Verb::kServiceStatus:
+      return ShowService(session);
+    case Verb::kStartup:
+      return Startup(session);
+    case Verb::kUnstartup:
+      return Unstartup(session);
+    case Verb::kCompletion:
+      return PrintCompletion(session);
     case Verb::kVersion:
       return ShowVersion(session);
   }

@@ -25,6 +25,9 @@ struct Split {
 
 bool TakesValue(const std::string& word) { return word == "-c" || word == "--config"; }
 
+// The first word of verbs that have two.
+bool IsGroup(std::string_view word) { return word == "daemon" || word == "service"; }
+
 Split SplitAtVerb(std::span<const std::string> words) {
   Split split;
   for (std::size_t i = 0; i < words.size(); ++i) {
@@ -36,7 +39,7 @@ Split SplitAtVerb(std::span<const std::string> words) {
       continue;
     }
     split.verb = words[i];
-    if (split.verb == "daemon" && i + 1 < words.size() && !words[i + 1].starts_with('-')) {
+    if (IsGroup(split.verb) && i + 1 < words.size() && !words[i + 1].starts_with('-')) {
       split.verb += " " + words[++i];
     }
   }
@@ -44,8 +47,13 @@ Split SplitAtVerb(std::span<const std::string> words) {
 }
 
 NotOptions UnknownVerb(const std::string& typed) {
-  if (typed == "daemon") {
-    return AskedWrongly("daemon needs one of run, start, stop, status, logs: oxherd daemon status");
+  if (IsGroup(typed)) {
+    std::string words;
+    for (const VerbEntry& entry : Verbs()) {
+      if (!entry.name.starts_with(typed + " ")) continue;
+      words += (words.empty() ? "" : ", ") + std::string(entry.name.substr(typed.size() + 1));
+    }
+    return AskedWrongly(fmt::format("{0} needs one of {1}: oxherd {0} status", typed, words));
   }
   std::vector<std::string_view> known;
   for (const VerbEntry& entry : Verbs()) {
@@ -179,6 +187,15 @@ void AddOptions(CLI::App& app, const VerbEntry& entry, Options& options) {
   }
   AddFlags(app, takes, options);
   if ((takes & kOfInstance) != 0) AddInstanceFlags(app, options);
+  if ((takes & kUserManager) != 0) {
+    app.add_flag("--user", options.of_user_manager, "your own service manager, without root");
+  }
+  if ((takes & kForUser) != 0) {
+    app.add_option("-u,--for-user", options.user, "another user, as root")->type_name("USER");
+  }
+  if ((takes & kShell) != 0) {
+    app.add_option("SHELL", options.names, "bash, zsh or fish")->expected(0, 1);
+  }
   if ((takes & kParallel) != 0) {
     app.add_option("--parallel", options.parallel, "services at a time")
         ->type_name("N")
@@ -284,6 +301,18 @@ std::expected<Options, NotOptions> ParseWords(std::span<const std::string> words
   auto options = ParseVerb(*entry, split.rest);
   if (options) TakeFileAsOxfile(*options);
   return options;
+}
+
+std::vector<std::string> FlagsOf(const VerbEntry& entry) {
+  Options options;
+  CLI::App app;
+  AddOptions(app, entry, options);
+  std::vector<std::string> flags;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_snames()) flags.push_back("-" + name);
+    for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+  }
+  return flags;
 }
 
 std::string HelpText() {

@@ -37,6 +37,12 @@ enum class Verb : std::uint8_t {
   kDaemonStop,
   kDaemonStatus,
   kDaemonLogs,
+  kServiceInstall,
+  kServiceUninstall,
+  kServiceStatus,
+  kStartup,
+  kUnstartup,
+  kCompletion,
   kVersion,
 };
 
@@ -65,6 +71,8 @@ struct Options {
   bool with_dependents = false;
   bool update_env = false;
   bool keep_instances = false;
+  bool of_user_manager = false;  // --user: systemctl --user
+  std::string user;              // -u of `startup`; empty: this one
   enum class OfInstance : std::uint8_t { kNotSaid, kDrain, kResume, kRestart };
   OfInstance of_instance = OfInstance::kNotSaid;  // instance
   std::uint16_t parallel = 1;
@@ -82,6 +90,10 @@ struct NotOptions {
 
 // `words` are the arguments without the program's name.
 [[nodiscard]] std::expected<Options, NotOptions> ParseWords(std::span<const std::string> words);
+
+// The options that a verb takes, as they are typed: "-c", "--config", "--json".
+struct VerbEntry;
+[[nodiscard]] std::vector<std::string> FlagsOf(const VerbEntry& entry);
 
 // The name of a verb as it is typed: "daemon stop".
 [[nodiscard]] std::string_view VerbName(Verb verb);

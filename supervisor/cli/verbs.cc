@@ -45,6 +45,18 @@ constexpr std::array kVerbs = {
               "pids, version and folders of the daemon"},
     VerbEntry{Verb::kDaemonLogs, "daemon logs", Aliases{}, kFollowFlags,
               "the last lines of the daemon's own log"},
+    VerbEntry{Verb::kStartup, "startup", Aliases{}, kForUser,
+              "bring services back after a reboot: a systemd unit for this user, or another"},
+    VerbEntry{Verb::kUnstartup, "unstartup", Aliases{}, kForUser,
+              "the way back; what runs goes on"},
+    VerbEntry{Verb::kServiceInstall, "service install", Aliases{}, kUserManager,
+              "install, enable and start the systemd unit"},
+    VerbEntry{Verb::kServiceUninstall, "service uninstall", Aliases{}, kUserManager,
+              "stop, disable and remove it"},
+    VerbEntry{Verb::kServiceStatus, "service status", Aliases{}, kUserManager,
+              "whether there is one, and how it is"},
+    VerbEntry{Verb::kCompletion, "completion", Aliases{}, kShell,
+              "what bash, zsh or fish needs to complete commands"},
     VerbEntry{Verb::kVersion, "version", Aliases{}, kNothing, "the version of this program"},
 };
 

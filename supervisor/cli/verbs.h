@@ -30,6 +30,9 @@ enum Takes : std::uint32_t {
   kFollowFlags = 1U << 14U,  // of `daemon logs`
   kName = 1U << 15U,         // at least one is required
   kOfInstance = 1U << 16U,   // of `instance`
+  kUserManager = 1U << 17U,  // --user
+  kForUser = 1U << 18U,      // -u USER
+  kShell = 1U << 19U,        // of `completion`
 };
 
 struct VerbEntry {
