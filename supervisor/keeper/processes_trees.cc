@@ -57,17 +57,17 @@ void Processes::EmptyAllExited(Instant now) {
   }
 }
 
-// Those that were left to us and whose tree cannot be told: a process that is about to end no
-// longer shows its environment, and is nobody's stray.
+// Those that were left to us. One that has ended since /proc was listed may have forked before, and
+// what it forked is in no list yet. One that is about to end no longer shows its environment, and
+// is nobody's stray.
 void Processes::JudgeUnknown() {
   for (const os::Member& member : trees_.members()) {
-    if (member.stat.parent != self_ || member.tree != os::kNoTree || member.stat.state == 'Z') {
-      continue;
-    }
+    if (member.stat.parent != self_) continue;
     if (std::ranges::find(children_, member.stat.pid, &Child::pid) != children_.end()) continue;
-    if (os::IsEnding(member.stat)) {
+    const bool has_ended = member.stat.state == 'Z' || member.stat.state == 'X';
+    if (has_ended || (member.tree == os::kNoTree && os::IsEnding(member.stat))) {
       must_look_ = must_scan_ = true;  // its death wakes us up
-    } else {
+    } else if (member.tree == os::kNoTree) {
       ReportStray(member.stat.pid);
     }
   }
