@@ -203,6 +203,8 @@ std::string CauseText(const Failure& failure, const About& about) {
       return "is not in traffic: it has no listen, or is not ready";
     case Failure::Kind::kLastInTraffic:
       return "is the only one in traffic; --force takes it out all the same";
+    case Failure::Kind::kDeaf:
+      return "shut its listening socket and did not listen again";
   }
   return "";
 }
@@ -272,7 +274,8 @@ std::string Describe(const action::Tell& tell, const About& about) {
     case TellKind::kNotReady:
       return Describe(tell.failure, about);
     case TellKind::kUnhealthy:
-      return "unhealthy";
+      if (tell.failure.kind != Failure::Kind::kDeaf) return "unhealthy";
+      return "unhealthy: it " + CauseText(tell.failure, about);
     case TellKind::kHealthyAgain:
       return "healthy again";
     case TellKind::kDraining:

@@ -71,6 +71,10 @@ struct OpenPool {  // to the pools, which answer PoolOpened; what is open alread
   std::string service;
   std::string address;
   std::uint16_t width = 0;  // sockets in all: never less than are open
+  Token pool{};             // what is said of it carries this
+  // Of a pool that was open under an earlier daemon: those that it may have made listen again, at
+  // places that nobody knows. They are shut down first, so that the known ones have theirs.
+  std::vector<SocketNumber> down{};
 };
 struct ClosePool {  // shutdown(2), then close: no client waits where nobody will come
   std::string service;
@@ -88,10 +92,14 @@ struct WatchDrain {  // to the drain watch: answer Drained when nothing of it is
   SocketNumber socket = 0;
   Millis drain{0};  // not before
 };
-struct Sweep {  // reset what waits in this socket's queue: nobody will serve it
+struct Sweep {  // nobody will serve what waits in this socket's queue: move it, or reset it
   std::string service;
   std::string address;
   SocketNumber socket = 0;
+  // All that listen and have no living owner, this one too. Where the kernel moves the clients of a
+  // socket that is shut to another (net.ipv4.tcp_migrate_req), shutting all of these down leads
+  // them to the living. Empty: nobody lives who is well.
+  std::vector<SocketNumber> idle{};
 };
 struct Relisten {  // the shut socket listens again, made anew, as the last of its pool: Relistened
   std::string service;

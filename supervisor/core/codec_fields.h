@@ -62,7 +62,9 @@ void Fields(auto& archive, Like<Waiting> auto& x) { archive(x.delay_until, x.ord
 void Fields(auto& archive, Like<Starting> auto& x) {
   archive(x.process, x.confirmed, x.ready_by, x.proven_at, x.probing);
 }
-void Fields(auto& archive, Like<Ready> auto& x) { archive(x.process, x.since, x.probing); }
+void Fields(auto& archive, Like<Ready> auto& x) {
+  archive(x.process, x.since, x.probing, x.deaf_at);
+}
 void Fields(auto& archive, Like<Unhealthy> auto& x) {
   archive(x.process, x.ready_since, x.since, x.next_try, x.tries, x.probing);
 }
@@ -102,7 +104,7 @@ void Fields(auto& archive, Like<LastReload> auto& x) {
 }
 void Fields(auto& archive, Like<Pool> auto& x) {
   archive(x.address, x.width, x.asked, x.awaited, x.shared, x.was_ready, x.order, x.places, x.stale,
-          x.steered, x.relistening, x.lost, x.shut_early);
+          x.steered, x.relistening, x.lost, x.shut_early, x.id);
 }
 void Fields(auto& archive, Like<SocketQueue> auto& x) { archive(x.sweep_at, x.quiet_at); }
 void Fields(auto& archive, Like<Traffic> auto& x) { archive(x.pools, x.queues, x.ipv4_only); }

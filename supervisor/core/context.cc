@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "core/request.h"
 #include "core/rollout.h"
+#include "core/traffic.h"
 
 namespace oxherd {
 namespace {
@@ -85,7 +86,9 @@ void AfterStep(Context& context, Service& service, SlotIndex index, Which which,
   UpdateReached(service, slot, instance, which);
   if (instance.kind() == StateKind::kStopped) instance.socket.reset();
   RememberReady(service, instance);
-  if (before != StateKind::kUnhealthy && instance.kind() == StateKind::kUnhealthy) {
+  // One that is deaf is so by itself.
+  if (before != StateKind::kUnhealthy && instance.kind() == StateKind::kUnhealthy &&
+      instance.failure.kind == Failure::Kind::kUnhealthy) {
     HoldBackIfAllAreBad(service, context.now);
   }
   context.Touch(service);
@@ -160,7 +163,10 @@ void JudgeInstance(Context& context, Service& service, SlotIndex slot, Which whi
   InstanceContext inner = MakeInstanceContext(context, service, id, service.slots[slot], instance);
   const std::optional<InstanceEvent> verdict = Judge(instance, outcome, inner);
   context.Touch(service);
-  if (verdict) StepInstance(context, service, slot, which, *verdict);
+  // What it says of itself is no use if nobody can reach it.
+  const bool is_vain =
+      verdict && std::holds_alternative<on::Good>(*verdict) && IsDeaf(service, instance);
+  if (verdict && !is_vain) StepInstance(context, service, slot, which, *verdict);
 }
 
 Token StartServiceHook(Context& context, Service& service, ProcessKind kind, Generation generation,

@@ -64,20 +64,24 @@ struct PoolOpened {  // the answer to OpenPool
   bool shared = false;      // one socket for all: it cannot be steered
   std::string error;        // not empty: nothing was opened, and why
   bool is_own = false;      // error: the service itself has the port, by its processes or its pools
+  Token pool{};             // of OpenPool; not set, here and below: of whichever there is
 };
 struct Drained {  // the answer to WatchDrain
   Token token;
 };
-struct SocketShut {  // a program has shut it down: it left the kernel's order
+struct SocketShut {  // it was shut down, by a program or by a Sweep: it left the kernel's order
   std::string service;
   std::string address;
   SocketNumber socket = 0;
+  Token pool{};
 };
-struct Relistened {  // the answer to Relisten, in its place among what is heard of that pool
+struct Relistened {  // the answer to Relisten, in its place among what is heard of that pool; or
+                     // said unasked: the program that had shut it listens again
   std::string service;
   std::string address;
   SocketNumber socket = 0;
   bool failed = false;  // it cannot be had again
+  Token pool{};
 };
 struct AddressRefused {  // the process asked for an address that its pool does not give it
   Token token;

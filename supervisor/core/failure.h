@@ -47,6 +47,7 @@ struct Failure {
     kBindWidth,      // it binds `text`, narrower than `address`, which listen opens
     kNotInTraffic,   // nothing to drain or resume: no listen, or not ready
     kLastInTraffic,  // the only one in traffic is not taken out without --force
+    kDeaf,           // it shut its listening socket and lived on
   };
   Kind kind = Kind::kNone;
   ExitStatus status;

@@ -90,7 +90,7 @@ Instant Instance::deadline() const {
     Instant operator()(const Starting& s) const {
       return std::min({s.ready_by, s.proven_at, s.probing.next});
     }
-    Instant operator()(const Ready& s) const { return s.probing.next; }
+    Instant operator()(const Ready& s) const { return std::min(s.probing.next, s.deaf_at); }
     Instant operator()(const Unhealthy& s) const { return s.probing.next; }
     Instant operator()(const Draining& s) const { return s.until; }
     Instant operator()(const Stopping& s) const { return s.until; }

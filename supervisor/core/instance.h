@@ -68,6 +68,7 @@ struct Ready {
   Process process;
   Instant since;
   Probing probing;
+  Instant deaf_at = kNever;  // it has shut a socket of its: then it is as good as unhealthy
   friend bool operator==(const Ready&, const Ready&) = default;
 };
 struct Unhealthy {

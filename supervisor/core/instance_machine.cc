@@ -60,7 +60,7 @@ InstanceState Machine::EnterReady(const Process& process) {
   self_.was_ready = true;
   self_.text_busy = 0;
   Say(Tell::Kind::kReady, process.token, MillisBetween(process.spawned_at, now()));
-  Ready ready{.process = process, .since = now(), .probing = {}};
+  Ready ready{.process = process, .since = now(), .probing = {}, .deaf_at = kNever};
   if (policy().has_health) ready.probing.next = now() + policy().health_interval;
   return ready;
 }
@@ -329,25 +329,12 @@ InstanceState Machine::On(const Ready& state, const InstanceEvent& event) {
   if (const auto* retire = As<on::Retire>(event)) {
     return EnterDraining(state.process, state.since, retire->not_before);
   }
-  if (As<on::Bad>(event)) {
-    Say(Tell::Kind::kUnhealthy, state.process.token);
-    self_.failure = {};
-    self_.failure.kind = Failure::Kind::kUnhealthy;
-    self_.failure.was_ready = true;
-    self_.failure.slot = context_.id.slot;
-    self_.failure.token = state.process.token;
-    context_.failed = true;
-    return Unhealthy{.process = state.process,
-                     .ready_since = state.since,
-                     .since = now(),
-                     .next_try = now(),
-                     .tries = 0,
-                     .probing = {.next = now() + policy().health_interval, .asking = false}};
-  }
+  if (As<on::Bad>(event)) return TurnBad(state, Failure::Kind::kUnhealthy);
   if (const auto* exit = As<on::Exit>(event)) {
     return MainExited(state.process, exit->status, true, state.since);
   }
-  return state;  // on::Due: the health question's
+  // on::Due: the health question's, if it is not that nobody can reach it.
+  return state.deaf_at <= now() ? TurnBad(state, Failure::Kind::kDeaf) : InstanceState(state);
 }
 
 InstanceState Machine::On(const Unhealthy& state, const InstanceEvent& event) {
@@ -363,7 +350,8 @@ InstanceState Machine::On(const Unhealthy& state, const InstanceEvent& event) {
     self_.failure = {};
     return Ready{.process = state.process,
                  .since = state.ready_since,
-                 .probing = {.next = now() + policy().health_interval, .asking = false}};
+                 .probing = {.next = now() + policy().health_interval, .asking = false},
+                 .deaf_at = kNever};
   }
   if (const auto* exit = As<on::Exit>(event)) {
     return MainExited(state.process, exit->status, true, state.ready_since);
@@ -378,7 +366,8 @@ InstanceState Machine::On(const Draining& state, const InstanceEvent& event) {
   }
   if (As<on::Undrain>(event)) {
     Say(Tell::Kind::kUndrained, state.process.token);
-    Ready ready{.process = state.process, .since = state.ready_since, .probing = {}};
+    Ready ready{
+        .process = state.process, .since = state.ready_since, .probing = {}, .deaf_at = kNever};
     if (policy().has_health) ready.probing.next = now() + policy().health_interval;
     return ready;
   }

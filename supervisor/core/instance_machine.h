@@ -49,6 +49,7 @@ class Machine {
   InstanceState SpawnFailed(const Process& process, const on::SpawnFailed& failure);
   InstanceState TreeGone(const Process& process, After after, bool asked_to_stop);
   InstanceState Finish(const Process& process, After after);
+  InstanceState TurnBad(const Ready& state, Failure::Kind why);
   InstanceState StayDown(const on::NoSockets& none);
   InstanceState Refuse(const Process& process, const on::Refused& refused);
   [[nodiscard]] bool IsToStartAgain() const;

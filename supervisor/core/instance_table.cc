@@ -44,7 +44,8 @@ constexpr InstanceTable kInstanceTable = {{
     {{kRuns, Does("Stopping"), Ignored("kept until the new one is Ready"), Does("Draining"),
       kNotLeaving, Ignored("ready is said once per token"), Does("Unhealthy"),
       Ignored("it is healthy"), kPidKnown, kConfirmed, Does("crash"), Does("crash"), kNoKill,
-      kNoHook, Does("asks for its health"), kNotLeaving, kHasSockets, kServesWithout}},
+      kNoHook, Does("asks for its health; Unhealthy, if it is deaf"), kNotLeaving, kHasSockets,
+      kServesWithout}},
     // Unhealthy
     {{kRuns, Does("Stopping"), Ignored("kept until the new one is Ready"), Does("Draining"),
       kNotLeaving, Ignored("ready is said once per token"), Ignored("it is unhealthy"),

@@ -1,4 +1,5 @@
-// The steps of an instance that traffic makes: no sockets to be had, an address that is refused.
+// The steps of an instance that traffic makes: nobody can reach it, no sockets to be had, an
+// address that is refused.
 #include <algorithm>
 
 #include "core/instance_machine.h"
@@ -7,6 +8,28 @@
 namespace oxherd {
 
 using Tell = action::Tell;
+
+// It runs on until its replacement is Ready.
+InstanceState Machine::TurnBad(const Ready& state, Failure::Kind why) {
+  self_.failure = {};
+  self_.failure.kind = why;
+  self_.failure.was_ready = true;
+  self_.failure.slot = context_.id.slot;
+  self_.failure.token = state.process.token;
+  context_.failed = true;
+  if (why == Failure::Kind::kDeaf) {
+    SayFailure(Tell::Kind::kUnhealthy, state.process.token);
+  } else {
+    Say(Tell::Kind::kUnhealthy, state.process.token);
+  }
+  const Instant next = policy().has_health ? now() + policy().health_interval : kNever;
+  return Unhealthy{.process = state.process,
+                   .ready_since = state.since,
+                   .since = now(),
+                   .next_try = now(),
+                   .tries = 0,
+                   .probing = {.next = next, .asking = false}};
+}
 
 // Nothing was started, and nothing would accept: a failed start like any other.
 InstanceState Machine::StayDown(const on::NoSockets& none) {

@@ -74,7 +74,8 @@ void RunHookDeadlines(Context& context, Service& service) {
 void RunInstanceDeadlines(Context& context, Service& service) {
   for (std::size_t i = 0; i < service.slots.size(); ++i) {
     const auto slot = static_cast<SlotIndex>(i);
-    for (const Which which : {Which::kCurrent, Which::kReplacement}) {
+    // If the replacement fails now, the old one is not to be told to stop a moment before.
+    for (const Which which : {Which::kReplacement, Which::kCurrent}) {
       const Instance* instance = Find(service.slots[i], which);
       if (instance == nullptr || instance->deadline() > context.now) continue;
       StepInstance(context, service, slot, which, on::Due{});

@@ -121,6 +121,7 @@ struct Pool {
   std::vector<SocketNumber> lost;         // could not be made to
   std::vector<SocketNumber> shut_early;   // heard to be down before it was heard to be open
   bool stale = false;                     // the order has changed: it has to be steered anew
+  Token id;                               // of this opening; what is heard of another is not of it
   friend bool operator==(const Pool&, const Pool&) = default;
 };
 

@@ -193,6 +193,16 @@ void NoteReady(Service& service) {
   }
 }
 
+// What is Ready and has lost a socket is given some time; what listens again is well.
+void NoteDeaf(Context& context, Service& service) {
+  ForEachInstance(service, [&](SlotIndex, Which, Instance& instance) {
+    auto* ready = std::get_if<Ready>(&instance.state);
+    if (ready == nullptr || IsDeaf(service, instance) == (ready->deaf_at != kNever)) return;
+    ready->deaf_at = ready->deaf_at == kNever ? context.now + kDeafFor : kNever;
+    ++service.revision;
+  });
+}
+
 void PlanSweeps(Context& context, Service& service) {
   std::vector<SocketQueue>& queues = service.traffic->queues;
   for (std::size_t i = 0; i < queues.size(); ++i) {
@@ -209,6 +219,33 @@ void PlanSweeps(Context& context, Service& service) {
   }
 }
 
+// Those from which nobody living accepts; none, if nobody else is there to whom clients could go.
+Sockets IdleSockets(const Service& service, const Pool& pool) {
+  bool others_serve = false;
+  ForEachInstance(service, [&](SlotIndex, Which, const Instance& instance) {
+    others_serve |=
+        instance.is_ready() && Uses(service, instance, pool) && Serves(service, instance);
+  });
+  Sockets idle;
+  if (!others_serve) return idle;
+  for (const SocketNumber socket : pool.order) {
+    if (!HasLivingOwner(service, socket)) idle.push_back(socket);
+  }
+  return idle;
+}
+
+// Known when all that starts in this turn has been given its socket.
+void NameIdle(Context& context) {
+  for (Action& action : context.actions) {
+    auto* sweep = std::get_if<action::Sweep>(&action);
+    const Service* service = sweep == nullptr ? nullptr : context.state.Find(sweep->service);
+    if (service == nullptr || !service->traffic) continue;
+    const auto& pools = service->traffic->pools;
+    const auto pool = std::ranges::find(pools, sweep->address, &Pool::address);
+    if (pool != pools.end()) sweep->idle = IdleSockets(*service, *pool);
+  }
+}
+
 }  // namespace
 
 void SteerAll(Context& context) {
@@ -220,8 +257,10 @@ void SteerAll(Context& context) {
       for (const SocketNumber socket : pool.steered) QueueOf(*service.traffic, socket);
     }
     WatchDrains(context, service);
+    NoteDeaf(context, service);
     PlanSweeps(context, service);
   }
+  NameIdle(context);
 }
 
 void ExpectStrays(Context& context, Traffic& traffic, const std::vector<SocketNumber>& sockets) {

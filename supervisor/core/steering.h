@@ -13,6 +13,11 @@ constexpr Millis kSweepEvery = Seconds(1);
 // arrived or has died (five SYN-ACKs take 63 s: net.ipv4.tcp_synack_retries, tcp(7)).
 constexpr Millis kHalfOpenLasts = Seconds(65);
 
+// A program that shuts a socket of its may be about to end, or listen again. After this it is
+// replaced: before the clients who wait meanwhile are swept.
+constexpr Millis kDeafFor{500};
+static_assert(kDeafFor < kSweepEvery);
+
 // At the end of a turn: says what has changed since the last one.
 void SteerAll(Context& context);
 

@@ -228,6 +228,12 @@ void FailThoseWhoWait(Context& context, Service& service, const Failure& failure
   }
 }
 
+// Of this opening of the pool, as far as the fact says.
+template <typename Fact>
+bool IsAbout(const Fact& fact, const Pool& pool) {
+  return !fact.pool.is_set() || fact.pool == pool.id;
+}
+
 bool IsDown(const Pool& pool, SocketNumber socket) {
   return !pool.shared && !Has(pool.order, socket);
 }
@@ -236,7 +242,7 @@ bool IsDown(const Pool& pool, SocketNumber socket) {
 template <typename Claim>
 bool IsSo(const Service& service, const Instance& instance, SocketNumber socket, Claim claim) {
   return std::ranges::any_of(service.traffic->pools, [&](const Pool& pool) {
-    return Uses(service, instance, pool) && claim(pool, socket);
+    return claim(pool, socket) && Uses(service, instance, pool);
   });
 }
 
@@ -289,9 +295,15 @@ bool IsInTraffic(const Instance& instance) {
   return serves && instance.socket && !instance.taken_out;
 }
 
+bool IsDeaf(const Service& service, const Instance& instance) {
+  return service.traffic && instance.socket &&
+         IsSo(service, instance, *instance.socket, [](const Pool& pool, SocketNumber socket) {
+           return socket < pool.width && IsDown(pool, socket);
+         });
+}
+
 bool Serves(const Service& service, const Instance& instance) {
-  return service.traffic && IsInTraffic(instance) &&
-         !IsSo(service, instance, *instance.socket, IsDown);
+  return IsInTraffic(instance) && !IsDeaf(service, instance);
 }
 
 bool OthersServe(const Service& service, const Instance& instance) {
@@ -318,11 +330,13 @@ bool OpenPools(Context& context, Service& service, Generation generation) {
     if (pool == nullptr) {
       pool = &service.traffic->pools.emplace_back();
       pool->address = address;
+      pool->id = context.state.next_token;
+      context.state.next_token = pool->id.Next();
     }
     if (pool->asked < width) {
       pool->asked = width;
       pool->awaited = true;
-      context.actions.push_back(action::OpenPool{service.name, address, width});
+      context.actions.push_back(action::OpenPool{service.name, address, width, pool->id});
     }
     ready &= pool->width >= width && !pool->awaited;
   }
@@ -384,6 +398,7 @@ void PoolAnswered(Context& context, const event::PoolOpened& answer) {
     context.actions.push_back(action::ClosePool{answer.service, answer.address});
     return;
   }
+  if (!IsAbout(answer, *pool)) return;                  // closed again meanwhile
   if (!pool->awaited && !answer.error.empty()) return;  // said before
   context.Touch(*service);
   context.starts_may_go = true;
@@ -421,7 +436,7 @@ void PoolAnswered(Context& context, const event::PoolOpened& answer) {
 void SocketWasShut(Context& context, const event::SocketShut& shut) {
   Service* service = context.state.Find(shut.service);
   Pool* pool = service == nullptr ? nullptr : FindPool(*service, shut.address);
-  if (pool == nullptr) return;
+  if (pool == nullptr || !IsAbout(shut, *pool)) return;
   if (pool->shared) {
     context.actions.push_back(action::Relisten{shut.service, shut.address, shut.socket});
     return;
@@ -441,7 +456,11 @@ void SocketWasShut(Context& context, const event::SocketShut& shut) {
 void SocketListens(Context& context, const event::Relistened& again) {
   Service* service = context.state.Find(again.service);
   Pool* pool = service == nullptr ? nullptr : FindPool(*service, again.address);
-  if (pool == nullptr || std::erase(pool->relistening, again.socket) == 0) return;
+  if (pool == nullptr || !IsAbout(again, *pool)) return;
+  const bool was_asked = std::erase(pool->relistening, again.socket) > 0;
+  const bool is_news = !again.failed && again.socket < pool->width &&
+                       !Has(pool->order, again.socket) && !Has(pool->lost, again.socket);
+  if (!was_asked && !is_news) return;
   if (again.failed) {
     pool->lost.push_back(again.socket);
   } else {

@@ -29,7 +29,10 @@ constexpr Millis kWaitForOwner = Seconds(5);
 // Serves new connections, or would if nobody were better: Ready or Unhealthy, and not taken out.
 [[nodiscard]] bool IsInTraffic(const Instance& instance);
 
-// In traffic, and none of its sockets was shut: clients that are sent to it arrive.
+// One of its sockets was shut.
+[[nodiscard]] bool IsDeaf(const Service& service, const Instance& instance);
+
+// In traffic and not deaf: clients that are sent to it arrive.
 [[nodiscard]] bool Serves(const Service& service, const Instance& instance);
 
 // Whether some other instance of the service serves.
@@ -58,6 +61,7 @@ bool TakeSocket(Context& context, Service& service, SlotIndex slot, Which which)
 // and sweeps the queues that are due.
 void SettlePools(Context& context, Service& service);
 
+// Facts about a pool that was closed since, and opened anew, change nothing.
 void PoolAnswered(Context& context, const event::PoolOpened& answer);
 void SocketWasShut(Context& context, const event::SocketShut& shut);
 void SocketListens(Context& context, const event::Relistened& again);

@@ -29,6 +29,14 @@ bool IsCutOff(const State& state, const State& old, const WorldRecord& record) {
                              [&](const std::string& at) { return !HasPool(old, name, at); });
 }
 
+std::vector<SocketNumber> ShutOnes(const Pool& pool) {
+  std::vector<SocketNumber> shut;
+  for (SocketNumber socket = 0; socket < pool.width && !pool.shared; ++socket) {
+    if (std::ranges::find(pool.order, socket) == pool.order.end()) shut.push_back(socket);
+  }
+  return shut;
+}
+
 }  // namespace
 
 bool HasPool(const State& state, std::string_view service, std::string_view address) {
@@ -38,6 +46,7 @@ bool HasPool(const State& state, std::string_view service, std::string_view addr
 }
 
 void KeepSockets(State& state, World& world, const State& old) {
+  state.next_token = std::max(state.next_token, old.next_token);  // pools have some of them
   for (Service& service : state.services) {
     const Service* known = old.Find(service.name);
     if (known != nullptr) service.traffic = known->traffic;
@@ -63,7 +72,8 @@ void RejoinTraffic(Context& context, Service& service) {
     pool.lost.clear();
     // The last word of the old daemon may not have reached the kernel.
     ExpectStrays(context, *service.traffic, pool.order);
-    context.actions.push_back(action::OpenPool{service.name, pool.address, pool.asked});
+    context.actions.push_back(
+        action::OpenPool{service.name, pool.address, pool.asked, pool.id, ShutOnes(pool)});
   }
 }
 

@@ -63,6 +63,7 @@ std::string FailedInstance(const RequestItem& item) {
     case Kind::kBindWidth:
     case Kind::kNotInTraffic:
     case Kind::kLastInTraffic:
+    case Kind::kDeaf:
       return InstanceId{item.service, item.failure.slot}.Text();
     case Kind::kNone:
     case Kind::kDependency:

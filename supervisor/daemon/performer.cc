@@ -13,6 +13,7 @@
 #include "daemon/views.h"
 #include "os/process.h"
 #include "os/random.h"
+#include "os/traffic_facts.h"
 
 namespace oxherd {
 namespace {
@@ -188,8 +189,11 @@ void Performer::AddRoute(ProbeQuestion& question, SocketNumber socket) const {
   if (!endpoint) return;
   question.route.path = parts_.pools.PathTo(service, endpoint->port, socket);
   if (!question.route.path) return;
-  question.route.is_accepted = [&pools = parts_.pools, service, socket] {
-    return pools.Waiting(service, socket) == 0;
+  // Nobody waits: then it does not, either. Else one that serves its clients in turn may have taken
+  // it, and waits for what it will say, while others wait behind it.
+  question.route.is_accepted = [&pools = parts_.pools, service, socket,
+                                port = endpoint->port](const os::TcpEndpoint& from) {
+    return pools.Waiting(service, socket) == 0 || os::IsAccepted(port, from).value_or(false);
   };
 }
 

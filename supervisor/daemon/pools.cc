@@ -13,6 +13,8 @@ namespace oxherd {
 namespace {
 
 constexpr std::size_t kHangUpsAtOnce = 16;
+// A program that shut its socket and listens again should have clients again soon.
+constexpr Millis kLookAgain{100};
 
 }  // namespace
 
@@ -38,6 +40,7 @@ Status Pools::WatchIn(Loop& loop) {
   os::SystemResult<os::Poller> poller = os::Poller::Open();
   if (!poller) return os::ToError("epoll_create1", poller.error());
   poller_ = std::move(*poller);
+  later_.emplace(loop.context());
   hang_ups_ = loop.WatchFor(Loop::For::kReading, poller_->fd(), [this] { OnHangUp(); });
   for (auto& [key, pool] : pools_) {  // adopted before
     for (std::size_t i = 0; i < pool.sockets.size(); ++i) {
@@ -55,16 +58,19 @@ void Pools::Keep(const Key& key, Pool& pool, SocketNumber number, os::Fd socket)
   if (pool.sockets.size() <= number) {
     pool.sockets.resize(number + 1U);
     pool.watch.resize(number + 1U);
+    pool.seen.resize(number + 1U, Seen::kHeld);
   }
   Unwatch(pool, number);
-  if (poller_) {
-    const std::uint64_t watch = next_watch_++;
-    if (poller_->Add(socket.get(), os::Wanted::kNothing, watch)) {
-      watched_.emplace(watch, Watched{key, number});
-      pool.watch[number] = watch;
-    }
-  }
   pool.sockets[number] = std::move(socket);
+  Watch(key, pool, number);
+}
+
+void Pools::Watch(const Key& key, Pool& pool, SocketNumber number) {
+  if (!poller_) return;
+  const std::uint64_t watch = next_watch_++;
+  if (!poller_->Add(pool.sockets[number].get(), os::Wanted::kNothing, watch)) return;
+  watched_.emplace(watch, Watched{key, number});
+  pool.watch[number] = watch;
 }
 
 void Pools::Unwatch(Pool& pool, SocketNumber number) {
@@ -83,6 +89,7 @@ Status Pools::Hold(const Key& key, Pool& pool, SocketNumber number, os::Fd socke
   attached.push_back(std::move(*copy));
   parts_.keeper.Send(keeper::Hold{keeper::HeldName(held.name())}, std::move(attached));
   Keep(key, pool, number, std::move(socket));
+  pool.seen[number] = Seen::kUp;
   return {};
 }
 
@@ -116,11 +123,20 @@ Status Pools::Open(const action::OpenPool& open, Pool& pool, const Key& key) {
 }
 
 void Pools::Do(const action::OpenPool& open) {
-  OnHangUp();  // of a pool that was adopted: before the core goes by its order
   const Key key(open.service, open.address);
   const auto [found, is_new] = pools_.try_emplace(key);
   Pool& pool = found->second;
-  event::PoolOpened opened{.service = open.service, .address = open.address, .error = {}};
+  pool.id = open.pool;
+  OnHangUp();  // of a pool that was adopted: before the core goes by its order
+  for (const SocketNumber number : open.down) {
+    if (number >= pool.sockets.size() || pool.seen[number] != Seen::kHeld) continue;
+    if (!pool.sockets[number]) continue;
+    Unwatch(pool, number);
+    os::ShutListening(pool.sockets[number].get());
+    pool.seen[number] = Seen::kDown;
+  }
+  event::PoolOpened opened{
+      .service = open.service, .address = open.address, .error = {}, .pool = open.pool};
   if (Status done = Open(open, pool, key); !done) {
     Explain(done.error(), opened);
     if (is_new) {
@@ -162,6 +178,7 @@ void Pools::Close(const Key& key, Pool& pool) {
   if (is_path && !pool.sockets.empty()) (void)::unlink(pool.address.path.c_str());
   pool.sockets.clear();
   pool.watch.clear();
+  pool.seen.clear();
 }
 
 void Pools::Do(const action::ClosePool& close) {
@@ -175,9 +192,12 @@ void Pools::Do(const action::Relisten& relisten) {
   const auto found = pools_.find(Key(relisten.service, relisten.address));
   if (found == pools_.end() || relisten.socket >= found->second.sockets.size()) return;
   Pool& pool = found->second;
-  OnHangUp();  // what went down before comes before it in the core's order, too
-  event::Relistened answer{
-      .service = relisten.service, .address = relisten.address, .socket = relisten.socket};
+  OnHangUp();  // what went down, or came back, before comes before it in the core's order, too
+  if (pool.seen[relisten.socket] == Seen::kUp) return;  // it has just been said
+  event::Relistened answer{.service = relisten.service,
+                           .address = relisten.address,
+                           .socket = relisten.socket,
+                           .pool = pool.id};
   // It listens if an earlier daemon has done this: its place is told by being the last anew.
   if (const os::Fd& old = pool.sockets[relisten.socket]) {
     Unwatch(pool, relisten.socket);
@@ -185,6 +205,7 @@ void Pools::Do(const action::Relisten& relisten) {
   }
   if (const Status opened = OpenAgain(found->first, pool, relisten.socket); !opened) {
     answer.failed = true;
+    pool.seen[relisten.socket] = Seen::kHeld;  // there is nothing more to look for
     parts_.log.Error(relisten.service + " " + relisten.address + ": a socket that was shut down " +
                      "cannot be opened again: " + opened.error().message);
   }
@@ -230,7 +251,7 @@ void Pools::Do(const action::Sweep& sweep) {
   const auto found = pools_.find(Key(sweep.service, sweep.address));
   if (found == pools_.end() || sweep.socket >= found->second.sockets.size()) return;
   const os::Fd& socket = found->second.sockets[sweep.socket];
-  if (!socket) return;
+  if (!socket || Move(sweep, found->first, found->second)) return;
   const auto swept = os::SweepQueue(socket.get());
   const std::uint64_t reset = swept ? *swept : 0;
   if (reset == 0) return;
@@ -239,23 +260,76 @@ void Pools::Do(const action::Sweep& sweep) {
                   " clients were waiting where nobody will serve them; they were reset");
 }
 
+// Down with all of them before the core listens again at any: each goes to one that is left.
+bool Pools::Move(const action::Sweep& sweep, const Key& key, Pool& pool) {
+  if (sweep.idle.empty()) return false;
+  const std::uint32_t waiting = os::WaitingClients(pool.sockets[sweep.socket].get()).value_or(0);
+  if (waiting == 0 || !os::MovesClients(pool.address)) return false;
+  for (const SocketNumber number : sweep.idle) {
+    if (number >= pool.sockets.size() || !pool.sockets[number]) continue;
+    os::ShutListening(pool.sockets[number].get());
+    TellShut(key, pool, number);
+  }
+  parts_.log.Info(sweep.service + ": " + std::to_string(waiting) +
+                  " clients were waiting where nobody will serve them; they were moved");
+  return true;
+}
+
 // Nobody is told twice: what hung up is not watched any more.
 void Pools::OnHangUp() {
   if (!poller_) return;
+  LookAtDown();
   std::array<os::Ready, kHangUpsAtOnce> places{};
   for (const os::Ready& ready : poller_->Wait(Instant(), places)) {
     const auto found = watched_.find(ready.key);
     if (found == watched_.end()) continue;
     const Watched hung_up = found->second;
-    Pool& pool = pools_.at(hung_up.pool);
-    Unwatch(pool, hung_up.number);
     parts_.log.Warn(hung_up.pool.first + " " + hung_up.pool.second + ": socket " +
                     std::to_string(hung_up.number) +
                     " was shut down by the program; it is repaired");
-    parts_.inbox.Put(Urgency::kNotify, event::SocketShut{.service = hung_up.pool.first,
-                                                         .address = hung_up.pool.second,
-                                                         .socket = hung_up.number});
+    TellShut(hung_up.pool, pools_.at(hung_up.pool), hung_up.number);
   }
+  LookAgainLater();
+}
+
+void Pools::TellShut(const Key& key, Pool& pool, SocketNumber number) {
+  Unwatch(pool, number);
+  pool.seen[number] = Seen::kDown;
+  parts_.inbox.Put(
+      Urgency::kNotify,
+      event::SocketShut{
+          .service = key.first, .address = key.second, .socket = number, .pool = pool.id});
+}
+
+// The kernel says nothing when a socket that was shut listens again.
+void Pools::LookAtDown() {
+  for (auto& [key, pool] : pools_) {
+    for (std::size_t i = 0; i < pool.sockets.size(); ++i) {
+      if (pool.seen[i] != Seen::kDown || pool.is_shared || !pool.sockets[i]) continue;
+      if (!os::IsListening(pool.sockets[i].get()).value_or(false)) continue;
+      const auto number = static_cast<SocketNumber>(i);
+      pool.seen[i] = Seen::kUp;
+      Watch(key, pool, number);
+      parts_.inbox.Put(
+          Urgency::kNotify,
+          event::Relistened{
+              .service = key.first, .address = key.second, .socket = number, .pool = pool.id});
+    }
+  }
+}
+
+void Pools::LookAgainLater() {
+  const auto is_down = [](const auto& one) {
+    return !one.second.is_shared && std::ranges::count(one.second.seen, Seen::kDown) > 0;
+  };
+  if (looks_later_ || !later_ || std::ranges::none_of(pools_, is_down)) return;
+  looks_later_ = true;
+  later_->expires_after(kLookAgain);
+  later_->async_wait([this](const boost::system::error_code& error) {
+    if (error) return;  // we are gone
+    looks_later_ = false;
+    OnHangUp();
+  });
 }
 
 // ---- Facts. ----

@@ -3,8 +3,10 @@
 //
 // The keeper holds each of them under a name, so that they outlive us; what is here are duplicates.
 // A socket that a program shuts down is noticed by EPOLLHUP, without a wake-up for each client.
+// That the program listens again is seen by looking now and then, as long as it is down.
 #pragma once
 
+#include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -95,10 +97,17 @@ class Pools {
 
  private:
   using Key = std::pair<std::string, std::string>;  // service, address
+  enum class Seen : std::uint8_t {
+    kHeld,  // by the keeper since an earlier daemon
+    kUp,    // opened, or seen to listen again, by us
+    kDown,  // seen to be shut down
+  };
   struct Pool {
+    Token id;  // what is said of it carries this
     os::PoolAddress address;
     std::vector<os::Fd> sockets;       // by number; an empty one is down
     std::vector<std::uint64_t> watch;  // by number: its key in the poller
+    std::vector<Seen> seen;            // by number
     std::vector<SocketNumber> order;   // as it was steered last
     int steering_refused = 0;
     bool is_shared = false;  // one socket under every number: nothing to steer
@@ -110,12 +119,18 @@ class Pools {
   };
 
   void Keep(const Key& key, Pool& pool, SocketNumber number, os::Fd socket);
+  void Watch(const Key& key, Pool& pool, SocketNumber number);
   [[nodiscard]] Status Hold(const Key& key, Pool& pool, SocketNumber number, os::Fd socket);
   [[nodiscard]] Status OpenAgain(const Key& key, Pool& pool, SocketNumber number);
   void Unwatch(Pool& pool, SocketNumber number);
   [[nodiscard]] Status Open(const action::OpenPool& open, Pool& pool, const Key& key);
   void Close(const Key& key, Pool& pool);
   void OnHangUp();
+  void TellShut(const Key& key, Pool& pool, SocketNumber number);
+  void LookAtDown();
+  void LookAgainLater();
+  // Leads the clients of these sockets to the others; false: the kernel does not do that.
+  [[nodiscard]] bool Move(const action::Sweep& sweep, const Key& key, Pool& pool);
   // Fills in why `error` came up.
   void Explain(const Error& error, event::PoolOpened& answer) const;
   [[nodiscard]] const Pool* Find(const std::string& service, std::uint16_t port) const;
@@ -127,6 +142,8 @@ class Pools {
   std::map<std::uint64_t, Watched> watched_;
   std::uint64_t next_watch_ = 1;
   std::unique_ptr<Loop::Watch> hang_ups_;
+  std::optional<boost::asio::steady_timer> later_;
+  bool looks_later_ = false;
 };
 
 template <typename IsKnown>

@@ -1,5 +1,6 @@
 #include "daemon/probe_dialogue.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
@@ -167,9 +168,21 @@ class Talk : public std::enable_shared_from_this<Talk> {
                       });
   }
 
+  [[nodiscard]] os::TcpEndpoint OurEnd() const {
+    error_code ignored;
+    const tcp::endpoint local = socket_.local_endpoint(ignored);
+    os::TcpEndpoint ours{.host = {}, .port = local.port()};
+    if (local.address().is_v4()) {
+      std::ranges::copy(local.address().to_v4().to_bytes(), ours.host.begin());
+    } else {
+      std::ranges::copy(local.address().to_v6().to_bytes(), ours.host.begin());
+    }
+    return ours;
+  }
+
   // The kernel connects clients before anybody accepts them.
   void AwaitAccept() {
-    if (!route_.is_accepted || route_.is_accepted()) return End(true, "accepted");
+    if (!route_.is_accepted || route_.is_accepted(OurEnd())) return End(true, "accepted");
     look_again_.expires_after(kAcceptedEvery);
     look_again_.async_wait([self = shared_from_this()](const error_code& error) {
       if (!error && !self->over_) self->AwaitAccept();

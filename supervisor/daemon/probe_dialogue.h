@@ -11,6 +11,7 @@
 #include "config/endpoint.h"
 #include "daemon/name_lookup.h"
 #include "os/steering.h"
+#include "os/tcp_dump.h"
 
 namespace boost::asio {
 class io_context;  // NOLINT(readability-identifier-naming): Boost's name
@@ -21,9 +22,9 @@ namespace oxherd {
 // How a question gets to one of several sockets at an address, and how it is known to be there.
 struct ProbeRoute {
   std::optional<os::ProbePath> path;  // instead of the endpoint's address
-  // With an empty endpoint.target: whether somebody has accepted what was connected. Empty: the
-  // connection is enough.
-  std::function<bool()> is_accepted;
+  // With an empty endpoint.target: whether somebody has accepted what was connected from here.
+  // Empty: the connection is enough.
+  std::function<bool(const os::TcpEndpoint& from)> is_accepted;
 };
 
 class ProbeDialogue {

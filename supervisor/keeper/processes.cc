@@ -182,6 +182,7 @@ void Processes::Carry(const SendSignal& effect) {
   static_cast<void>(send(effect.signal).has_value());
   if (effect.then == SendSignal::Then::kContinue) {
     static_cast<void>(send(SIGCONT).has_value());
+    if (effect.scope == Scope::kGroup) kept_[effect.place].stop_signal = effect.signal;
   }
 }
 
@@ -264,6 +265,7 @@ void Processes::OnMainReaped(Place place, const os::Reaped& reaped, Instant now)
     OnTreeEmpty(place, now);
   } else {
     WatchCgroup(place);
+    if (kept.stop_signal != 0) must_look_ = must_scan_ = true;
   }
 }
 

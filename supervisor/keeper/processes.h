@@ -102,6 +102,8 @@ class Processes {
     bool is_killed_by_scan = false;  // because it has no cgroup, or that could not do it
     bool is_watched = false;
     bool reached_exec = false;
+    // Was sent to the group; what has left it gets it when the main process has ended. 0: none.
+    std::uint8_t stop_signal = 0;
     CgroupShelf::Spot spot = CgroupShelf::kNoSpot;
     os::Fd pidfd;
     os::Fd report;
@@ -139,6 +141,7 @@ class Processes {
   void EmptyAllExited(Instant now);
   void JudgeTrees(Instant now);
   void KillMember(const os::Member& member);
+  void StopMember(const os::Member& member);
   void JudgeUnknown();
   void ReportStray(Pid pid);
 

@@ -79,6 +79,10 @@ void Processes::JudgeTrees(Instant now) {
     if (has_ended || member.tree == os::kNoTree) continue;
     ++roots_[member.tree].alive;
     KillMember(member);
+    StopMember(member);
+  }
+  for (const Root& root : roots_) {
+    if (kept_[root.place].main_is_reaped) kept_[root.place].stop_signal = 0;
   }
   JudgeUnknown();
   if (must_scan_) return;  // one of them may still be somebody's last process
@@ -95,8 +99,17 @@ void Processes::KillMember(const os::Member& member) {
   // again.
   const bool is_main = member.stat.pid == kept.pid && !kept.main_is_reaped;
   const os::SystemStatus killed =
-      is_main ? os::SendSignal(kept.pidfd.get(), SIGKILL) : os::KillExactly(member.stat);
+      is_main ? os::SendSignal(kept.pidfd.get(), SIGKILL) : os::SignalExactly(member.stat, SIGKILL);
   static_cast<void>(killed.has_value());
+}
+
+// A wrapper has ended, and what it started in a group of its own has not heard of the stop.
+void Processes::StopMember(const os::Member& member) {
+  const Kept& kept = kept_[roots_[member.tree].place];
+  const bool has_heard = member.stat.group == kept.pid || kept.is_killed;
+  if (kept.stop_signal == 0 || !kept.main_is_reaped || has_heard) return;
+  static_cast<void>(os::SignalExactly(member.stat, kept.stop_signal).has_value());
+  static_cast<void>(os::SignalExactly(member.stat, SIGCONT).has_value());
 }
 
 void Processes::ReportStray(Pid pid) {

@@ -100,7 +100,7 @@ struct Roles {
 
 // Whom a signal is for.
 enum class Scope : std::uint8_t {
-  kGroup,  // the process group of the main process
+  kGroup,  // the process group of the main process; what has left it, once that has ended
   kMain,   // the main process alone
 };
 

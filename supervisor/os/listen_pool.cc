@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "os/file.h"
 #include "os/local_socket.h"
 #include "os/steering.h"
 
@@ -228,6 +229,12 @@ Result<Fd> JoinListenPool(const PoolAddress& address) {
 void ShutListening(int socket) {
   // ENOTCONN: somebody has done it already.
   if (::shutdown(socket, SHUT_RDWR) < 0) return;
+}
+
+bool MovesClients(const PoolAddress& address) {
+  if (address.family == PoolAddress::Family::kUnix) return false;
+  const Result<std::string> set = ReadFile("/proc/sys/net/ipv4/tcp_migrate_req", 16);
+  return set && set->starts_with('1');
 }
 
 SystemResult<std::uint32_t> SweepQueue(int socket) {

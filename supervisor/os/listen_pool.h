@@ -64,6 +64,10 @@ struct ListenPool {
 // close it.
 void ShutListening(int socket);
 
+// Whether those who wait on a socket are led to another one of its group when it is shut down
+// (net.ipv4.tcp_migrate_req, which counts for IPv6 too; Linux 5.14). Which one, a hash says.
+[[nodiscard]] bool MovesClients(const PoolAddress& address);
+
 // Accepts and resets (SO_LINGER 0) everybody who waits on a socket that nobody serves, up to
 // kListenBacklog clients; returns how many. Does not block; O_NONBLOCK, which holders share, is set
 // only meanwhile.

@@ -82,8 +82,7 @@ std::optional<ProcessStat> ParseStat(std::string_view text) {
   if (text.size() < 3 || text[0] != ' ' || text[2] != ' ') return std::nullopt;
   stat.state = text[1];
   text.remove_prefix(2);
-  Pid group;
-  if (!TakePid(text, stat.parent) || !TakePid(text, group) || !TakePid(text, stat.session)) {
+  if (!TakePid(text, stat.parent) || !TakePid(text, stat.group) || !TakePid(text, stat.session)) {
     return std::nullopt;
   }
   constexpr std::uint64_t kExiting = 4;  // PF_EXITING in the kernel's sched.h
@@ -189,7 +188,7 @@ bool IsEnding(const ProcessStat& process) {
   return now->is_exiting || now->state == 'Z' || now->state == 'X';
 }
 
-SystemStatus KillExactly(const ProcessStat& process) {
+SystemStatus SignalExactly(const ProcessStat& process, int signal) {
   const SystemResult<Fd> pidfd = OpenPidfd(process.pid);
   if (!pidfd) return std::unexpected(pidfd.error());
   // The pidfd holds on to whoever has the number now; its start time says whether that is the one.
@@ -197,7 +196,7 @@ SystemStatus KillExactly(const ProcessStat& process) {
   if (!proc) return LastErrno();
   const std::optional<ProcessStat> now = ReadStat(proc.get(), process.pid);
   if (!now || now->start_ticks != process.start_ticks) return std::unexpected(Errno{ESRCH});
-  return SendSignal(pidfd->get(), SIGKILL);
+  return SendSignal(pidfd->get(), signal);
 }
 
 Token TokenOf(Pid pid) {

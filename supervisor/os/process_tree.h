@@ -21,6 +21,7 @@ namespace oxherd::os {
 struct ProcessStat {
   Pid pid;
   Pid parent;
+  Pid group;
   Pid session;
   char state = '?';         // 'Z': ended, not reaped
   bool is_exiting = false;  // inside exit(2): PF_EXITING of the kernel flags
@@ -75,8 +76,8 @@ class ProcessTrees {
 // environment can no longer be read. Reads /proc again.
 [[nodiscard]] bool IsEnding(const ProcessStat& process);
 
-// SIGKILL to exactly this process and no later owner of its number. ESRCH: gone.
-[[nodiscard]] SystemStatus KillExactly(const ProcessStat& process);
+// A signal to exactly this process and no later owner of its number. ESRCH: gone.
+[[nodiscard]] SystemStatus SignalExactly(const ProcessStat& process, int signal);
 
 // The number in OXHERD_TOKEN of the environment that the process was started with; not set if there
 // is none or it may not be read.

@@ -71,6 +71,16 @@ bool IsBusy(const TcpSocket& connection) {
   return !has_the_answer && age >= kAnsweredAtOnceMs && age < kIdleMs;
 }
 
+Result<bool> IsAccepted(std::uint16_t port, const TcpEndpoint& ours) {
+  OXHERD_TRY_ASSIGN(const std::vector<TcpSocket> sockets, DumpTcp(1U << TCP_ESTABLISHED, port));
+  TcpEndpoint mapped{.host = {}, .port = ours.port};  // as a dual-stack socket has it
+  mapped.host[10] = mapped.host[11] = 0xff;
+  std::copy_n(ours.host.begin(), 4, mapped.host.begin() + 12);
+  return std::ranges::any_of(sockets, [&](const TcpSocket& one) {
+    return one.inode != 0 && (one.peer == ours || one.peer == mapped);
+  });
+}
+
 Result<PortTraffic> LookAtPort(std::uint16_t port) {
   // CLOSE_WAIT: the client has said all it wants and reads on.
   constexpr std::uint32_t kStates =

@@ -22,6 +22,10 @@ namespace oxherd::os {
 // tcpi_unacked). Of a Unix socket only whether any does: 0 or 1.
 [[nodiscard]] SystemResult<std::uint32_t> WaitingClients(int socket);
 
+// Whether somebody has accepted the connection that this end of ours has to a port; not if there is
+// none. Exact also while others wait in the same queue. Walks through the port's connections.
+[[nodiscard]] Result<bool> IsAccepted(std::uint16_t port, const TcpEndpoint& ours);
+
 // A connection whose handshake is not over. Which socket it will go to was decided by its SYN.
 struct HalfOpen {
   std::uint8_t family = 0;

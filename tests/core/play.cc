@@ -87,7 +87,8 @@ void Play::OpenPools() {
                               .address = open.address,
                               .width = open.width,
                               .shared = false,
-                              .error = {}});
+                              .error = {},
+                              .pool = open.pool});
   }
 }
 

@@ -223,6 +223,7 @@ TEST_SUITE("core: traffic") {
     const auto swept = play.Take<action::Sweep>();
     REQUIRE(swept.size() == 1);
     CHECK(swept[0].socket == 0);
+    CHECK(swept[0].idle == Sockets{0, 2});  // where nobody is, should they be moved
     play.Pass(1s);
     CHECK(play.Take<action::Sweep>().size() == 1);
     play.Pass(10s);  // it lives again
@@ -230,33 +231,6 @@ TEST_SUITE("core: traffic") {
     play.Forget();
     play.Pass(5s);
     CHECK(play.Take<action::Sweep>().empty());
-  }
-
-  TEST_CASE(
-      "a socket that its program shut down: others serve at once, it listens when they are gone") {
-    Play play;
-    auto api = MakeListeningSpec("api");
-    api->policy.instances = 3;
-    play.BringUp({api});
-    CHECK(play.Steered() == Sockets{0, 1, 2});
-    play.Forget();
-    play.Happens(event::SocketShut{"api", std::string(kAddress), 0});
-    const auto steers = play.Take<action::Steer>();
-    REQUIRE(steers.size() == 1);
-    // The last place, the spare socket's, has become the first.
-    CHECK(steers[0].order == Sockets{3, 1, 2});
-    CHECK(steers[0].places == std::vector<std::uint16_t>{1, 2});
-    CHECK(play.Take<action::Relisten>().empty());
-    play.Happens(event::Exited{play.token("api", 0), ExitStatus::Code(0)});
-    CHECK(play.Take<action::Relisten>().empty());
-    play.Happens(event::Gone{play.token("api", 0)});
-    const auto again = play.Take<action::Relisten>();
-    REQUIRE(again.size() == 1);
-    CHECK(again[0].socket == 0);
-    CHECK(play.Take<action::Spawn>().empty());
-    play.Happens(event::Relistened{"api", std::string(kAddress), 0, /*failed=*/false});
-    CHECK(play.Take<action::Steer>().back().order == Sockets{3, 1, 2, 0});
-    CHECK(play.Take<action::Spawn>().back().socket == SocketNumber(0));
   }
 
   TEST_CASE("a program that wants IPv4: the pool is opened again, and the start is not counted") {
@@ -337,6 +311,7 @@ TEST_SUITE("core: traffic") {
       const auto swept = play.Take<action::Sweep>();
       REQUIRE_FALSE(swept.empty());
       CHECK(swept[0].socket == 2);
+      CHECK(swept[0].idle.empty());  // nobody is there to move them to
     }
     SUBCASE("it stays out through a crash") {
       play.End(play.token("api", 0), ExitStatus::Code(1));

@@ -98,6 +98,29 @@ stop_timeout_ms = 400
   }
 }
 
+TEST_CASE("behind a wrapper the program hears of the stop, and the wrapper does not go on") {
+  for (
+      const std::string_view command :
+      {// as npm and shell scripts do: it waits, and would start the next one
+       R"(sh -c \"@misbehave say up then on-term 0 then sleep; @misbehave say went-on\")",
+       // one whose shell gives each program a group of its own
+       R"(bash -c \"set -m; @misbehave say up then on-term 0 then sleep; @misbehave say went-on\")"}) {
+    CAPTURE(command);
+    const Home home;
+    home.Oxfile("[processes.wrapped]\ncommand = \"" + std::string(command) +
+                "\"\nmin_uptime_ms = 50\nstop_timeout_ms = 60000\n");
+    home.MustRun({"start"});
+    home.WaitForLog("wrapped/0", "up");
+    const Watched wrapper(home.Pid("wrapped/0"));
+
+    home.MustRun({"stop"}, seconds(20));  // nobody waits for SIGKILL
+
+    CHECK(wrapper.ended());
+    CHECK_SAYS(home.Log("wrapped/0"), "told to stop");
+    CHECK_FALSE(Contains(home.Log("wrapped/0"), "went-on"));
+  }
+}
+
 TEST_CASE("a child that escaped into its own session without its environment") {
   // With a cgroup it is ours; without one nothing proves it, so it is reported and left alone.
   SUBCASE("is killed where there is a cgroup") {

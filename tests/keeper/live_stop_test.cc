@@ -69,6 +69,19 @@ TEST_CASE("a stop reaches the group, or the main process alone") {
   }
 }
 
+TEST_CASE("what has left the group gets the stop signal when the main process has ended") {
+  for (const Cgroups cgroups : {Cgroups::kOn, Cgroups::kOff}) {
+    KeeperRun run(cgroups);
+    run.AskForWorld();
+    const os::Fd output = run.Spawn(Token(1), {"child", "session", "then", "sleep"});
+    const Pid child = PidAfter("child", ReadLine(output.get()));
+    run.Send(Stop{Token(1), SIGTERM, Scope::kGroup, os::Now() + Seconds(60)});
+    CHECK(run.Await<Exited>().record.status == ExitStatus::Signal(SIGTERM));
+    run.Await<Gone>();  // well before kill_at
+    CHECK_FALSE(IsAlive(child));
+  }
+}
+
 TEST_CASE("Gone is said when the last process of the tree has ended, whatever it had done") {
   const std::vector<std::vector<std::string>> shapes = {
       {"child"},           {"child", "session"},

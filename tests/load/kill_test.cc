@@ -1,5 +1,8 @@
 // Instances, and the daemon, that are killed under load.
 #include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -96,6 +99,91 @@ TEST_CASE("kill -9 of the daemon during a reload fails no request, and the reloa
   const Counts counts = load.Finish();
   MESSAGE("daemon killed: " << counts.Told());
   CheckNothingFailed(home, counts);
+}
+
+TEST_CASE("a program that shuts its own socket and lives on is replaced, and nobody is refused") {
+  const Home home;
+  WriteService(home, Serving(CServer() + " deaf", 1));
+  home.MustRun({"start"});
+  const Plan plan = Fresh(home);
+  Load load(plan);
+  WaitForAnswers(load, plan);
+  const pid_t deaf = home.Pid("api/0");
+  Watched(deaf).Signal(SIGUSR1);
+  e2e::WaitUntil("the replacement", [&] {
+    const e2e::Instance now = home.Get("api/0");
+    return now.state == "ready" && now.pid != deaf;
+  });
+  WaitForAnswers(load, plan);
+  const Counts counts = load.Finish();
+  MESSAGE("deaf: " << counts.Told());
+  CheckOnlyThoseInFlightFailed(counts, plan.connections);  // the kernel resets who waited there
+  CHECK_SAYS(DaemonLog(home), "shut its listening socket");
+}
+
+// A home in a network namespace of its own, where the kernel moves clients, or does not.
+bool StartInNamespace(const Home& home, bool moves_clients) {
+  e2e::Invocation invocation = home.Typed({"start"});
+  std::string script = "ip link set lo up && echo ";
+  script += moves_clients ? "1" : "0";
+  script += " > /proc/sys/net/ipv4/tcp_migrate_req || exit 77; exec ";
+  script += invocation.words.at(0) + " start";
+  invocation.words = {"/usr/bin/unshare", "-n", "/bin/sh", "-c", script};
+  const e2e::Outcome outcome = e2e::Command(invocation).Wait(seconds(40));
+  if (outcome.exit_code == 77 || e2e::Contains(outcome.err, "unshare failed")) {
+    MESSAGE("skipped: no network namespace can be made here, or its kernel moves no clients");
+    return false;
+  }
+  REQUIRE_MESSAGE(outcome.exit_code == 0, outcome.all());
+  return true;
+}
+
+// One of two takes no more clients and is killed; it is not to come back for long.
+Counts KilledWithFullQueue(const Home& home) {
+  const std::string path = "/proc/" + std::to_string(home.Keeper()) + "/ns/net";
+  Plan plan = Fresh(home);
+  plan.in_thread = [path] {
+    const int space = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    CHECK(setns(space, CLONE_NEWNET) == 0);
+    close(space);
+  };
+  Load load(plan);
+  WaitForAnswers(load, plan);
+  const Watched killed(home.Pid("api/0"));
+  killed.Signal(SIGSTOP);
+  const std::string all = std::to_string(plan.connections) + " waiting";
+  const std::string but_one = std::to_string(plan.connections - 1) + " waiting";  // in its hands
+  e2e::WaitUntil("all clients in one queue", [&] {
+    const std::string status = home.MustRun({"status", "api"}).out;
+    return e2e::Contains(status, all) || e2e::Contains(status, but_one);
+  });
+  killed.Signal(SIGKILL);
+  WaitForAnswers(load, plan);
+  CHECK(home.Get("api/0").state == "backoff");
+  Counts counts = load.Finish();
+  MESSAGE("killed with a full queue: " << counts.Told());
+  CHECK(counts.of(Cause::kRefused) == 0);
+  CHECK(counts.of(Cause::kTimedOut) == 0);
+  return counts;
+}
+
+TEST_CASE("who waits for one that is dead for long is moved to the others, or reset") {
+  for (const bool moves_clients : {true, false}) {
+    CAPTURE(moves_clients);
+    const Home home;
+    WriteService(home, Serving(CServer(), 2, "restart_delay_ms = 20000\n"));
+    if (!StartInNamespace(home, moves_clients)) {
+      return;
+    }
+    const Counts counts = KilledWithFullQueue(home);
+    if (moves_clients) {
+      CHECK(counts.failed <= 1);  // what it had in its hands
+      CHECK_SAYS(DaemonLog(home), "they were moved");
+    } else {
+      CHECK(counts.failed >= Fresh(home).connections - 1);
+    }
+    CHECK(counts.longest_gap < seconds(2) + seconds(1));
+  }
 }
 
 TEST_SUITE_END();

@@ -259,8 +259,8 @@ TEST_CASE("processes are found by session, by descent and by token") {
     if (member.tree == kNoTree || member.stat.pid == tree.pid) continue;
     ProcessStat later = member.stat;
     ++later.start_ticks;
-    CHECK(KillExactly(later).error().number == ESRCH);  // its number is somebody else's
-    CHECK(KillExactly(member.stat).has_value());
+    CHECK(SignalExactly(later, SIGKILL).error().number == ESRCH);  // its number is somebody else's
+    CHECK(SignalExactly(member.stat, SIGKILL).has_value());
   }
   ::waitpid(orphan, nullptr, 0);
 }

@@ -1,12 +1,14 @@
 #include "os/traffic_facts.h"
 
 #include <doctest/doctest.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstring>
 #include <random>
 #include <thread>
 
@@ -33,6 +35,16 @@ struct Conversation {
   }
 };
 
+// Our end of an IPv4 connection.
+TcpEndpoint EndOf(const Fd& client) {
+  sockaddr_in local{};
+  socklen_t size = sizeof local;
+  REQUIRE(::getsockname(client.get(), reinterpret_cast<sockaddr*>(&local), &size) == 0);
+  TcpEndpoint end{.host = {}, .port = ntohs(local.sin_port)};
+  std::memcpy(end.host.data(), &local.sin_addr, sizeof local.sin_addr);
+  return end;
+}
+
 TEST_CASE("clients that wait are counted until they are accepted") {
   const std::uint16_t port = FreePort();
   const ListenPool pool = OpenOrFail("tcp:127.0.0.1:" + std::to_string(port), 1);
@@ -46,6 +58,20 @@ TEST_CASE("clients that wait are counted until they are accepted") {
   CHECK(WaitingClients(listener).value() == 1);
   CHECK(IsListening(listener).value());
   CHECK_FALSE(IsListening(accepted.get()).value());
+}
+
+TEST_CASE("a connection is known to be accepted while others wait behind it, over both families") {
+  for (const std::string host : {"127.0.0.1", "[::]"}) {
+    const std::uint16_t port = FreePort();
+    const ListenPool pool = OpenOrFail("tcp:" + host + ":" + std::to_string(port), 1);
+    const Fd first = Client("127.0.0.1", port);
+    const Fd second = Client("127.0.0.1", port);
+    CHECK_FALSE(IsAccepted(port, EndOf(first)).value());
+    const Fd accepted(::accept4(pool.sockets[0].get(), nullptr, nullptr, SOCK_CLOEXEC));
+    CHECK(IsAccepted(port, EndOf(first)).value());
+    CHECK_FALSE(IsAccepted(port, EndOf(second)).value());
+    CHECK(WaitingClients(pool.sockets[0].get()).value() == 1);
+  }
 }
 
 TEST_CASE("a connection is busy from its request to the answer, and its owner is known") {

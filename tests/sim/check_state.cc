@@ -105,7 +105,9 @@ Violation CheckEvidence(const Moment& moment) {
         return {Invariant::kEvidence, "Ready without proof from this very process"};
       }
     }
-    if (one.kind == StateKind::kUnhealthy && token->bad < policy->unhealthy_threshold) {
+    const Process* process = moment.kernel.Find(one.token);
+    const bool is_deaf = process != nullptr && process->has_shut;
+    if (one.kind == StateKind::kUnhealthy && token->bad < policy->unhealthy_threshold && !is_deaf) {
       return {Invariant::kEvidence, "Unhealthy without the answers that say so"};
     }
   }

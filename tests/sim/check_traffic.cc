@@ -163,6 +163,19 @@ Violation CheckSteering(const Moment& moment, const Service& service, const Pool
   return {};
 }
 
+// Nobody is taken for well for long whom no client can reach.
+Violation CheckDeaf(const Moment& moment, const Service& service, const Pool& pool) {
+  bool is_passed_over = false;
+  ForEach(service, [&](const Slot&, const Instance& one, bool) {
+    const auto* ready = std::get_if<Ready>(&one.state);
+    const bool is_shut = ready != nullptr && one.socket && *one.socket < pool.width &&
+                         !Has(pool.order, *one.socket) && IsListed(service, one, pool.address);
+    is_passed_over |= is_shut && ready->deaf_at > moment.now + Millis(500);
+  });
+  if (!is_passed_over) return {};
+  return {Invariant::kSteering, "Ready for ever, and its socket is shut"};
+}
+
 // A socket that its old tree still has is given to nobody else; after a crash the same is given.
 Violation CheckSpawn(const Moment& moment, const action::Spawn& spawn) {
   if (spawn.kind != ProcessKind::kInstance) return {};
@@ -313,6 +326,7 @@ Violation CheckTraffic(const Moment& moment) {
     for (const Pool& pool : service.traffic->pools) {
       if (pool.width == 0) continue;
       if (const Violation violation = CheckSteering(moment, service, pool)) return violation;
+      if (const Violation violation = CheckDeaf(moment, service, pool)) return violation;
     }
     const bool are_open =
         std::ranges::any_of(service.traffic->pools, [](const Pool& pool) { return !pool.awaited; });

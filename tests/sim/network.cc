@@ -65,16 +65,25 @@ bool Network::Uses(const Process& process, const NetPool& pool, const Scenario& 
 
 void Network::TellShut(NetPool& pool, Instant now) {
   while (pool.told < pool.down.size()) {
-    news_.emplace_back(
-        now, event::SocketShut{ServiceName(pool.service), pool.address, pool.down[pool.told++]});
+    news_.emplace_back(now, event::SocketShut{ServiceName(pool.service), pool.address,
+                                              pool.down[pool.told++], pool.id});
   }
 }
 
 void Network::Open(const action::OpenPool& open, Instant now) {
   event::PoolOpened answer{
       .service = open.service, .address = open.address, .width = 0, .shared = false, .error = {}};
+  answer.pool = open.pool;
   NetPool* pool = Find(open.service, open.address);
-  if (pool != nullptr) TellShut(*pool, now);  // it looks for hang-ups first
+  if (pool != nullptr) {
+    pool->id = open.pool;
+    TellShut(*pool, now);  // it looks for hang-ups first
+    for (const SocketNumber socket : open.down) {
+      const std::size_t before = pool->down.size();
+      TakeDown(*pool, socket);
+      pool->told += pool->down.size() - before;  // the core knows
+    }
+  }
   const bool fails = weather_ == Weather::kFaults && scenario_->faults.ports_taken &&
                      pool == nullptr && random_.OneIn(4);
   if (fails) {
@@ -84,6 +93,7 @@ void Network::Open(const action::OpenPool& open, Instant now) {
       pool = &pools_.emplace_back();
       pool->service = static_cast<std::uint8_t>(ServiceIndex(open.service));
       pool->address = open.address;
+      pool->id = open.pool;
       pool->places = {0};  // the program is attached before the first one listens
     }
     while (pool->sockets.size() < open.width) {
@@ -112,10 +122,7 @@ void Network::Do(const Action& action, Instant now) {
     watches_.push_back({watch->token, static_cast<std::uint8_t>(ServiceIndex(watch->service)),
                         watch->socket, now + watch->drain});
   } else if (const auto* sweep = std::get_if<action::Sweep>(&action)) {
-    NetPool* pool = Find(sweep->service, sweep->address);
-    if (pool != nullptr && sweep->socket < pool->sockets.size()) {
-      pool->sockets[sweep->socket].queue.clear();
-    }
+    Sweep(*sweep, now);
   } else if (const auto* again = std::get_if<action::Relisten>(&action)) {
     NetPool* pool = Find(again->service, again->address);
     if (pool == nullptr) return;
@@ -130,8 +137,39 @@ void Network::Do(const Action& action, Instant now) {
       pool->sockets[again->socket] = NetSocket{};
     }
     pool->order.push_back(again->socket);
-    news_.emplace_back(now, event::Relistened{again->service, again->address, again->socket});
+    news_.emplace_back(now, event::Relistened{again->service, again->address, again->socket,
+                                              /*failed=*/false, pool->id});
   }
+}
+
+// Where the kernel moves clients, all idle sockets go down, and their clients to those that are
+// left.
+void Network::Sweep(const action::Sweep& sweep, Instant now) {
+  NetPool* pool = Find(sweep.service, sweep.address);
+  if (pool == nullptr || sweep.socket >= pool->sockets.size()) return;
+  std::vector<Instant>& queue = pool->sockets[sweep.socket].queue;
+  if (!scenario_->moves_clients || sweep.idle.empty() || queue.empty()) return queue.clear();
+  std::vector<NetSocket> moved;
+  for (const SocketNumber socket : sweep.idle) {
+    moved.push_back(std::move(pool->sockets[socket]));
+    TakeDown(*pool, socket);
+  }
+  for (const NetSocket& from : moved) {
+    if (pool->order.empty()) return;  // reset
+    NetSocket& to = pool->sockets[pool->order[random_.Below(pool->order.size())]];
+    to.queue.insert(to.queue.end(), from.queue.begin(), from.queue.end());
+    to.half_open.insert(to.half_open.end(), from.half_open.begin(), from.half_open.end());
+  }
+  Serve(*pool, now);
+}
+
+void Network::TakeDown(NetPool& pool, SocketNumber socket) {
+  const auto place = std::ranges::find(pool.order, socket);
+  if (place == pool.order.end()) return;
+  *place = pool.order.back();
+  pool.order.pop_back();
+  pool.down.push_back(socket);
+  pool.sockets[socket] = NetSocket{};  // what waited is reset
 }
 
 void Network::DaemonDied() {
@@ -155,12 +193,7 @@ const Process* Network::Acceptor(const NetPool& pool, SocketNumber socket, Insta
 void Network::Shut(const Process& process) {
   for (NetPool& pool : pools_) {
     if (!Uses(process, pool, *scenario_)) continue;
-    const auto place = std::ranges::find(pool.order, *process.socket);
-    if (place == pool.order.end()) continue;
-    *place = pool.order.back();
-    pool.order.pop_back();
-    pool.down.push_back(*process.socket);
-    pool.sockets[*process.socket] = NetSocket{};  // what waited is reset
+    TakeDown(pool, *process.socket);
   }
 }
 
@@ -328,7 +361,8 @@ Event Network::TakeNews(Instant now) {
   if (auto event = takes(is_of_sockets)) return std::move(*event);
   for (NetPool& pool : pools_) {
     if (pool.told == pool.down.size()) continue;
-    return event::SocketShut{ServiceName(pool.service), pool.address, pool.down[pool.told++]};
+    return event::SocketShut{ServiceName(pool.service), pool.address, pool.down[pool.told++],
+                             pool.id};
   }
   if (auto event = takes([](const Event&) { return true; })) return std::move(*event);
   const auto drained = std::ranges::find_if(

@@ -29,6 +29,7 @@ struct NetSocket {
 
 struct NetPool {
   std::uint8_t service = 0;
+  Token id;  // of the opening, as the daemon was told
   std::string address;
   std::vector<NetSocket> sockets;     // by number
   std::vector<SocketNumber> order;    // those that listen, as the kernel has them
@@ -96,6 +97,8 @@ class Network {
   void TellShut(NetPool& pool, Instant now);
   void Shut(const Process& process);
   void CutOff(const NetPool& pool);
+  static void TakeDown(NetPool& pool, SocketNumber socket);
+  void Sweep(const action::Sweep& sweep, Instant now);
   void AskForAddress(Process& process, Instant now);
   void Knock(Instant now);
   void Land(NetPool& pool, Instant now);

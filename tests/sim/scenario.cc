@@ -200,12 +200,14 @@ void DrawSteps(Random& random, Scenario& scenario) {
 // Drawn apart, so that the scenarios without it stay what they were.
 void DrawTraffic(Random random, Scenario& scenario) {
   scenario.knocks_every = {};
+  scenario.moves_clients = false;
   if (!random.OneIn(3)) return;
   scenario.faults.ports_taken = random.OneIn(8);
   for (std::size_t i = 0; i < scenario.services; ++i) {
     if (scenario.versions[i][0].spec->policy.type == ServiceType::kOneshot || random.OneIn(4))
       continue;
     scenario.knocks_every = random.PickMillis(std::array{100, 200, 500});
+    scenario.moves_clients = scenario.seed % 3 == 0;
     const bool mixed = random.OneIn(6);  // some versions listen, some do not
     const ReadyBy by =
         random.Pick(std::array{ReadyBy::kListen, ReadyBy::kListen, ReadyBy::kNotify});

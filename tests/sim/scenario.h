@@ -83,6 +83,7 @@ struct Scenario {
   std::size_t services = 1;
   bool has_ready_log = false;  // some version is ready by a line of output, or says so
   Duration knocks_every{};     // clients come to every pool; 0: nobody listens
+  bool moves_clients = false;  // net.ipv4.tcp_migrate_req
   bool boot = false;           // begins with saved wishes instead of a request
   std::array<std::vector<Version>, kMaxServices> versions;
   std::vector<Step> steps;

@@ -1,7 +1,8 @@
 /* A server in C, as in a textbook: socket, bind to 0.0.0.0:PORT, listen, accept, one at a time.
    `server`: without a signal handler. `server shutdown`: at SIGTERM it ends its listening socket
    with shutdown(2), by the system call itself, so that no library stands between, and lives on
-   for a while, as a program does that finishes its work. */
+   for a while, as a program does that finishes its work. `server deaf`: does so at SIGUSR1, and
+   lives on for ever. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -63,11 +64,11 @@ static void answer(int fd, const struct sockaddr_in* peer) {
 int main(int argc, char** argv) {
   const char* port = getenv("PORT");
   listener = listen_on((unsigned short)atoi(port != NULL ? port : "8080"));
-  if (argc > 1 && strcmp(argv[1], "shutdown") == 0) {
+  if (argc > 1) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_handler = shut_listener;
-    sigaction(SIGTERM, &action, NULL);
+    sigaction(strcmp(argv[1], "shutdown") == 0 ? SIGTERM : SIGUSR1, &action, NULL);
   }
   for (;;) {
     struct sockaddr_in peer;
@@ -78,6 +79,7 @@ int main(int argc, char** argv) {
       close(fd);
     } else if (errno != EINTR && errno != ECONNABORTED) {
       fprintf(stderr, "accept: %s; finishing\n", strerror(errno));
+      while (argc > 1 && strcmp(argv[1], "deaf") == 0) pause();
       usleep(300 * 1000);
       return 0;
     }
