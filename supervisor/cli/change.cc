@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 
 #include "cli/commands.h"
@@ -13,6 +14,7 @@
 #include "cli/exchange.h"
 #include "cli/progress_view.h"
 #include "cli/render_result.h"
+#include "cli/service.h"
 #include "config/oxfile.h"
 #include "control/words.h"
 #include "os/clock.h"
@@ -142,6 +144,12 @@ int Show(const Session& session, const Reply& reply) {
   } else {
     said = RenderResult(session.screen, reply,
                         {.no_wait = session.options.no_wait, .until = session.options.until});
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
+    const char* user = std::getenv("USER");
+    if (reply.command == Command::kStart && reply.ok() &&
+        !ComesBack(session.places, user == nullptr ? "" : user)) {
+      said.out += "nothing brings this back after a reboot yet: oxherd startup\n";
+    }
   }
   Write(STDOUT_FILENO, said.out);
   Write(STDERR_FILENO, said.err);

@@ -243,6 +243,19 @@ std::string Replaced(std::string text, std::string_view what, std::string_view b
 
 }  // namespace
 
+bool ComesBack(const Places& places, std::string_view user, const std::string& root) {
+  const auto is_there = [&](const std::string& path) {
+    struct stat about{};
+    return ::lstat((root + path).c_str(), &about) == 0;
+  };
+  if (places.own_oxfile.empty() || !is_there("/run/systemd/system")) return true;
+  const std::string wants = "/etc/systemd/system/multi-user.target.wants/";
+  if (places.uid == 0) return is_there(wants + "oxherd.service");
+  return is_there(wants + "oxherd@" + std::string(user) + ".service") ||
+         is_there(places.home + "/.config/systemd/user/default.target.wants/oxherd.service") ||
+         is_there("/etc/systemd/user/default.target.wants/oxherd.service");
+}
+
 std::string UnitText(UnitKind kind, std::string_view oxherd, std::string_view library) {
   const char* text = kind == UnitKind::kSystem   ? kSystemUnit
                      : kind == UnitKind::kOfUser ? kOfUserUnit

@@ -18,6 +18,12 @@ int ShowService(const Session& session);
 int Startup(const Session& session);
 int Unstartup(const Session& session);
 
+// Whether a unit that is enabled brings the services of these places back after a reboot; true
+// where there is nothing to say: no systemd, or a home that no unit knows (OXHERD_HOME). `user` is
+// the name for oxherd@USER. Below `root`, which tests set.
+[[nodiscard]] bool ComesBack(const Places& places, std::string_view user,
+                             const std::string& root = "");
+
 // Whose unit, and under which service manager.
 enum class UnitKind : std::uint8_t {
   kSystem,  // root's own daemon: oxherd.service

@@ -294,7 +294,8 @@ void Keeper::Carry(const Effect& effect, Instant now, const Request* request,
   } else if (const auto* to_daemon = std::get_if<SignalDaemon>(&effect)) {
     daemon_->SendSignal(to_daemon->signal);
   } else if (const auto* exit = std::get_if<ExitKeeper>(&effect)) {
-    exit_code_ = exit->code;
+    const bool leaves_instances = exit->code == 0 && book_.alive() > 0;
+    exit_code_ = leaves_instances && systemd_.has_listener() ? kExitLeavingInstances : exit->code;
   }
 }
 

@@ -16,6 +16,10 @@
 
 namespace oxherd::keeper {
 
+// The exit code of a keeper that was to leave its instances running: the unit takes it for success,
+// and its ExecStopPost (packaging/systemd/empty-cgroup) then kills nobody.
+constexpr int kExitLeavingInstances = 75;
+
 class SystemdNotice {
  public:
   enum class Daemon : std::uint8_t {
@@ -34,6 +38,8 @@ class SystemdNotice {
   // From NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID of our environment. Source: sd_notify(3),
   // sd_watchdog_enabled(3).
   static SystemdNotice OfThisProcess();
+  // Somebody is told.
+  [[nodiscard]] bool has_listener() const { return peer_.has_value(); }
 
   // Sends what is new or due: READY=1 once, STATUS= at most every second, WATCHDOG=1 three times
   // in its period, EXTEND_TIMEOUT_USEC= as long as it stops. Call it in every turn of the loop.

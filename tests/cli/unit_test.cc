@@ -1,6 +1,8 @@
 // What `oxherd service install` writes and `oxherd completion` prints.
 #include <doctest/doctest.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <string>
 
 #include "cli/completion.h"
@@ -30,6 +32,33 @@ TEST_CASE("every unit outlives its daemon, and is watched") {
       CHECK_MESSAGE(text.contains("\n" + std::string(line) + "\n"), line);
     }
   }
+}
+
+TEST_CASE("what no enabled unit would start is known not to come back after a reboot") {
+  namespace fs = std::filesystem;
+  std::string root = "/tmp/oxherd-units-XXXXXX";
+  REQUIRE(::mkdtemp(root.data()) != nullptr);
+  const auto make = [&](const std::string& path) {
+    fs::create_directories(root + path.substr(0, path.rfind('/')));
+    fs::create_symlink("/nowhere", root + path);
+  };
+  const Places machine = PlacesFor(0, "/root", "", "/");
+  const Places ann = PlacesFor(1000, "/home/ann", "", "/");
+  const Places elsewhere = PlacesFor(1000, "/home/ann", "/srv/x", "/");
+  CHECK(ComesBack(machine, "root", root));  // no systemd here
+  make("/run/systemd/system");
+  CHECK_FALSE(ComesBack(machine, "root", root));
+  CHECK_FALSE(ComesBack(ann, "ann", root));
+  CHECK(ComesBack(elsewhere, "ann", root));
+  make("/etc/systemd/system/multi-user.target.wants/oxherd@ann.service");
+  CHECK(ComesBack(ann, "ann", root));
+  CHECK_FALSE(ComesBack(ann, "bob", root));
+  make("/home/ann/.config/systemd/user/default.target.wants/oxherd.service");
+  CHECK(ComesBack(ann, "bob", root));
+  CHECK_FALSE(ComesBack(machine, "root", root));
+  make("/etc/systemd/system/multi-user.target.wants/oxherd.service");
+  CHECK(ComesBack(machine, "root", root));
+  fs::remove_all(root);
 }
 
 TEST_CASE("the completion of each shell knows every verb") {

@@ -144,6 +144,19 @@ TEST_CASE("a stop asks systemd for time") {
   manager.Await("STATUS=stopping; 0 processes; daemon pid ");
 }
 
+TEST_CASE("a keeper that leaves its instances running says so to systemd by its exit code") {
+  Manager manager(Kind::kPath);
+  KeeperRun run;
+  run.AskForWorld();
+  const os::Fd output = run.Spawn(Token(1), {"sleep"});
+  const Pid instance = run.Await<Started>().pid;
+  run.Send(Bye{.exit_code = 0, .remains = Remains::kLeave});
+  run.KillDaemon();
+  CHECK(run.AwaitExit() == 75);
+  CHECK(IsAlive(instance));
+  ::kill(instance.number(), SIGKILL);
+}
+
 TEST_CASE("what systemd says to the keeper reaches neither the daemon nor an instance") {
   Manager manager(Kind::kPath, "60000000");
   KeeperRun run;
