@@ -29,7 +29,10 @@ void Processes::LookAfterTrees(Instant now) {
   }
   must_scan_ = false;
   plain_roots_.clear();
-  for (const Root& root : roots_) plain_roots_.push_back(root.root);
+  for (const Root& root : roots_) {
+    plain_roots_.push_back(root.root);
+    plain_roots_.back().main_is_reaped = kept_[root.place].main_is_reaped;
+  }
   if (!trees_.Scan(self_, plain_roots_)) {
     must_look_ = must_scan_ = true;  // at the next wake-up
     return;

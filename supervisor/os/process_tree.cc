@@ -154,12 +154,18 @@ std::optional<std::size_t> ProcessTrees::IndexOf(Pid pid) const {
   return static_cast<std::size_t>(found - members_.begin());
 }
 
+bool ProcessTrees::IsAlive(Pid pid) const {
+  const std::optional<std::size_t> at = IndexOf(pid);
+  return at && members_[*at].stat.state != 'Z' && members_[*at].stat.state != 'X';
+}
+
 // Up from one process until something decides.
 std::uint32_t ProcessTrees::Climb(std::size_t start, Pid keeper,
                                   std::span<const TreeRoot> roots) const {
-  const auto root_of = [roots](Pid pid) -> std::uint32_t {
+  const auto root_of = [roots, this](Pid pid) -> std::uint32_t {
     const auto found = std::ranges::lower_bound(roots, pid, {}, &TreeRoot::main);
     if (found == roots.end() || found->main != pid) return kNoTree;
+    if (found->main_is_reaped && IsAlive(pid)) return kNoTree;
     return static_cast<std::uint32_t>(found - roots.begin());
   };
   std::optional<std::size_t> at = start;

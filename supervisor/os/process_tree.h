@@ -36,6 +36,7 @@ struct ProcessStat {
 struct TreeRoot {
   Pid main;  // also when it is gone: the number is not given out again while its session lives
   Token token;
+  bool main_is_reaped = false;  // whoever has the number now, and its session, is a stranger
 };
 constexpr std::uint32_t kNoTree = ~std::uint32_t{0};
 
@@ -66,6 +67,7 @@ class ProcessTrees {
   [[nodiscard]] std::uint32_t Climb(std::size_t start, Pid keeper,
                                     std::span<const TreeRoot> roots) const;
   [[nodiscard]] std::optional<std::size_t> IndexOf(Pid pid) const;
+  [[nodiscard]] bool IsAlive(Pid pid) const;
 
   Fd proc_;
   std::vector<Member> members_;

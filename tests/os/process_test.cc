@@ -192,8 +192,12 @@ TEST_CASE("a signal reaches the whole group, also after its leader has ended") {
 TEST_CASE("a line of /proc/PID/stat is read whatever the command is called") {
   const std::string rest =
       " S 7 8 9 34816 -1 4194304 100 0 0 0 1 2 0 0 20 0 1 0 987654 1000 200 18446744073709551615";
-  const ProcessStat expected{
-      .pid = Pid(42), .parent = Pid(7), .session = Pid(9), .state = 'S', .start_ticks = 987654};
+  const ProcessStat expected{.pid = Pid(42),
+                             .parent = Pid(7),
+                             .group = Pid(8),
+                             .session = Pid(9),
+                             .state = 'S',
+                             .start_ticks = 987654};
   for (const char* name : {"sh", "a b", ")", "( )", ") S 1 1 1 (", "", "\n", "x) R 5 5 5"}) {
     CHECK(ParseStat("42 (" + std::string(name) + ")" + rest) == expected);
   }
@@ -263,6 +267,35 @@ TEST_CASE("processes are found by session, by descent and by token") {
     CHECK(SignalExactly(member.stat, SIGKILL).has_value());
   }
   ::waitpid(orphan, nullptr, 0);
+}
+
+TEST_CASE("who has got the number of a reaped main process, and its session, are strangers") {
+  auto pipe = MakePipe(PipeReading::kBlocks);
+  const pid_t stranger = ::fork();
+  if (stranger == 0) {
+    ::setsid();
+    ::dup2(pipe->write_end.get(), 1);
+    ::execl(kMisbehave.c_str(), "misbehave", "child", "then", "sleep", nullptr);
+    ::_exit(1);
+  }
+  const int child = std::stoi(ReadLine(pipe->read_end.get()).substr(6));
+  auto trees = ProcessTrees::Open();
+  REQUIRE(trees.has_value());
+  const auto tree_of = [&](int pid, bool main_is_reaped) {
+    const TreeRoot root{.main = Pid(stranger), .token = Token(5), .main_is_reaped = main_is_reaped};
+    REQUIRE(trees->Scan(Pid(::getpid()), std::span(&root, 1)).has_value());
+    const auto found = std::ranges::find(trees->members(), Pid(pid),
+                                         [](const Member& member) { return member.stat.pid; });
+    REQUIRE(found != trees->members().end());
+    return found->tree;
+  };
+  for (const int pid : {stranger, child}) {
+    CHECK(tree_of(pid, false) == 0);
+    CHECK(tree_of(pid, true) == kNoTree);
+  }
+  ::kill(child, SIGKILL);
+  ::kill(stranger, SIGKILL);
+  ::waitpid(stranger, nullptr, 0);
 }
 
 TEST_CASE("children are counted, the ended ones included") {
