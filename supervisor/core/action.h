@@ -75,6 +75,9 @@ struct OpenPool {  // to the pools, which answer PoolOpened; what is open alread
   // Of a pool that was open under an earlier daemon: those that it may have made listen again, at
   // places that nobody knows. They are shut down first, so that the known ones have theirs.
   std::vector<SocketNumber> down{};
+  // Those from this number on an earlier daemon may have added, before or after another was shut:
+  // nobody knows their places. Nobody has one of them either; they are made anew.
+  std::optional<std::uint16_t> known{};
 };
 struct ClosePool {  // shutdown(2), then close: no client waits where nobody will come
   std::string service;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -22,6 +23,12 @@ struct Context {
   Actions& actions;
   std::vector<std::size_t> touched;  // indexes into state.services, to be reconciled
   bool starts_may_go = false;        // some bound, delay or dependency may have been lifted
+  // The queues whose sweep is due; whether it is called for is seen when all is decided.
+  struct DueSweep {
+    std::string service;
+    SocketNumber socket = 0;
+  };
+  std::vector<DueSweep> due_sweeps{};
 
   void Touch(const Service& service);
   // Also those that depend on it: something they wait for may have happened.

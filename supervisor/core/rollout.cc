@@ -372,7 +372,7 @@ void NewcomerMayHaveFailed(Context& context, Service& service, SlotIndex slot, W
     return GiveUpReplacing(context, service, slot);
   }
   if (rollout.phase == Phase::kForward) {
-    RemoveNewcomer(context, service, slot, which);
+    if (!HasTakenOver(service, slot, which)) RemoveNewcomer(context, service, slot, which);
     return TurnBack(context, service, failure);
   }
   // The way back is barred: what is Ready stays; where nothing is, the old spec is tried again.

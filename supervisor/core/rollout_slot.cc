@@ -320,6 +320,13 @@ void KeepCurrent(Context& context, Service& service, SlotIndex index) {
   StepInstance(context, service, index, Which::kCurrent, on::Undrain{});
 }
 
+bool HasTakenOver(const Service& service, SlotIndex index, Which which) {
+  const StateKind kind = service.slots[index].current.kind();
+  const bool serves = kind == StateKind::kReady || kind == StateKind::kUnhealthy;
+  const bool is_alone = which == Which::kCurrent && !service.slots[index].replacement;
+  return is_alone && serves && !IsStopFirst(service);
+}
+
 void ReverseSlot(Context& context, Service& service, SlotIndex index) {
   Rollout& rollout = *service.rollout;
   Slot& slot = service.slots[index];
@@ -347,10 +354,8 @@ void ReverseSlot(Context& context, Service& service, SlotIndex index) {
       break;
   }
   if (!slot.replacement) {
-    const StateKind kind = slot.current.kind();
-    const bool serves = kind == StateKind::kReady || kind == StateKind::kUnhealthy;
-    if (serves && !IsStopFirst(service)) {
-      set(Progress::kTodo);  // it has taken over: back the way it went forward
+    if (HasTakenOver(service, index, Which::kCurrent)) {
+      set(Progress::kTodo);  // back the way it went forward
     } else if (slot.current.generation == rollout.target) {
       SendAway(context, service, index, Which::kCurrent);
     }
@@ -420,7 +425,8 @@ Generation GenerationToStart(const Service& service, std::size_t index) {
   if (!service.rollout || service.rollout->cause != Cause::kPerson) return service.generation;
   const Progress progress = service.rollout->slots[index];
   if (progress == Progress::kTodo) return service.rollout->from;
-  const bool keeps_new = progress == Progress::kGivenUp && service.rollout->phase == Phase::kBack;
+  // What could not be killed is gone after all: the old one comes, if there is a way back to it.
+  const bool keeps_new = progress == Progress::kGivenUp && HasNoWayBack(service);
   if (!keeps_new) return service.rollout->goal();
   return service.slots[index].current.generation;
 }

@@ -36,6 +36,10 @@ void ReverseSlot(Context& context, Service& service, SlotIndex slot);
 // told to stop for it.
 [[nodiscard]] bool IsProvingItself(Service& service, SlotIndex slot, Which which);
 
+// True if the slot's instance is the only one there and serves, start-first: what it was to replace
+// is gone already, so it stays until it is replaced itself.
+[[nodiscard]] bool HasTakenOver(const Service& service, SlotIndex slot, Which which);
+
 // Ends an instance that failed to prove itself; it does not come back.
 void RemoveNewcomer(Context& context, Service& service, SlotIndex slot, Which which);
 

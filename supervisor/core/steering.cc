@@ -234,15 +234,17 @@ Sockets IdleSockets(const Service& service, const Pool& pool) {
   return idle;
 }
 
-// Known when all that starts in this turn has been given its socket.
-void NameIdle(Context& context) {
-  for (Action& action : context.actions) {
-    auto* sweep = std::get_if<action::Sweep>(&action);
-    const Service* service = sweep == nullptr ? nullptr : context.state.Find(sweep->service);
+void SweepDue(Context& context) {
+  for (const Context::DueSweep& due : context.due_sweeps) {
+    Service* service = context.state.Find(due.service);
     if (service == nullptr || !service->traffic) continue;
-    const auto& pools = service->traffic->pools;
-    const auto pool = std::ranges::find(pools, sweep->address, &Pool::address);
-    if (pool != pools.end()) sweep->idle = IdleSockets(*service, *pool);
+    if (due.socket >= service->traffic->queues.size()) continue;
+    for (const Pool& pool : service->traffic->pools) {
+      if (!IsLost(context, *service, pool, due.socket)) continue;
+      service->traffic->queues[due.socket].sweep_at = context.now + kSweepEvery;
+      context.actions.push_back(
+          action::Sweep{due.service, pool.address, due.socket, IdleSockets(*service, pool)});
+    }
   }
 }
 
@@ -258,9 +260,11 @@ void SteerAll(Context& context) {
     }
     WatchDrains(context, service);
     NoteDeaf(context, service);
-    PlanSweeps(context, service);
   }
-  NameIdle(context);
+  SweepDue(context);
+  for (Service& service : context.state.services) {
+    if (service.traffic) PlanSweeps(context, service);
+  }
 }
 
 void ExpectStrays(Context& context, Traffic& traffic, const std::vector<SocketNumber>& sockets) {
@@ -290,17 +294,12 @@ bool IsLost(const Context& context, const Service& service, const Pool& pool, So
   return others_ready || !comes;
 }
 
-void SweepDue(Context& context, Service& service) {
+void NoteDueSweeps(Context& context, Service& service) {
   std::vector<SocketQueue>& queues = service.traffic->queues;
   for (std::size_t i = 0; i < queues.size(); ++i) {
     if (queues[i].sweep_at > context.now) continue;
-    const auto socket = static_cast<SocketNumber>(i);
     queues[i].sweep_at = kNever;
-    for (const Pool& pool : service.traffic->pools) {
-      if (!IsLost(context, service, pool, socket)) continue;
-      queues[i].sweep_at = context.now + kSweepEvery;
-      context.actions.push_back(action::Sweep{service.name, pool.address, socket});
-    }
+    context.due_sweeps.push_back({service.name, static_cast<SocketNumber>(i)});
   }
 }
 

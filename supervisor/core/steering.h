@@ -18,7 +18,8 @@ constexpr Millis kHalfOpenLasts = Seconds(65);
 constexpr Millis kDeafFor{500};
 static_assert(kDeafFor < kSweepEvery);
 
-// At the end of a turn: says what has changed since the last one.
+// At the end of a turn: says what has changed since the last one, and sweeps the queues whose time
+// has come.
 void SteerAll(Context& context);
 
 // Clients may have come, or be on their way, to sockets where they were not sent.
@@ -28,7 +29,8 @@ void ExpectStrays(Context& context, Traffic& traffic, const std::vector<SocketNu
 [[nodiscard]] bool IsLost(const Context& context, const Service& service, const Pool& pool,
                           SocketNumber socket);
 
-// Sweeps the queues whose time has come.
-void SweepDue(Context& context, Service& service);
+// Notes the queues whose time has come. Whether they are swept is decided at the end of the turn:
+// an owner may still come in it.
+void NoteDueSweeps(Context& context, Service& service);
 
 }  // namespace oxherd

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "core/rollout.h"
-#include "core/start_order.h"
 #include "core/steering.h"
 
 namespace oxherd {
@@ -97,14 +96,20 @@ bool IsAnothersLast(const Service& service, SlotIndex index, SocketNumber socket
   return false;
 }
 
-// A number that is free at every address of the generation. A slot's own one first: clients may be
-// waiting there for the one that comes.
-std::optional<SocketNumber> FreeSocket(Service& service, SlotIndex index, Which which,
-                                       Generation generation) {
+// The numbers below it are there at every address of the generation.
+std::uint16_t CommonWidth(const Service& service, Generation generation) {
   std::uint16_t width = std::numeric_limits<std::uint16_t>::max();
   for (const Pool& pool : service.traffic->pools) {
     if (Lists(service, generation, pool.address)) width = std::min(width, pool.width);
   }
+  return width;
+}
+
+// A number that is free at every address of the generation. A slot's own one first: clients may be
+// waiting there for the one that comes.
+std::optional<SocketNumber> FreeSocket(Service& service, SlotIndex index, Which which,
+                                       Generation generation) {
+  const std::uint16_t width = CommonWidth(service, generation);
   const Slot& slot = service.slots[index];
   if (which == Which::kCurrent && slot.socket && *slot.socket < width &&
       !IsTaken(service, *slot.socket) && !IsLost(service, *slot.socket)) {
@@ -204,6 +209,16 @@ void RelistenShut(Context& context, Service& service, Pool& pool) {
     context.actions.push_back(action::Relisten{service.name, pool.address, socket});
     pool.relistening.push_back(socket);
   }
+}
+
+// As the kernel does: the last one takes the place of the one that leaves. False: it is not there.
+bool Leave(Pool& pool, SocketNumber socket) {
+  const auto place = std::ranges::find(pool.order, socket);
+  if (place == pool.order.end()) return false;
+  *place = pool.order.back();
+  pool.order.pop_back();
+  pool.stale = true;
+  return true;
 }
 
 Failure CannotListen(const event::PoolOpened& answer) {
@@ -351,40 +366,21 @@ bool TakeSocket(Context& context, Service& service, SlotIndex index, Which which
     return true;
   }
   if (!OpenPools(context, service, instance.generation)) return false;
-  if (instance.socket && IsLost(service, *instance.socket)) instance.socket.reset();
+  // A pool that was closed meanwhile may be open again with fewer sockets.
+  const bool is_there = instance.socket && !IsLost(service, *instance.socket) &&
+                        *instance.socket < CommonWidth(service, instance.generation);
+  if (!is_there) instance.socket.reset();
   if (!instance.socket) instance.socket = FreeSocket(service, index, which, instance.generation);
   if (which == Which::kCurrent) service.slots[index].socket = instance.socket;
   if (!instance.socket) return false;
   return !IsSo(service, instance, *instance.socket, IsDown);
 }
 
-Instant StartsAt(const State& state, const Service& service, const Slot& slot,
-                 const Instance& instance) {
-  if (state.shutdown || service.wish != Wish::kRunning || slot.wish != Wish::kRunning) {
-    return kNever;
-  }
-  if (const auto* waiting = std::get_if<Waiting>(&instance.state)) {
-    if (waiting->delay_until != kNever) return waiting->delay_until;
-    const bool may_go = waiting->order == Order::kAtOnce || DependenciesMet(state, service);
-    return may_go ? instance.state_since : kNever;
-  }
-  if (const auto* backoff = std::get_if<Backoff>(&instance.state)) return backoff->until;
-  if (const auto* failed = std::get_if<Failed>(&instance.state)) return failed->retry_at;
-  const auto* stopping = std::get_if<Stopping>(&instance.state);
-  const bool has_gone = stopping != nullptr && stopping->phase == Stopping::Phase::kPostStop;
-  return has_gone ? stopping->until : kNever;
-}
-
-bool IsComing(const Context& context, const Service& service, const Slot& slot,
-              const Instance& instance) {
-  return StartsAt(context.state, service, slot, instance) <= context.now + kWaitForOwner;
-}
-
 void SettlePools(Context& context, Service& service) {
   if (!service.traffic) return;
   CloseUnwanted(context, service);
   for (Pool& pool : service.traffic->pools) RelistenShut(context, service, pool);
-  SweepDue(context, service);
+  NoteDueSweeps(context, service);
   if (!service.traffic->pools.empty()) return;
   service.traffic->queues.clear();
   if (service.traffic->ipv4_only.empty()) service.traffic.reset();
@@ -409,10 +405,11 @@ void PoolAnswered(Context& context, const event::PoolOpened& answer) {
     const bool is_new = pool->width == 0;
     const bool was_held = pool->stale;  // maybe: a restore has asked for it
     for (SocketNumber socket = pool->width; socket < answer.width; ++socket) {
-      if (!Has(pool->shut_early, socket)) pool->order.push_back(socket);
+      pool->order.push_back(socket);
       pool->stale = true;
     }
-    pool->shut_early.clear();
+    // An earlier daemon had opened them, and all at once.
+    for (const SocketNumber socket : std::exchange(pool->shut_early, {})) Leave(*pool, socket);
     pool->width = std::max(pool->width, answer.width);
     // Until it is steered clients go to the first one, or where a daemon before us sent them.
     if (is_new && !pool->shared) {
@@ -442,12 +439,7 @@ void SocketWasShut(Context& context, const event::SocketShut& shut) {
     return;
   }
   if (shut.socket >= pool->width) return pool->shut_early.push_back(shut.socket);
-  const auto place = std::ranges::find(pool->order, shut.socket);
-  if (place == pool->order.end()) return;
-  // As the kernel does: the last one takes the place of the one that left.
-  *place = pool->order.back();
-  pool->order.pop_back();
-  pool->stale = true;
+  if (!Leave(*pool, shut.socket)) return;
   // Until it is steered anew, the old places meant other sockets.
   ExpectStrays(context, *service->traffic, pool->order);
   context.Touch(*service);

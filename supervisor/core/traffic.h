@@ -58,7 +58,7 @@ bool TakeSocket(Context& context, Service& service, SlotIndex slot, Which which)
                             const Instance& instance);
 
 // Closes the pools that nobody is to use, lets shut sockets listen again whose processes are gone,
-// and sweeps the queues that are due.
+// and notes the queues that are to be swept.
 void SettlePools(Context& context, Service& service);
 
 // Facts about a pool that was closed since, and opened anew, change nothing.

@@ -1,5 +1,6 @@
 // Sockets outlive the daemon: what a new one has to know of them, and what it says again.
 #include <algorithm>
+#include <utility>
 
 #include "core/steering.h"
 #include "core/supervisor.h"
@@ -72,8 +73,10 @@ void RejoinTraffic(Context& context, Service& service) {
     pool.lost.clear();
     // The last word of the old daemon may not have reached the kernel.
     ExpectStrays(context, *service.traffic, pool.order);
-    context.actions.push_back(
-        action::OpenPool{service.name, pool.address, pool.asked, pool.id, ShutOnes(pool)});
+    action::OpenPool open{service.name, pool.address, pool.asked, pool.id, ShutOnes(pool)};
+    const bool was_growing = pool.width > 0 && pool.asked > pool.width && !pool.shared;
+    if (was_growing) open.known = pool.width;
+    context.actions.push_back(std::move(open));
   }
 }
 

@@ -127,6 +127,7 @@ void Pools::Do(const action::OpenPool& open) {
   const auto [found, is_new] = pools_.try_emplace(key);
   Pool& pool = found->second;
   pool.id = open.pool;
+  if (open.known) DropFrom(key, pool, *open.known);
   OnHangUp();  // of a pool that was adopted: before the core goes by its order
   for (const SocketNumber number : open.down) {
     if (number >= pool.sockets.size() || pool.seen[number] != Seen::kHeld) continue;
@@ -164,21 +165,27 @@ void Pools::Explain(const Error& error, event::PoolOpened& answer) const {
   answer.error = "it is taken by " + std::move(taken.by);
 }
 
-// Down first: copies that stray processes still have would go on accepting.
 void Pools::Close(const Key& key, Pool& pool) {
-  for (std::size_t i = 0; i < pool.sockets.size(); ++i) {
-    const auto number = static_cast<SocketNumber>(i);
-    const HeldSocket held{key.first, key.second, number};
-    parts_.keeper.Send(keeper::Drop{keeper::HeldName(held.name())});
-    if (!pool.sockets[i]) continue;
-    Unwatch(pool, number);
-    os::ShutListening(pool.sockets[i].get());
-  }
   const bool is_path = pool.address.family == os::PoolAddress::Family::kUnix;
-  if (is_path && !pool.sockets.empty()) (void)::unlink(pool.address.path.c_str());
-  pool.sockets.clear();
-  pool.watch.clear();
-  pool.seen.clear();
+  const bool has_path = is_path && !pool.sockets.empty();
+  DropFrom(key, pool, 0);
+  if (has_path) (void)::unlink(pool.address.path.c_str());
+}
+
+// Down first: copies that stray processes still have would go on accepting.
+void Pools::DropFrom(const Key& key, Pool& pool, std::uint16_t first) {
+  while (pool.sockets.size() > first) {
+    const auto last = static_cast<SocketNumber>(pool.sockets.size() - 1);
+    parts_.keeper.Send(
+        keeper::Drop{keeper::HeldName(HeldSocket{key.first, key.second, last}.name())});
+    if (pool.sockets[last]) {
+      Unwatch(pool, last);
+      os::ShutListening(pool.sockets[last].get());
+    }
+    pool.sockets.pop_back();
+    pool.watch.pop_back();
+    pool.seen.pop_back();
+  }
 }
 
 void Pools::Do(const action::ClosePool& close) {

@@ -125,6 +125,8 @@ class Pools {
   void Unwatch(Pool& pool, SocketNumber number);
   [[nodiscard]] Status Open(const action::OpenPool& open, Pool& pool, const Key& key);
   void Close(const Key& key, Pool& pool);
+  // Shuts and forgets the sockets from this number on.
+  void DropFrom(const Key& key, Pool& pool, std::uint16_t first);
   void OnHangUp();
   void TellShut(const Key& key, Pool& pool, SocketNumber number);
   void LookAtDown();

@@ -348,6 +348,117 @@ TEST_SUITE("core: found by the simulator") {
     CHECK(play.StateOf("api") == "starting");
   }
 
+  TEST_CASE("a pool that is open again with fewer sockets keeps nobody waiting") {
+    Play play;
+    auto wide = MakeListeningSpec("api");
+    wide->policy.instances = 3;
+    auto narrow = MakeListeningSpec("api");
+    narrow->policy.restart_delay = 6s;  // longer than sockets are kept for
+    play.BringUp({wide});
+    play.Ask(Verb::kReload, {"api"}, {narrow});
+    play.ConfirmSpawns();
+    const std::vector<Token> old{play.token("api", 0), play.token("api", 1), play.token("api", 2)};
+    play.Answer("api/0", ProbeOutcome::kGood);
+    play.Pass(10s);  // its trial; then the old ones drain for as long as they may
+    for (const Token token : old) play.Obey(token);
+    play.Pass(10s);
+    REQUIRE(play.service("api").slots.size() == 1);
+    REQUIRE(play.current("api").socket == SocketNumber(3));
+    play.End(play.token("api"), ExitStatus::Code(1));
+    REQUIRE(play.StateOf("api") == "backoff");
+    REQUIRE_FALSE(play.Take<action::ClosePool>().empty());
+    play.Pass(10s);
+    play.OpenPools();
+    CHECK(play.StateOf("api") == "starting");
+    CHECK(play.current("api").socket == SocketNumber(0));
+  }
+
+  TEST_CASE(
+      "what could not be killed in a roll-back and is gone after all comes back as the old one") {
+    Play play;
+    auto api = Instances(2);
+    api->policy.reload_strategy = ReloadStrategy::kStopFirst;
+    api->policy.reload_parallel = 2;
+    api->policy.stop_timeout = 1s;
+    play.BringUp({api});
+    play.Ask(Verb::kReload, {"api"}, {api});
+    play.Obey(play.token("api", 0));
+    play.Obey(play.token("api", 1));
+    play.ConfirmSpawns();
+    REQUIRE(play.current("api", 1).generation == Generation(2));
+    play.End(play.token("api", 0), ExitStatus::Code(1));
+    const Token stuck = play.token("api", 1);
+    play.Pass(1s);
+    play.Happens(event::KillFired{stuck});
+    play.Pass(5s);
+    REQUIRE(play.current("api", 1).is_unkillable());
+    REQUIRE(play.service("api").rollout);
+    play.End(stuck, ExitStatus::Signal(9));
+    CHECK(play.current("api", 1).generation == Generation(1));
+    CHECK(play.StateOf("api", 1) == "starting");
+  }
+
+  TEST_CASE(
+      "a new one that turns bad on trial, and has nobody beside it, stays until it is replaced") {
+    Play play;
+    auto api = MakeListeningSpec("api");
+    api->policy.instances = 2;
+    api->policy.has_health = true;
+    api->policy.unhealthy_threshold = 1;
+    api->policy.health_interval = 300ms;
+    play.BringUp({api});
+    play.End(play.token("api", 0), ExitStatus::Code(1));
+    REQUIRE(play.StateOf("api", 0) == "starting");
+    play.Ask(Verb::kReload, {"api"}, {api});
+    play.ConfirmSpawns();
+    REQUIRE(play.replacement("api", 0) != nullptr);
+    const Token first = play.token("api", 0);
+    const Token fresh = play.replacement("api", 0)->token();
+    play.Happens(event::Probed{fresh, ProbeOutcome::kGood, {}});
+    play.Obey(first);  // it was only starting: there was nothing to wait for
+    REQUIRE(play.token("api", 0) == fresh);
+    play.Pass(300ms);
+    play.Happens(event::Probed{fresh, ProbeOutcome::kBad, {}});
+    CHECK(play.service("api").rollout->phase == Rollout::Phase::kBack);
+    CHECK(play.StateOf("api", 0) == "unhealthy");
+    REQUIRE(play.replacement("api", 0) != nullptr);
+    CHECK(play.replacement("api", 0)->generation == Generation(1));
+  }
+
+  TEST_CASE("what an earlier daemon had opened, and a program has shut since, left its place") {
+    Play play;
+    auto api = MakeListeningSpec("api");
+    api->policy.instances = 4;
+    play.Ask(Verb::kStart, {"api"}, {api});
+    play.Happens(event::SocketShut{"api", std::string(kAddress), 2});
+    play.OpenPools();
+    REQUIRE(play.service("api").traffic);
+    CHECK(play.service("api").traffic->pools.at(0).order == std::vector<SocketNumber>{0, 1, 4, 3});
+  }
+
+  TEST_CASE("sockets that the last daemon may have added are made anew, so that places are known") {
+    Play play;
+    auto api = MakeListeningSpec("api");
+    auto wide = MakeListeningSpec("api");
+    wide->policy.instances = 2;
+    play.BringUp({api});
+    play.Ask(Verb::kReload, {"api"}, {wide});
+    REQUIRE(play.service("api").rollout->phase == Rollout::Phase::kPreparing);
+    WorldRecord record;
+    record.token = play.token("api");
+    record.instance = {"api", 0};
+    record.generation = Generation(1);
+    record.pid = Pid(7);
+    record.spawned_at = play.now();
+    Actions actions;
+    Restore(play.state(), {record}, play.now(), actions);
+    REQUIRE_FALSE(actions.empty());
+    const auto* open = std::get_if<action::OpenPool>(&actions.front());
+    REQUIRE(open != nullptr);
+    CHECK(open->width == 3);
+    CHECK(open->known == 2);
+  }
+
   TEST_CASE("a slot that came when the rollout had begun has its turn before it") {
     using Progress = Rollout::Progress;
     Rollout::Turns turns(1, Progress::kDone);

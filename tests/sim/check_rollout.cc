@@ -53,11 +53,39 @@ bool OldIsLost(const Moment& moment, std::size_t service) {
   });
 }
 
-// Kept slots that are through their turn without a start, as they wait for a dependency that may
-// never be met: what is surplus goes all the same.
+// Empty, and not one of those that the definition has: below one that is going, or that a roll-back
+// had to leave.
+bool IsGap(const Moment& moment, std::size_t service, std::size_t slot) {
+  const Policy* policy = PolicyOf(moment, service, moment.after.services[service].generation);
+  const InstanceView* one = moment.after.Find(service, slot, false);
+  return policy != nullptr && slot >= policy->instances && one != nullptr &&
+         one->kind == StateKind::kStopped;
+}
+
+bool IsMet(const Moment& moment, const Dependency& need) {
+  const std::size_t index = ServiceIndex(need.service);
+  const ServiceView& view = moment.after.services[index];
+  if (!view.is_there || !view.wanted || view.slots == 0) return false;
+  const bool reloads = view.is_rolling && view.began == moment.now;
+  for (std::size_t i = 0; i < view.slots; ++i) {
+    // Added by a reload that has begun in this step, after it was met.
+    if (reloads && moment.before.Find(index, i, false) == nullptr) continue;
+    const SlotHistory& slot = moment.ledger.services[index].slots[i % kMaxSlots];
+    const Reached least =
+        need.kind == DependencyKind::kStarted ? Reached::kStarted : Reached::kReady;
+    if (slot.reached < least && !IsGap(moment, index, i)) return false;
+  }
+  return true;
+}
+
+// Kept slots that are through their turn without a start, as they wait for a dependency that is not
+// met and may never be: what is surplus goes all the same, or the reload would never end.
 std::size_t WaitForOthers(const Moment& moment, std::size_t service, std::size_t kept) {
   const Service* found = moment.state.Find(ServiceName(service));
   if (found == nullptr) return 0;
+  const bool all_met = std::ranges::all_of(
+      found->waits_for, [&](const Dependency& need) { return IsMet(moment, need); });
+  if (all_met) return 0;
   std::size_t count = 0;
   for (std::size_t i = 0; i < std::min(kept, found->slots.size()); ++i) {
     const auto* waiting = std::get_if<Waiting>(&found->slots[i].current.state);
@@ -86,6 +114,7 @@ Violation CheckReadyNeverLowered(const Moment& moment) {
       const bool by_itself = one.kind == StateKind::kExited || one.kind == StateKind::kUnhealthy;
       if (one.service == i && by_itself && floor > 0) --floor;
     }
+    if (moment.after.services[i].ready >= floor) continue;
     const std::size_t waiting = WaitForOthers(moment, i, target->instances);
     if (moment.after.services[i].ready + waiting < floor) {
       return {Invariant::kReadyNeverLowered, "a rollout gave up a Ready instance"};
@@ -121,6 +150,9 @@ Violation CheckRetired(const Moment& moment, const ServiceView& rolling, const I
   const Policy* policy = PolicyOf(moment, was.service, goal);
   if (policy == nullptr) return {};
   if (deploys && was.slot >= policy->instances) {
+    // What counts is how things stood when it began to drain: clients were sent elsewhere then. One
+    // of those that crashes since is started again, and what drains goes all the same.
+    if (was.kind == StateKind::kDraining) return {};
     if (moment.after.services[was.service].gave_up) return {};    // the reply says so
     if (moment.ledger.services[was.service].is_mixed) return {};  // and so it did before
     if (!GoalIsUp(moment, was.service, goal, policy->instances)) {
@@ -270,35 +302,6 @@ Violation CheckRestartLimit(const Moment& moment) {
   }
   return {};
 }
-
-namespace {
-
-// Empty, and not one of those that the definition has: below one that is going, or that a roll-back
-// had to leave.
-bool IsGap(const Moment& moment, std::size_t service, std::size_t slot) {
-  const Policy* policy = PolicyOf(moment, service, moment.after.services[service].generation);
-  const InstanceView* one = moment.after.Find(service, slot, false);
-  return policy != nullptr && slot >= policy->instances && one != nullptr &&
-         one->kind == StateKind::kStopped;
-}
-
-bool IsMet(const Moment& moment, const Dependency& need) {
-  const std::size_t index = ServiceIndex(need.service);
-  const ServiceView& view = moment.after.services[index];
-  if (!view.is_there || !view.wanted || view.slots == 0) return false;
-  const bool reloads = view.is_rolling && view.began == moment.now;
-  for (std::size_t i = 0; i < view.slots; ++i) {
-    // Added by a reload that has begun in this step, after it was met.
-    if (reloads && moment.before.Find(index, i, false) == nullptr) continue;
-    const SlotHistory& slot = moment.ledger.services[index].slots[i % kMaxSlots];
-    const Reached least =
-        need.kind == DependencyKind::kStarted ? Reached::kStarted : Reached::kReady;
-    if (slot.reached < least && !IsGap(moment, index, i)) return false;
-  }
-  return true;
-}
-
-}  // namespace
 
 Violation CheckDependencies(const Moment& moment) {
   for (const Action& action : moment.actions) {

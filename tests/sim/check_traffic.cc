@@ -216,15 +216,9 @@ Violation CheckSweep(const Moment& moment, const action::Sweep& sweep) {
     if (!IsListed(*service, one, sweep.address)) return;
     others_ready |= one.is_ready();
     const bool has_it = one.socket == sweep.socket;
-    // Spawned in this very step: the queue was looked at before.
-    lives |= has_it && one.is_live() && moment.before.Find(one.token()) != nullptr;
+    lives |= has_it && one.is_live();
     const bool will_have_it = !one.socket && !is_replacement && slot.socket == sweep.socket;
-    // Of this generation only since this very step: as above.
-    const auto index = static_cast<std::size_t>(&slot - service->slots.data());
-    const InstanceView* was =
-        moment.before.Find(ServiceIndex(sweep.service), index, is_replacement);
-    const bool is_new = was == nullptr || was->generation != one.generation;
-    comes |= (has_it || will_have_it) && !is_new && !WaitsForOthers(one) &&
+    comes |= (has_it || will_have_it) && !WaitsForOthers(one) &&
              IsComingSoon(moment.state, *service, slot, one, moment.now);
   });
   if (lives) return {Invariant::kSwept, "clients were reset whose socket a living one has"};
@@ -252,11 +246,17 @@ Violation CheckClose(const Moment& moment, const action::ClosePool& close) {
   const bool stops = service->wish != Wish::kRunning || service->deleting || moment.state.shutdown;
   const bool changes_hands = service->rollout && service->rollout->changes_hands;
   if (stops || changes_hands) return {};
+  // The answer to a question that the core has given up, as an answer to the same came before that
+  // it cannot be opened: nobody has had a socket of it, and who comes asks anew.
+  const auto* opened =
+      moment.event == nullptr ? nullptr : std::get_if<event::PoolOpened>(moment.event);
+  const bool is_new =
+      opened != nullptr && opened->service == close.service && opened->address == close.address;
   bool somebody = false;
   ForEach(*service, [&](const Slot& slot, const Instance& one, bool) {
     if (!IsOpenFor(*service, one, close.address)) return;
-    const bool comes =
-        !WaitsForOthers(one) && IsComingSoon(moment.state, *service, slot, one, moment.now);
+    const bool comes = !is_new && !WaitsForOthers(one) &&
+                       IsComingSoon(moment.state, *service, slot, one, moment.now);
     somebody |= one.is_live() || comes;
   });
   if (!somebody) return {};

@@ -433,7 +433,7 @@ TEST_SUITE("sim: the checks") {
   }
 
   TEST_CASE("no invariant is without such a step") {
-    std::set<int> shown = {18, 20, 22};  // 20: below; the others come with traffic
+    std::set<int> shown = {18, 20, 22};  // 20: below; the others: checker_traffic_test.cc
     for (const Row& row : kRows) shown.insert(static_cast<int>(row.invariant));
     for (int number = 1; number <= 22; ++number) {
       INFO(number);

@@ -77,6 +77,12 @@ void Network::Open(const action::OpenPool& open, Instant now) {
   NetPool* pool = Find(open.service, open.address);
   if (pool != nullptr) {
     pool->id = open.pool;
+    while (open.known && pool->sockets.size() > *open.known) {
+      const auto last = static_cast<SocketNumber>(pool->sockets.size() - 1);
+      TakeDown(*pool, last);
+      std::erase(pool->down, last);
+      pool->sockets.pop_back();
+    }
     TellShut(*pool, now);  // it looks for hang-ups first
     for (const SocketNumber socket : open.down) {
       const std::size_t before = pool->down.size();

@@ -156,7 +156,9 @@ void RememberLeaving(const Moment& moment) {
     const InstanceView* now = was.token.is_set() ? moment.after.Find(was.token) : nullptr;
     if (now == nullptr || now->kind == was.kind || !now->is_leaving()) continue;
     TokenHistory& history = moment.ledger.At(was.token);
-    const bool by_itself = history.exited || was.is_leaving();
+    // What drains has been told to go: whatever ends it, its slot is done.
+    const bool drains = was.kind == StateKind::kDraining;
+    const bool by_itself = !drains && (history.exited || was.is_leaving());
     if (by_itself) continue;
     if (was.kind != StateKind::kStarting || moment.before.services[was.service].is_rolling ||
         moment.after.services[was.service].is_rolling) {

@@ -101,7 +101,7 @@ class Shrinker {
     any = edit([](Policy& policy) { policy.has_post_stop = false; }) || any;
     any = edit([](Policy& policy) {
             policy.has_health = false;
-            if (policy.ready_by == ReadyBy::kHealth) policy.ready_by = ReadyBy::kLog;
+            if (policy.ready_by == ReadyBy::kHealth) policy.ready_by = ReadyBy::kUptime;
           }) ||
           any;
     return any;
