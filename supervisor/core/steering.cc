@@ -240,7 +240,9 @@ void SweepDue(Context& context) {
     if (service == nullptr || !service->traffic) continue;
     if (due.socket >= service->traffic->queues.size()) continue;
     for (const Pool& pool : service->traffic->pools) {
-      if (!IsLost(context, *service, pool, due.socket)) continue;
+      // Until a new daemon has heard how the pool is, it may give the socket to a newcomer and hear
+      // only then that this shut it.
+      if (pool.awaited || !IsLost(context, *service, pool, due.socket)) continue;
       service->traffic->queues[due.socket].sweep_at = context.now + kSweepEvery;
       context.actions.push_back(
           action::Sweep{due.service, pool.address, due.socket, IdleSockets(*service, pool)});

@@ -152,7 +152,9 @@ Violation CheckOthersUntouched(const Moment& moment) {
     const auto* spawn = std::get_if<action::Spawn>(&action);
     if (spawn == nullptr || widens) continue;
     const std::size_t service = ServiceIndex(spawn->instance.service);
-    const bool is_due = moment.before.services[service].due <= moment.now;
+    // Also what an earlier command has stopped in its turn, and starts again.
+    const ServiceView& before = moment.before.services[service];
+    const bool is_due = before.due <= moment.now || before.stops_in_turn;
     const bool waited =
         is_due || std::ranges::any_of(moment.before.instances(), [&](const InstanceView& one) {
           return one.service == service && one.slot == spawn->instance.slot &&

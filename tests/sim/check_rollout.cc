@@ -200,6 +200,8 @@ Violation CheckRetiredAfterReady(const Moment& moment) {
     const bool newcomer =
         was.is_replacement || (now->is_replacement && was.generation == rolling->target);
     if (newcomer && DamagedBy(moment) == was.token) continue;  // it turned bad
+    const Process* process = moment.kernel.Find(was.token);
+    if (newcomer && process != nullptr && process->has_shut) continue;  // nobody can reach it
     if (newcomer &&
         (back || was.kind == StateKind::kUnhealthy || rolling->from == rolling->target)) {
       continue;
