@@ -42,6 +42,15 @@ bool HasLivingOwner(const Service& service, SocketNumber socket) {
   return lives;
 }
 
+// As above, of this pool: another generation may have the number, and not listen here.
+bool HasLivingOwner(const Service& service, const Pool& pool, SocketNumber socket) {
+  bool lives = false;
+  ForEachInstance(service, [&](SlotIndex, Which, const Instance& instance) {
+    lives |= instance.socket == socket && instance.is_live() && Uses(service, instance, pool);
+  });
+  return lives;
+}
+
 class Targets {
  public:
   Targets(const Context& context, const Service& service, const Pool& pool)
@@ -229,7 +238,7 @@ Sockets IdleSockets(const Service& service, const Pool& pool) {
   Sockets idle;
   if (!others_serve) return idle;
   for (const SocketNumber socket : pool.order) {
-    if (!HasLivingOwner(service, socket)) idle.push_back(socket);
+    if (!HasLivingOwner(service, pool, socket)) idle.push_back(socket);
   }
   return idle;
 }

@@ -218,6 +218,31 @@ TEST_SUITE("core: found by the simulator, of traffic") {
     Apply(play.state(), event::Due{}, play.now() + 3s, actions);
     CHECK(sweeps(actions));
   }
+
+  TEST_CASE(
+      "the queue of an address that the new one does not have is moved, though it has the number") {
+    const std::string other = "tcp:0.0.0.0:4000";
+    Play play;
+    auto api = MakeListeningSpec("api");
+    api->policy.instances = 2;
+    api->policy.reload_parallel = 2;
+    auto wide = std::make_shared<Spec>(*api);
+    wide->policy.listen.push_back({.address = other});
+    play.BringUp({wide});
+    // Until it is steered anew, clients may end up at any of them.
+    play.Happens(event::SocketShut{"api", other, 3});
+    play.Happens(event::Relistened{"api", other, 3, /*failed=*/false});
+    play.Ask(Verb::kReload, {"api"}, {api});
+    play.ConfirmSpawns();
+    REQUIRE(play.replacement("api", 0)->socket == SocketNumber(2));
+    play.Pass(2s);
+    const auto sweeps = play.Take<action::Sweep>();
+    const auto found = std::ranges::find_if(sweeps, [&](const action::Sweep& sweep) {
+      return sweep.address == other && sweep.socket == 2;
+    });
+    REQUIRE(found != sweeps.end());
+    CHECK(std::ranges::count(found->idle, SocketNumber(2)) == 1);
+  }
 }
 
 }  // namespace
