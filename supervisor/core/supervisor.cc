@@ -94,6 +94,12 @@ void On(Context& context, const Place& place, const event::Notified& event) {
 
 void On(Context& context, const Place& place, const event::Drained& /*event*/) {
   if (place.hook != nullptr) return;
+  const Slot& slot = place.service->slots[place.slot];
+  // A new one that fails in this very instant is no reason to stop the old one.
+  const bool is_old = place.which == Which::kCurrent && slot.replacement;
+  if (is_old && slot.replacement->deadline() <= context.now) {
+    StepInstance(context, *place.service, place.slot, Which::kReplacement, on::Due{});
+  }
   Find(place.service->slots[place.slot], place.which)->out_until = kNever;
   context.Touch(*place.service);
   StepAt(context, place, on::Drained{});

@@ -243,6 +243,24 @@ TEST_SUITE("core: found by the simulator, of traffic") {
     REQUIRE(found != sweeps.end());
     CHECK(std::ranges::count(found->idle, SocketNumber(2)) == 1);
   }
+
+  TEST_CASE(
+      "a new one that fails in the instant in which the old one is drained keeps the old one") {
+    Play play;
+    auto api = MakeListeningSpec("api");
+    play.BringUp({api});
+    play.Ask(Verb::kReload, {"api"}, {api});
+    play.ConfirmSpawns();
+    play.Answer("api/0", ProbeOutcome::kGood);
+    play.Pass(1s);  // its trial
+    REQUIRE(play.StateOf("api") == "draining");
+    play.Happens(event::SocketShut{"api", std::string(kAddress), 1});
+    Slot& slot = play.state().Find("api")->slots.at(0);
+    std::get<Ready>(slot.replacement->state).deaf_at = play.now();
+    play.Happens(event::Drained{play.token("api")});
+    CHECK(play.StateOf("api") == "ready");
+    CHECK(play.service("api").rollout->phase == Rollout::Phase::kBack);
+  }
 }
 
 }  // namespace

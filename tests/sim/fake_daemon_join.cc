@@ -85,6 +85,7 @@ Instant FakeDaemon::NextClient(Instant now) const {
 }
 
 void FakeDaemon::TakeClient(Instant now) {
+  if (network_.hears_of_sockets()) return TakeNews(now);  // as in the daemon's inbox
   Call* next = clients_.Next();
   if (next == nullptr) return;
   Call& call = *next;
