@@ -58,22 +58,27 @@ void DetachOnInterrupt(std::string_view verb) {
 }
 
 // What a start would do where nothing runs yet: all of the file.
-int PlanWithoutDaemon(const Session& session, Command command, const FoundOxfile& found) {
+int PlanWithoutDaemon(const Session& session, Command command,
+                      const std::vector<std::string>& paths) {
   Reply reply;
   reply.command = command;
-  const auto oxfile = ReadOwnOxfile(session, found.path);
-  if (!oxfile) return Fail(session, ExitCode::kAskedWrongly, "", MistakesIn(session, found.path));
-  for (const Spec& spec : oxfile->specs) {
-    const auto& names = session.options.names;
-    if (!names.empty() && std::ranges::find(names, spec.name) == names.end()) continue;
-    control::PlanStep step;
-    step.service = spec.name;
-    step.kind = control::PlanStep::Kind::kStart;
-    step.instances = spec.policy.instances;
-    reply.plan.push_back(step);
+  std::string read;
+  for (const std::string& path : paths) {
+    const auto oxfile = ReadOwnOxfile(session, path);
+    if (!oxfile) return Fail(session, ExitCode::kAskedWrongly, "", MistakesIn(session, {path}));
+    for (const Spec& spec : oxfile->specs) {
+      const auto& names = session.options.names;
+      if (!names.empty() && std::ranges::find(names, spec.name) == names.end()) continue;
+      control::PlanStep step;
+      step.service = spec.name;
+      step.kind = control::PlanStep::Kind::kStart;
+      step.instances = spec.policy.instances;
+      reply.plan.push_back(step);
+    }
+    read += "Oxfile: " + Clean(path) + "\n";
   }
   if (session.options.json) return PrintJson(reply, session.verb());
-  Write(STDOUT_FILENO, "Oxfile: " + Clean(found.path) + "\n" + RenderPlan(reply));
+  Write(STDOUT_FILENO, read + RenderPlan(reply));
   return 0;
 }
 
@@ -89,14 +94,18 @@ Begun BeginDaemon(const Session& session, Command command,
   }
   if (oxfile) {
     // A file that does not hold is no reason to leave a daemon behind.
-    const std::vector<std::string> mistakes = MistakesIn(session, oxfile->path);
+    const auto paths = AllOxfiles(session, *oxfile);
+    if (!paths) {
+      return {std::nullopt, Fail(session, ExitCode::kAskedWrongly, paths.error().message)};
+    }
+    const std::vector<std::string> mistakes = MistakesIn(session, *paths);
     if (!mistakes.empty()) {
-      return {std::nullopt,
-              Fail(session, ExitCode::kAskedWrongly,
-                   Clean(oxfile->path) + " is not valid; nothing was started", mistakes)};
+      const std::string what = paths->size() == 1 ? Clean(oxfile->path) + " is" : "the files are";
+      return {std::nullopt, Fail(session, ExitCode::kAskedWrongly,
+                                 what + " not valid; nothing was started", mistakes)};
     }
     if (session.options.dry_run) {
-      return {std::nullopt, PlanWithoutDaemon(session, command, *oxfile)};
+      return {std::nullopt, PlanWithoutDaemon(session, command, *paths)};
     }
   }
   auto connection = StartDaemon(session.places, OwnEnvironment());
@@ -164,7 +173,7 @@ int Change(const Session& session, Command command) {
   Begun begun = Reach(session, command, *oxfile);
   if (!begun.connection) return begun.exit_code;
   auto request = MakeRequest(session, command, *oxfile);
-  if (!request) return Fail(session, ExitCode::kNotDone, request.error().message);
+  if (!request) return Fail(session, ExitCode::kAskedWrongly, request.error().message);
   if (command == Command::kWait)
     request->timeout = session.options.timeout.value_or(kWaitUnlessSaid);
 

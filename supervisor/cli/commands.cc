@@ -1,6 +1,7 @@
 #include "cli/commands.h"
 
 #include "cli/completion.h"
+#include "cli/import.h"
 #include "cli/logs.h"
 #include "cli/service.h"
 
@@ -51,6 +52,15 @@ int Perform(const Session& session) {
       return Look(session, Command::kList);
     case Verb::kStatus:
       return Look(session, session.options.names.empty() ? Command::kList : Command::kStatus);
+    case Verb::kImport:
+      return Import(session);
+    case Verb::kInit:
+      return Init(session);
+    case Verb::kPid:
+    case Verb::kId:
+      return PrintNumbers(session);
+    case Verb::kSave:
+      return SayThatItIsSaved(session);
     case Verb::kPing:
       return Look(session, Command::kPing);
     case Verb::kDaemonStatus:

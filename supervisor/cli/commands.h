@@ -26,6 +26,12 @@ namespace oxherd::cli {
 // `oxherd` alone.
 [[nodiscard]] int Greet(const Session& session);
 [[nodiscard]] int ShowVersion(const Session& session);
+// init: writes ./Oxfile.toml for what is there.
+[[nodiscard]] int Init(const Session& session);
+// pid, id: numbers for scripts.
+[[nodiscard]] int PrintNumbers(const Session& session);
+// save: says that there is nothing to do.
+[[nodiscard]] int SayThatItIsSaved(const Session& session);
 
 // The daemon's own log.
 [[nodiscard]] int ShowDaemonLog(const Session& session);
@@ -34,7 +40,8 @@ namespace oxherd::cli {
 [[nodiscard]] ReadOutcome ReadOwnOxfile(const Session& session, const std::string& path);
 // Where an Oxfile was looked for and not found, and what to do: one line.
 [[nodiscard]] std::string WhereOxfilesAre(const Session& session);
-// Every mistake in the file, rendered; empty if there is none. Blocks on the disk.
-[[nodiscard]] std::vector<std::string> MistakesIn(const Session& session, const std::string& path);
+// Every mistake in the files, rendered; empty if there is none. Blocks on the disk.
+[[nodiscard]] std::vector<std::string> MistakesIn(const Session& session,
+                                                  const std::vector<std::string>& paths);
 
 }  // namespace oxherd::cli

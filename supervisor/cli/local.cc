@@ -3,10 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
+#include <map>
 
 #include "cli/commands.h"
 #include "cli/daemon_start.h"
 #include "config/environment.h"
+#include "config/nearest.h"
 #include "config/oxfile.h"
 
 namespace oxherd::cli {
@@ -26,21 +29,52 @@ std::string ShortPath(const std::string& path) {
 }
 
 // "3 processes: api (×2), worker, migrate".
-std::string Contents(const Oxfile& oxfile) {
-  if (oxfile.specs.empty()) return "no processes";
-  std::string text = std::to_string(oxfile.specs.size()) +
-                     (oxfile.specs.size() == 1 ? " process: " : " processes: ");
-  for (std::size_t i = 0; i < oxfile.specs.size(); ++i) {
-    const Spec& spec = oxfile.specs[i];
-    text += (i == 0 ? "" : ", ") + spec.name;
-    if (spec.policy.instances > 1) text += " (×" + std::to_string(spec.policy.instances) + ")";
+std::string Contents(const std::vector<const Spec*>& specs) {
+  if (specs.empty()) return "no processes";
+  std::string text =
+      std::to_string(specs.size()) + (specs.size() == 1 ? " process: " : " processes: ");
+  for (const Spec* spec : specs) {
+    text += (spec == specs.front() ? "" : ", ") + spec->name;
+    if (spec->policy.instances > 1) text += " (×" + std::to_string(spec->policy.instances) + ")";
   }
   return text;
 }
 
+// The services of several files, under the name of the file that has them.
+using Defined = std::map<std::string, std::string, std::less<>>;
+
+// Adds those of `oxfile` that are asked for; a name that another file has already is an error.
+std::vector<const Spec*> AddServices(const Oxfile& oxfile, const std::string& file,
+                                     const Options& options, Defined& defined, Reply& reply) {
+  std::vector<const Spec*> chosen;
+  for (const Spec& spec : oxfile.specs) {
+    const auto [other, is_first] = defined.emplace(spec.name, file);
+    if (!is_first) {
+      reply.errors.push_back(spec.name + " is defined by " + other->second + " already, and by " +
+                             file + "; rename one of them\n");
+    }
+    const auto& names = options.names;
+    const bool asked = names.empty() || std::ranges::find(names, spec.name) != names.end();
+    if (asked) chosen.push_back(&spec);
+  }
+  return chosen;
+}
+
+// A name after --only that no file defines; empty: there is none.
+std::string UnknownName(const Options& options, const Defined& defined) {
+  std::vector<std::string_view> known;
+  for (const auto& [name, file] : defined) known.push_back(name);
+  for (const std::string& name : options.names) {
+    if (defined.contains(name)) continue;
+    const auto nearest = Nearest(name, known);
+    return "no service \"" + name + "\" is defined there" +
+           (nearest ? "; did you mean \"" + std::string(*nearest) + "\"?" : "");
+  }
+  return {};
+}
+
 // Nothing: all is said already.
-std::optional<std::vector<std::string>> FilesToValidate(const Session& session) {
-  if (!session.options.names.empty()) return session.options.names;
+std::optional<std::vector<std::string>> FilesMeant(const Session& session) {
   const auto found = WhichOxfile(session);
   if (!found) {
     Fail(session, ExitCode::kAskedWrongly, found.error().message);
@@ -50,7 +84,13 @@ std::optional<std::vector<std::string>> FilesToValidate(const Session& session) 
     Fail(session, ExitCode::kAskedWrongly, WhereOxfilesAre(session));
     return std::nullopt;
   }
-  return std::vector<std::string>{(*found)->path};
+  auto files = AllOxfiles(session, **found);
+  if (!files) {
+    Fail(session, ExitCode::kAskedWrongly, files.error().message);
+    return std::nullopt;
+  }
+  if (!(*found)->note.empty()) Write(STDERR_FILENO, Clean((*found)->note) + "\n");
+  return std::move(*files);
 }
 
 int BecomeOr(const Session& session, const std::vector<std::string>& daemon_words) {
@@ -77,14 +117,17 @@ ReadOutcome ReadOwnOxfile(const Session& session, const std::string& path) {
   if (session.options.verb == Verb::kRun) options.base_environment = OwnEnvironment();
   options.home_dir = session.places.home;
   options.usable_cpus = UsableCpus();
+  options.profile = session.options.profile;
   return ReadOxfile(ShortPath(path), options);
 }
 
-std::vector<std::string> MistakesIn(const Session& session, const std::string& path) {
-  const ReadOutcome outcome = ReadOwnOxfile(session, path);
+std::vector<std::string> MistakesIn(const Session& session, const std::vector<std::string>& paths) {
   std::vector<std::string> mistakes;
-  if (outcome) return mistakes;
-  for (const ConfigError& error : outcome.error()) mistakes.push_back(error.Render());
+  for (const std::string& path : paths) {
+    const ReadOutcome outcome = ReadOwnOxfile(session, path);
+    if (outcome) continue;
+    for (const ConfigError& error : outcome.error()) mistakes.push_back(error.Render());
+  }
   return mistakes;
 }
 
@@ -92,27 +135,39 @@ std::string WhereOxfilesAre(const Session& session) {
   const std::string user = session.places.uid == 0
                                ? "/etc/oxherd/Oxfile.toml"
                                : session.places.home + "/.config/oxherd/Oxfile.toml";
+  for (const char* file : {"ecosystem.config.js", "ecosystem.config.cjs", "ecosystem.config.mjs",
+                           "ecosystem.config.json"}) {
+    if (::access(file, R_OK) != 0) continue;
+    return "no Oxfile.toml here, but PM2's " + std::string(file) + ": oxherd start " + file +
+           ", or oxherd import " + file + " --out Oxfile.toml";
+  }
   return "no Oxfile.toml in " + WorkingFolder().value_or("this folder") + " and no " + user +
-         "; write one there, or name it with -c FILE";
+         "; write one there (oxherd init), or name it with -c FILE";
 }
 
 int Validate(const Session& session) {
-  const auto files = FilesToValidate(session);
+  const auto files = FilesMeant(session);
   if (!files) return static_cast<int>(ExitCode::kAskedWrongly);
   Reply reply;
   std::string text;
+  Defined defined;
   for (const std::string& file : *files) {
     const ReadOutcome outcome = ReadOwnOxfile(session, file);
     if (!outcome) {
       for (const ConfigError& error : outcome.error()) reply.errors.push_back(error.Render());
       continue;
     }
-    reply.notes.push_back(ShortPath(file) + " is valid · " + Contents(*outcome));
+    const auto services = AddServices(*outcome, ShortPath(file), session.options, defined, reply);
+    reply.notes.push_back(ShortPath(file) + " is valid · " + Contents(services));
     text += Painted(session.screen, Paint::kGood, "✓") + " " + Clean(reply.notes.back()) + "\n";
     for (const ConfigError& note : outcome->notes) {
       reply.notes.push_back(note.Line());
       text += "  note: " + Clean(note.Line()) + "\n";
     }
+  }
+  if (reply.errors.empty()) {
+    const std::string unknown = UnknownName(session.options, defined);
+    if (!unknown.empty()) return Fail(session, ExitCode::kAskedWrongly, unknown);
   }
   if (!reply.errors.empty()) {
     Write(STDOUT_FILENO, session.options.json ? "" : text);
@@ -126,18 +181,31 @@ int Validate(const Session& session) {
 }
 
 int RunInForeground(const Session& session) {
-  if (session.options.verb == Verb::kDaemonRun) return RunDaemon(session);
-  const auto found = WhichOxfile(session);
-  if (!found) return Fail(session, ExitCode::kAskedWrongly, found.error().message);
-  if (!*found) return Fail(session, ExitCode::kAskedWrongly, WhereOxfilesAre(session));
-  const std::vector<std::string> mistakes = MistakesIn(session, (*found)->path);
-  if (!mistakes.empty()) {
-    return Fail(session, ExitCode::kAskedWrongly, Clean((*found)->path) + " is not valid",
-                mistakes);
+  const Options& options = session.options;
+  if (options.verb == Verb::kDaemonRun) return RunDaemon(session);
+  const auto files = FilesMeant(session);
+  if (!files) return static_cast<int>(ExitCode::kAskedWrongly);
+  Reply problems;
+  problems.errors = MistakesIn(session, *files);
+  std::vector<std::string> arguments;
+  Defined defined;
+  for (const std::string& file : *files) {
+    arguments.insert(arguments.end(), {"--run", file});
+    const ReadOutcome outcome = ReadOwnOxfile(session, file);
+    if (outcome) AddServices(*outcome, ShortPath(file), options, defined, problems);
   }
-  if (!(*found)->note.empty()) Write(STDERR_FILENO, Clean((*found)->note) + "\n");
-  Write(STDERR_FILENO, "Oxfile: " + Clean((*found)->path) + "\n");
-  return BecomeOr(session, {"--run", (*found)->path});
+  if (!problems.errors.empty()) {
+    const std::string what = files->size() == 1 ? Clean(files->front()) + " is" : "the files are";
+    return Fail(session, ExitCode::kAskedWrongly, what + " not valid", problems.errors);
+  }
+  const std::string unknown = UnknownName(options, defined);
+  if (!unknown.empty()) return Fail(session, ExitCode::kAskedWrongly, unknown);
+  if (options.profile) arguments.insert(arguments.end(), {"--profile", *options.profile});
+  for (const std::string& name : options.names) {
+    arguments.insert(arguments.end(), {"--only", name});
+  }
+  for (const std::string& file : *files) Write(STDERR_FILENO, "Oxfile: " + Clean(file) + "\n");
+  return BecomeOr(session, arguments);
 }
 
 int ShowVersion(const Session& session) {

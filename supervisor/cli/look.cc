@@ -83,6 +83,32 @@ int Look(const Session& session, Command command) {
   return static_cast<int>(reply->code);
 }
 
+int PrintNumbers(const Session& session) {
+  auto reply = Ask(session, Command::kList, session.options.names);
+  if (!reply) return Fail(session, reply.error());
+  WarnOfVersion(*reply);
+  if (session.options.json) return PrintJson(*reply, session.verb());
+  std::string text;
+  for (const control::Row& row : reply->instances) {
+    if (session.options.verb == Verb::kId) {
+      text += std::to_string(row.id) + "\n";
+    } else if (row.pid.is_set()) {
+      text += std::to_string(row.pid.number()) + "\n";
+    }
+  }
+  if (!Write(STDOUT_FILENO, text)) return static_cast<int>(ExitCode::kNotDone);
+  Write(STDERR_FILENO, RenderError(*reply));
+  return static_cast<int>(reply->code);
+}
+
+int SayThatItIsSaved(const Session& session) {
+  Reply reply;
+  reply.notes.emplace_back("nothing to do: what is wanted is saved with every change");
+  if (session.options.json) return PrintJson(reply, session.verb());
+  Write(STDOUT_FILENO, reply.notes.front() + "\n");
+  return 0;
+}
+
 int StartDaemonAlone(const Session& session) {
   auto connection = Connect(session.places);
   const bool was_there = connection.has_value();

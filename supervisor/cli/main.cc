@@ -2,9 +2,11 @@
 #include <unistd.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/commands.h"
+#include "cli/import.h"
 #include "cli/options.h"
 #include "cli/places.h"
 #include "cli/session.h"
@@ -15,16 +17,18 @@ namespace {
 int Main(int count, char** words) {
   using namespace oxherd::cli;
   const std::vector<std::string> typed(words + (count > 0 ? 1 : 0), words + count);
-  const auto options = ParseWords(typed);
-  if (!options) {
-    const NotOptions& why = options.error();
+  auto parsed = ParseWords(typed);
+  if (!parsed) {
+    const NotOptions& why = parsed.error();
     Write(why.code == 0 ? STDOUT_FILENO : STDERR_FILENO, why.text);
     return why.code;
   }
-  Session session{*options, {}, ScreenOf(STDOUT_FILENO)};
+  Options options = std::move(*parsed);
+  Session session{options, {}, ScreenOf(STDOUT_FILENO)};
   auto places = FindPlaces();
   if (!places) return Fail(session, ExitCode::kNotDone, places.error().message);
   session.places = std::move(*places);
+  if (const auto code = TakeEcosystemFiles(session, options)) return *code;
   return Perform(session);
 }
 

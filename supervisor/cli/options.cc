@@ -4,7 +4,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
+#include <utility>
 
+#include "cli/import.h"
 #include "cli/verbs.h"
 #include "config/nearest.h"
 #include "config/quantity.h"
@@ -118,6 +121,38 @@ void AddLogFlags(CLI::App& app, LogOptions& logs, bool of_services) {
   app.add_flag("--raw", logs.raw, "the bytes as they were printed, without time and name");
 }
 
+// `--only` alone says it of the names that are typed anyway.
+constexpr const char* kOnlyAlone = "--only=,";
+
+void AddOnly(CLI::App& app, Options& options) {
+  app.add_option_function<std::string>(
+         "--only",
+         [&options](const std::string& list) {
+           options.only = true;
+           for (std::size_t begin = 0; begin <= list.size();) {
+             const std::size_t end = std::min(list.find(',', begin), list.size());
+             if (end > begin) options.only_names.push_back(list.substr(begin, end - begin));
+             begin = end + 1;
+           }
+         },
+         "these services, and not what they depend on")
+      ->type_name("[NAME,...]");
+}
+
+void AddProfile(CLI::App& app, Options& options) {
+  app.add_option_function<std::string>(
+         "--env",
+         [&options](const std::string& name) {
+           if (name.contains('=')) {
+             throw CLI::ValidationError(
+                 "--env", "a variable goes into the Oxfile's env; without \"=\" it is a profile");
+           }
+           options.profile = name;
+         },
+         "the profile [processes.NAME.profiles.PROFILE]; remembered until another one; '' for none")
+      ->type_name("PROFILE");
+}
+
 void AddFlags(CLI::App& app, std::uint32_t takes, Options& options) {
   if ((takes & kNoWait) != 0) {
     app.add_flag("--no-wait", options.no_wait, "return as soon as it is accepted");
@@ -125,9 +160,8 @@ void AddFlags(CLI::App& app, std::uint32_t takes, Options& options) {
   if ((takes & kDryRun) != 0) {
     app.add_flag("--dry-run", options.dry_run, "print what would be done, do nothing");
   }
-  if ((takes & kOnly) != 0) {
-    app.add_flag("--only", options.only, "not what it depends on");
-  }
+  if ((takes & kOnly) != 0) AddOnly(app, options);
+  if ((takes & kProfile) != 0) AddProfile(app, options);
   if ((takes & kDependents) != 0) {
     app.add_flag("--with-dependents", options.with_dependents, "also what depends on it");
   }
@@ -181,9 +215,13 @@ void AddOptions(CLI::App& app, const VerbEntry& entry, Options& options) {
         app.add_option("NAME", options.names, "services, instances (api/0) or all");
     if ((takes & kName) != 0) names->required();
   }
-  if ((takes & (kFile | kFiles)) != 0) {
-    CLI::Option* files = app.add_option("FILE", options.names, "an Oxfile");
-    if ((takes & kFile) != 0) files->expected(0, 1);
+  if ((takes & kFiles) != 0) app.add_option("FILE", options.names, "Oxfiles");
+  if ((takes & kSource) != 0) {
+    app.add_option("FILE", options.names, "ecosystem.config.js or .json, or pm2 for its dump")
+        ->required()
+        ->expected(1);
+    app.add_option("--out", options.out, "write it there instead of printing it")
+        ->type_name("FILE");
   }
   AddFlags(app, takes, options);
   if ((takes & kOfInstance) != 0) AddInstanceFlags(app, options);
@@ -209,6 +247,21 @@ void AddOptions(CLI::App& app, const VerbEntry& entry, Options& options) {
   if ((takes & kFollowFlags) != 0) AddLogFlags(app, options.logs, false);
 }
 
+// What PM2 has and Oxherd does otherwise.
+constexpr auto kPm2Flags = std::to_array<std::pair<std::string_view, std::string_view>>({
+    {"--attach", "oxherd logs -f follows"},
+    {"--cron-restart", "cron_restart is a key of the Oxfile"},
+    {"--instances", "instances = N in the Oxfile"},
+    {"--interpreter", "it is the first word of command"},
+    {"--kill-timeout", "stop_timeout_ms in the Oxfile"},
+    {"--max-memory-restart", "limits.memory_mb is a key of the Oxfile"},
+    {"--name", "[processes.NAME] in the Oxfile"},
+    {"--no-autorestart", "restart = \"never\" in the Oxfile"},
+    {"--no-daemon", "oxherd run stays in the foreground"},
+    {"--watch", "watch is a key of the Oxfile"},
+    {"-i", "instances = N in the Oxfile"},
+});
+
 // "--nope" and the known option nearest to it.
 NotOptions UnknownOption(const CLI::App& app, const VerbEntry& entry,
                          std::span<const std::string> words) {
@@ -221,6 +274,11 @@ NotOptions UnknownOption(const CLI::App& app, const VerbEntry& entry,
     const std::string flag = word.substr(0, word.find('='));
     if (!flag.starts_with('-') || std::ranges::find(known, flag) != known.end()) continue;
     if (flag.size() == 2 && app.get_option_no_throw(flag) != nullptr) continue;
+    const auto* of_pm2 =
+        std::ranges::find(kPm2Flags, flag, &std::pair<std::string_view, std::string_view>::first);
+    if (of_pm2 != kPm2Flags.end()) {
+      return AskedWrongly(fmt::format("pm2's {} has no equivalent here: {}", flag, of_pm2->second));
+    }
     const auto nearest = Nearest(flag, candidates);
     return AskedWrongly(
         fmt::format("{} has no option {}{}; oxherd {} --help lists them", entry.name, flag,
@@ -244,6 +302,10 @@ std::expected<Options, NotOptions> ParseVerb(const VerbEntry& entry,
   AddOptions(app, entry, options);
   // CLI11 takes the arguments from the end.
   std::vector<std::string> reversed(words.rbegin(), words.rend());
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const bool alone = i + 1 == words.size() || words[i + 1].starts_with('-');
+    if (words[i] == "--only" && alone) reversed[words.size() - 1 - i] = kOnlyAlone;
+  }
   try {
     app.parse(std::move(reversed));
   } catch (const CLI::CallForHelp&) {
@@ -251,6 +313,11 @@ std::expected<Options, NotOptions> ParseVerb(const VerbEntry& entry,
   } catch (const CLI::ExtrasError&) {
     return std::unexpected(UnknownOption(app, entry, words));
   } catch (const CLI::RequiredError&) {
+    if (entry.verb == Verb::kImport) {
+      return std::unexpected(
+          AskedWrongly("import needs a FILE, or pm2 for what pm2 save wrote: oxherd import "
+                       "ecosystem.config.js"));
+    }
     return std::unexpected(
         AskedWrongly(fmt::format("{} needs a NAME: oxherd {} api{}", entry.name, entry.name,
                                  entry.verb == Verb::kDelete ? ", or oxherd delete all" : "")));
@@ -263,16 +330,27 @@ std::expected<Options, NotOptions> ParseVerb(const VerbEntry& entry,
   return options;
 }
 
-// A single name that is a file is what -c would have named.
-void TakeFileAsOxfile(Options& options) {
-  if (options.names.size() != 1 || options.oxfile) return;
-  const bool is_file_verb = options.verb == Verb::kApply || options.verb == Verb::kRun;
+// Names that are files are what -c would have named.
+void TakeFilesAsOxfiles(Options& options) {
+  const bool only_files =
+      options.verb == Verb::kApply || options.verb == Verb::kRun || options.verb == Verb::kValidate;
   const bool may_be_file = options.verb == Verb::kStart || options.verb == Verb::kReload ||
                            options.verb == Verb::kRestart;
-  if (is_file_verb || (may_be_file && options.names[0].ends_with(".toml"))) {
-    options.oxfile = options.names[0];
-    options.names.clear();
+  std::vector<std::string> names;
+  for (std::string& name : options.names) {
+    const bool is_file = name.ends_with(".toml") || IsEcosystemFile(name);
+    if (!only_files && !(may_be_file && is_file)) {
+      names.push_back(std::move(name));
+    } else if (!options.oxfile) {
+      options.oxfile = std::move(name);
+    } else {
+      options.more_oxfiles.push_back(std::move(name));
+    }
   }
+  for (std::string& name : options.only_names) {
+    if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
+  }
+  options.names = std::move(names);
 }
 
 bool AsksForHelp(const std::vector<std::string>& words) {
@@ -299,7 +377,10 @@ std::expected<Options, NotOptions> ParseWords(std::span<const std::string> words
   const VerbEntry* entry = FindVerb(split.verb);
   if (entry == nullptr) return std::unexpected(UnknownVerb(split.verb));
   auto options = ParseVerb(*entry, split.rest);
-  if (options) TakeFileAsOxfile(*options);
+  if (options) {
+    TakeFilesAsOxfiles(*options);
+    if (MeansJson(split.verb)) options->json = true;
+  }
   return options;
 }
 
@@ -328,7 +409,9 @@ std::string HelpText() {
   }
   text +=
       "\nNAME is a service, an instance (api/0), an id from the list, or all; none means what the\n"
-      "Oxfile defines. -c FILE names the Oxfile, --json prints one JSON object.\n"
+      "Oxfile defines; /regex/ is every service that matches. -c FILE names the Oxfile, --json "
+      "prints\n"
+      "one JSON object. PM2's jlist, desc, startOrReload, resurrect and the like work too.\n"
       "oxherd COMMAND --help tells more.\n";
   return text;
 }

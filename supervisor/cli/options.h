@@ -31,6 +31,11 @@ enum class Verb : std::uint8_t {
   kWait,
   kInstance,
   kRun,
+  kImport,
+  kInit,
+  kPid,
+  kId,
+  kSave,
   kPing,
   kDaemonRun,
   kDaemonStart,
@@ -62,12 +67,16 @@ struct LogOptions {
 struct Options {
   Verb verb = Verb::kGreeting;
   std::vector<std::string> names;
-  std::optional<std::string> oxfile;  // -c
+  std::optional<std::string> oxfile;      // -c, or the first of the files that were named
+  std::vector<std::string> more_oxfiles;  // the others
+  std::optional<std::string> profile;     // --env; empty: none
+  std::optional<std::string> out;         // import: --out
+  std::vector<std::string> only_names;    // --only; they are among `names` as well
   bool json = false;
   bool no_wait = false;
   bool dry_run = false;
   bool forced = false;
-  bool only = false;
+  bool only = false;  // --only; the names after it are among `names`
   bool with_dependents = false;
   bool update_env = false;
   bool keep_instances = false;

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 
@@ -51,6 +52,20 @@ Result<std::optional<FoundOxfile>> WhichOxfile(const Session& session) {
   return FindOxfile(search);
 }
 
+Result<std::vector<std::string>> AllOxfiles(const Session& session, const FoundOxfile& first) {
+  std::vector<std::string> paths = {first.path};
+  OxfileSearch search;
+  OXHERD_TRY_ASSIGN(search.folder, WorkingFolder());
+  for (const std::string& name : session.options.more_oxfiles) {
+    search.named = name;
+    OXHERD_TRY_ASSIGN(const auto found, FindOxfile(search));
+    if (found && std::ranges::find(paths, found->path) == paths.end()) {
+      paths.push_back(found->path);
+    }
+  }
+  return paths;
+}
+
 Result<control::Request> MakeRequest(const Session& session, control::Command command,
                                      const std::optional<FoundOxfile>& oxfile) {
   const Options& options = session.options;
@@ -60,7 +75,12 @@ Result<control::Request> MakeRequest(const Session& session, control::Command co
   request.client_version = Version();
   request.names = options.names;
   OXHERD_TRY_ASSIGN(request.folder, WorkingFolder());
-  if (oxfile) request.oxfile = oxfile->path;
+  if (oxfile) {
+    OXHERD_TRY_ASSIGN(request.more_oxfiles, AllOxfiles(session, *oxfile));
+    request.oxfile = oxfile->path;
+    request.more_oxfiles.erase(request.more_oxfiles.begin());
+  }
+  request.profile = options.profile;
   request.oxfile_named = options.oxfile.has_value();
   request.environment = BaseEnvironment(OwnEnvironment());
   request.no_wait = options.no_wait;

@@ -39,6 +39,10 @@ int PrintJson(const Reply& reply, std::string_view verb);
 // The Oxfile that the command means: -c, or found from here. Nothing: there is none.
 [[nodiscard]] Result<std::optional<FoundOxfile>> WhichOxfile(const Session& session);
 
+// The first one and those that were named beside it, absolute. Fails where one is not there.
+[[nodiscard]] Result<std::vector<std::string>> AllOxfiles(const Session& session,
+                                                          const FoundOxfile& first);
+
 // A Request with all that comes from the options, the folder and the environment.
 [[nodiscard]] Result<control::Request> MakeRequest(const Session& session, control::Command command,
                                                    const std::optional<FoundOxfile>& oxfile);

@@ -1,6 +1,7 @@
 #include "cli/verbs.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace oxherd::cli {
 namespace {
@@ -8,16 +9,18 @@ namespace {
 using Aliases = std::array<std::string_view, 3>;
 
 constexpr std::array kVerbs = {
-    VerbEntry{Verb::kStart, "start", Aliases{}, kNames | kNoWait | kDryRun | kOnly | kTimeout,
+    VerbEntry{Verb::kStart, "start", Aliases{},
+              kNames | kNoWait | kDryRun | kOnly | kProfile | kTimeout,
               "start services, and what they depend on"},
     VerbEntry{Verb::kStop, "stop", Aliases{}, kNames | kDependents | kForce | kNoWait | kTimeout,
               "stop services"},
-    VerbEntry{Verb::kRestart, "restart", Aliases{"rs"}, kNames | kForce | kNoWait | kTimeout,
-              "stop, then start"},
+    VerbEntry{Verb::kRestart, "restart", Aliases{"rs"},
+              kNames | kOnly | kProfile | kForce | kNoWait | kTimeout, "stop, then start"},
     VerbEntry{Verb::kReload, "reload", Aliases{"rl"},
-              kNames | kParallel | kUpdateEnv | kNoWait | kTimeout,
+              kNames | kOnly | kProfile | kParallel | kUpdateEnv | kNoWait | kTimeout,
               "deploy: replace what runs, one instance after the other"},
-    VerbEntry{Verb::kApply, "apply", Aliases{}, kFile | kDryRun | kNoWait | kTimeout,
+    VerbEntry{Verb::kApply, "apply", Aliases{},
+              kFiles | kOnly | kProfile | kDryRun | kNoWait | kTimeout,
               "make what runs match the Oxfile: start the new, reload the changed"},
     VerbEntry{Verb::kDelete, "delete", Aliases{"rm", "del"}, kName | kForce | kNoWait | kTimeout,
               "stop services and forget them"},
@@ -30,10 +33,18 @@ constexpr std::array kVerbs = {
               "wait until services are ready"},
     VerbEntry{Verb::kInstance, "instance", Aliases{}, kName | kOfInstance | kTimeout,
               "take one instance out of traffic, and back; or restart it"},
-    VerbEntry{Verb::kValidate, "validate", Aliases{"check"}, kFiles,
+    VerbEntry{Verb::kValidate, "validate", Aliases{"check"}, kFiles | kOnly | kProfile,
               "check an Oxfile, change nothing"},
-    VerbEntry{Verb::kRun, "run", Aliases{"runtime"}, kFile,
+    VerbEntry{Verb::kRun, "run", Aliases{"runtime"}, kFiles | kOnly | kProfile,
               "run an Oxfile in the foreground, as in a container"},
+    VerbEntry{Verb::kInit, "init", Aliases{}, kNothing,
+              "write an Oxfile for what is in this folder"},
+    VerbEntry{Verb::kImport, "import", Aliases{"convert"}, kSource,
+              "print an Oxfile for PM2's ecosystem file, or for what PM2 has saved"},
+    VerbEntry{Verb::kPid, "pid", Aliases{}, kNames, "the process ids, one per line"},
+    VerbEntry{Verb::kId, "id", Aliases{}, kNames, "the numbers of the list, one per line"},
+    VerbEntry{Verb::kSave, "save", Aliases{"dump"}, kNothing,
+              "nothing: what is wanted is always saved"},
     VerbEntry{Verb::kPing, "ping", Aliases{}, kNothing, "ask whether the daemon is there"},
     VerbEntry{Verb::kDaemonRun, "daemon run", Aliases{}, kNothing,
               "run the daemon in the foreground, as under systemd"},
@@ -60,7 +71,21 @@ constexpr std::array kVerbs = {
     VerbEntry{Verb::kVersion, "version", Aliases{}, kNothing, "the version of this program"},
 };
 
+// What PM2's fingers type. Not listed in the help.
+constexpr auto kElsewhere = std::to_array<std::pair<std::string_view, std::string_view>>({
+    {"desc", "status"},
+    {"gracefulReload", "reload"},
+    {"jlist", "list"},
+    {"prettylist", "list"},
+    {"resurrect", "daemon start"},
+    {"startOrGracefulReload", "reload"},
+    {"startOrReload", "reload"},
+    {"startOrRestart", "restart"},
+});
+
 }  // namespace
+
+bool MeansJson(std::string_view name) { return name == "jlist" || name == "prettylist"; }
 
 std::span<const VerbEntry> Verbs() { return kVerbs; }
 
@@ -69,7 +94,10 @@ const VerbEntry* FindVerb(std::string_view name) {
   const auto* found = std::ranges::find_if(kVerbs, [&](const VerbEntry& entry) {
     return entry.name == name || std::ranges::find(entry.aliases, name) != entry.aliases.end();
   });
-  return found == kVerbs.end() ? nullptr : found;
+  if (found != kVerbs.end()) return found;
+  const auto* elsewhere =
+      std::ranges::find(kElsewhere, name, &std::pair<std::string_view, std::string_view>::first);
+  return elsewhere == kElsewhere.end() ? nullptr : FindVerb(elsewhere->second);
 }
 
 std::string_view VerbName(Verb verb) {

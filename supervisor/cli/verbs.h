@@ -14,7 +14,6 @@ namespace oxherd::cli {
 enum Takes : std::uint32_t {
   kNothing = 0,
   kNames = 1U << 0U,
-  kFile = 1U << 1U,
   kFiles = 1U << 2U,
   kTimeout = 1U << 3U,
   kNoWait = 1U << 4U,
@@ -33,6 +32,8 @@ enum Takes : std::uint32_t {
   kUserManager = 1U << 17U,  // --user
   kForUser = 1U << 18U,      // -u USER
   kShell = 1U << 19U,        // of `completion`
+  kProfile = 1U << 20U,      // --env
+  kSource = 1U << 21U,       // of `import`: a file or pm2, and --out
 };
 
 struct VerbEntry {
@@ -46,7 +47,11 @@ struct VerbEntry {
 // In the order in which help lists them.
 [[nodiscard]] std::span<const VerbEntry> Verbs();
 
-// By name or alias; null if there is none. "daemon stop" is one name.
+// By name, by alias, or by what PM2 calls it (jlist, startOrReload, resurrect); null if there is
+// none. "daemon stop" is one name.
 [[nodiscard]] const VerbEntry* FindVerb(std::string_view name);
+
+// True for PM2's names of `list` that mean JSON.
+[[nodiscard]] bool MeansJson(std::string_view name);
 
 }  // namespace oxherd::cli

@@ -75,8 +75,8 @@ class EnvironmentRules {
       : draft_(draft), context_(context), known_(draft, context.options) {}
 
   void Run() {
-    for (const EnvFileSetting& setting : draft_.env_files) AddFile(setting);
-    for (const EnvSetting& setting : draft_.env) AddSetting(setting);
+    AddLayers([](Layer layer) { return layer != Layer::kProfile; });
+    AddLayers([](Layer layer) { return layer == Layer::kProfile; });
     for (const auto& [mark, texts] : draft_.expandables) {
       const bool check_command = mark == "health_check.command";
       const bool gives_port = mark == "listen" && !SetsPort();
@@ -89,6 +89,16 @@ class EnvironmentRules {
   }
 
  private:
+  // The profile's env files win over `env` too.
+  void AddLayers(bool (*counts)(Layer)) {
+    for (const EnvFileSetting& setting : draft_.env_files) {
+      if (counts(setting.layer)) AddFile(setting);
+    }
+    for (const EnvSetting& setting : draft_.env) {
+      if (counts(setting.layer)) AddSetting(setting);
+    }
+  }
+
   void AddFile(const EnvFileSetting& setting) {
     draft_.spec.env_files.push_back(setting.path);
     if (!context_.env_files.readable()) {
@@ -136,9 +146,7 @@ class EnvironmentRules {
   }
 
   void AddSetting(const EnvSetting& setting) {
-    const bool inherited = setting.layer == Layer::kInherited;
-    const std::string key =
-        (inherited ? "defaults.env." : "processes." + draft_.spec.name + ".env.") + setting.name;
+    const std::string key = draft_.TableOf(setting.layer) + ".env." + setting.name;
     const std::string unknown = UnknownName(setting.text, known_);
     if (!unknown.empty() && all_read_) {
       context_.errors.Add(setting.position, key, Explain(unknown));
@@ -190,7 +198,7 @@ void FinishEnvironment(Draft& draft, const RuleContext& context) {
   EnvironmentRules(draft, context).Run();
   if (context.environment_bytes > kMaxEnvironmentBytes) {
     context.errors.Add(
-        draft.position, "processes." + draft.spec.name,
+        draft.position, draft.table,
         fmt::format("the environments of all services together are larger than {} MiB",
                     kMaxEnvironmentBytes >> 20U));
   }

@@ -67,7 +67,7 @@ class HealthRules {
 
   // What the service itself says wins over [defaults]; within one of them there is one kind.
   Kind ChooseKind() {
-    for (const Layer layer : {Layer::kOwn, Layer::kInherited}) {
+    for (const Layer layer : {Layer::kProfile, Layer::kOwn, Layer::kInherited}) {
       const KindKey* chosen = nullptr;
       for (const KindKey& key : kKinds) {
         const Mark* mark = draft_.Find(key.mark);

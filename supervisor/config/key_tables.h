@@ -17,5 +17,7 @@ inline constexpr Reader kLater = nullptr;
 [[nodiscard]] std::span<const Key> LoggingKeys();
 [[nodiscard]] std::span<const Key> SupervisorKeys();
 [[nodiscard]] std::span<const Key> TopKeys();
+[[nodiscard]] std::span<const Key> AppKeys();
+[[nodiscard]] std::span<const Key> AppLogKeys();
 
 }  // namespace oxherd

@@ -28,6 +28,8 @@ constexpr auto kElsewhere = std::to_array<std::pair<std::string_view, std::strin
     {"execstart", "command"},
     {"exp_backoff_restart_delay", "restart_delay_ms"},
     {"health", "health_check"},
+    {"health_interval", "health_interval_secs"},
+    {"health_timeout", "health_timeout_secs"},
     {"healthcheck", "health_check"},
     {"interval", "interval_secs"},
     {"kill_signal", "stop_signal"},
@@ -37,15 +39,19 @@ constexpr auto kElsewhere = std::to_array<std::pair<std::string_view, std::strin
     {"listen_timeout", "ready_timeout_ms"},
     {"numprocs", "instances"},
     {"out_file", "log_file"},
+    {"ready_timeout", "ready_timeout_secs"},
     {"replicas", "instances"},
+    {"restart_delay", "restart_delay_secs"},
     {"restart_policy", "restart"},
     {"retries", "unhealthy_threshold"},
     {"run", "command"},
     {"script", "command"},
+    {"start_delay", "start_delay_secs"},
     {"startretries", "max_restarts"},
     {"stderr_logfile", "error_log_file"},
     {"stdout_logfile", "log_file"},
     {"stop_grace_period", "stop_timeout_ms"},
+    {"stop_timeout", "stop_timeout_secs"},
     {"stop_timeout_secs", "stop_timeout_ms"},
     {"stopsignal", "stop_signal"},
     {"stopwaitsecs", "stop_timeout_ms"},
@@ -68,20 +74,29 @@ std::string Lower(std::string_view text) {
   return lower;
 }
 
+// The section whose keys count in `section` too.
+std::optional<Section> AlsoIn(Section section) {
+  if (section == Section::kLogging || section == Section::kAppLogs) return Section::kLogs;
+  if (section == Section::kApp) return Section::kProcess;
+  return std::nullopt;
+}
+
 // The table a key belongs to, as it is written below `table`.
 std::string HomeOf(std::string_view name, Section not_this, std::string_view table) {
   const std::array<std::pair<Section, std::string_view>, 3> below = {
       {{Section::kHealthCheck, "health_check"},
        {Section::kLimits, "limits"},
        {Section::kLogs, "logs"}}};
-  const std::string_view process =
-      not_this == Section::kProcess ? table : table.substr(0, table.rfind('.'));
+  const std::string_view process = not_this == Section::kProcess || not_this == Section::kApp
+                                       ? table
+                                       : table.substr(0, table.rfind('.'));
   if (not_this == Section::kTop) {
     if (FindKey(Section::kProcess, name) != nullptr) return "processes.NAME";
     return FindKey(Section::kSupervisor, name) != nullptr ? "supervisor" : "";
   }
   if (not_this == Section::kSupervisor || not_this == Section::kLogging) return {};
-  if (not_this != Section::kProcess && FindKey(Section::kProcess, name) != nullptr) {
+  if (not_this != Section::kProcess && not_this != Section::kApp &&
+      FindKey(Section::kProcess, name) != nullptr) {
     return std::string(process);
   }
   for (const auto& [section, word] : below) {
@@ -104,8 +119,8 @@ std::optional<std::string> MeantKey(Section section, std::string_view name) {
     return "processes";
   std::vector<std::string_view> names;
   for (const Key& key : KeysOf(section)) names.push_back(key.name);
-  if (section == Section::kLogging) {
-    for (const Key& key : KeysOf(Section::kLogs)) names.push_back(key.name);
+  if (const auto also = AlsoIn(section)) {
+    for (const Key& key : KeysOf(*also)) names.push_back(key.name);
   }
   return Nearest(name, names);
 }
@@ -127,7 +142,9 @@ void ReadEntry(const Key& key, const Entry& entry, const Place& place,
     return;
   }
   const std::string mark = place.prefix + std::string(main_name);
-  place.draft.marks.insert_or_assign(mark, Mark{entry.value.position, place.layer});
+  Mark& kept = place.draft.marks[mark];
+  kept = {entry.value.position, place.layer, {}};
+  if (!key.same_as.empty()) kept.written = place.prefix + std::string(key.name);
   key.read(Reading{place, entry.key, mark, entry.value});
 }
 
@@ -149,6 +166,10 @@ std::span<const Key> KeysOf(Section section) {
       return LoggingKeys();
     case Section::kSupervisor:
       return SupervisorKeys();
+    case Section::kApp:
+      return AppKeys();
+    case Section::kAppLogs:
+      return AppLogKeys();
   }
   return {};
 }
@@ -157,7 +178,8 @@ const Key* FindKey(Section section, std::string_view name) {
   const std::span<const Key> keys = KeysOf(section);
   const auto found = std::ranges::find(keys, name, &Key::name);
   if (found != keys.end()) return &*found;
-  return section == Section::kLogging ? FindKey(Section::kLogs, name) : nullptr;
+  const auto also = AlsoIn(section);
+  return also ? FindKey(*also, name) : nullptr;
 }
 
 std::string ExplainUnknownKey(Section section, std::string_view name, std::string_view table) {
@@ -192,7 +214,8 @@ void ReadSection(Section section, const Table& table, const Place& place) {
     place.errors.Add(entry.position, path, ExplainUnknownKey(section, entry.key, place.path));
     // What was meant counts as said, so that it is not missed as well.
     if (const auto meant = MeantKey(section, entry.key)) {
-      place.draft.marks.try_emplace(place.prefix + *meant, Mark{entry.value.position, place.layer});
+      place.draft.marks.try_emplace(place.prefix + *meant,
+                                    Mark{entry.value.position, place.layer, {}});
     }
   }
 }

@@ -20,6 +20,8 @@ enum class Section : std::uint8_t {
   kLogs,         // [processes.NAME.logs], and part of [logging]
   kLogging,      // [logging] alone
   kSupervisor,   // [supervisor]
+  kApp,          // [[apps]], and its [defaults]; the keys of kProcess count too
+  kAppLogs,      // logs in it; the keys of kLogs count too
 };
 
 struct Key {
@@ -34,7 +36,7 @@ struct Key {
 // In the order in which a page would show them.
 [[nodiscard]] std::span<const Key> KeysOf(Section section);
 
-// Null if the section has no such key; in kLogging those of kLogs count too.
+// Null if the section has no such key, and none of another section counts in it.
 [[nodiscard]] const Key* FindKey(Section section, std::string_view name);
 
 // `unknown key; did you mean "stop_timeout_ms"?`: what to say of a name that is no key of

@@ -15,6 +15,7 @@
 #include "config/error_list.h"
 #include "config/include.h"
 #include "config/keys.h"
+#include "config/profiles.h"
 #include "config/rules.h"
 #include "config/text_file.h"
 #include "config/toml_reader.h"
@@ -48,6 +49,9 @@ std::string FolderOf(const std::string& path) {
   const std::filesystem::path absolute = std::filesystem::absolute(path, error);
   return (error ? std::filesystem::path("/") : absolute).lexically_normal().parent_path().string();
 }
+
+// OxMgr's default.
+constexpr Millis kAppStopTimeout{5000};
 
 constexpr std::size_t kMaxDefaultsBytes = std::size_t{64} * 1024;
 
@@ -89,13 +93,14 @@ class FileReader {
         options_(options),
         files_(files),
         env_files_(files),
-        errors_(path, text) {}
+        errors_(path, text),
+        profiles_(options) {}
 
   ReadOutcome Run(const Table& document) {
-    if (!RefuseOtherDialect(document)) {
+    if (ChooseDialect(document, defaults_)) {
       ReadTop(document);
       if (const Entry* defaults = document.Find("defaults")) ReadDefaults(*defaults, defaults_);
-      ReadProcesses(document, defaults_);
+      ReadServices(document, defaults_);
       for (const IncludedFile& file : included_) ReadIncluded(file);
       Finish(document);
     }
@@ -115,15 +120,18 @@ class FileReader {
             result_.supervisor, errors_,           options_, *here_};
   }
 
-  bool RefuseOtherDialect(const Table& document) {
+  // The keys of a file's services, and its dialect's own defaults. False: it has both dialects.
+  bool ChooseDialect(const Table& document, Draft& defaults) {
     const Entry* apps = document.Find("apps");
-    if (apps == nullptr) return false;
-    errors_.Add(
-        apps->position, "apps",
-        document.Find("processes") != nullptr
-            ? "[[apps]] and [processes.NAME] cannot stand in one file; keep [processes.NAME]"
-            : "[[apps]] is not supported yet; write [processes.NAME] with command = \"…\"");
-    return true;
+    section_ = apps == nullptr ? Section::kProcess : Section::kApp;
+    if (apps == nullptr) return true;
+    Policy& policy = defaults.spec.policy;
+    if (defaults.Find("restart") == nullptr) policy.restart = RestartPolicy::kOnFailure;
+    if (defaults.Find("stop_timeout_ms") == nullptr) policy.stop_timeout = kAppStopTimeout;
+    if (document.Find("processes") == nullptr) return true;
+    errors_.Add(apps->position, "apps",
+                "[[apps]] and [processes.NAME] cannot stand in one file; keep [processes.NAME]");
+    return false;
   }
 
   // The table of `entry`, or nothing and an error.
@@ -151,6 +159,14 @@ class FileReader {
         if (files_.names_in) {
           included_ = FindIncluded(entry.value, path_, folder_, files_, errors_);
         }
+      } else if (entry.key == "version") {
+        const auto* version = entry.value.As<std::int64_t>();
+        if (version == nullptr || *version != 1) {
+          errors_.Add(entry.value.position, entry.key,
+                      fmt::format("found {}, expected 1", Describe(entry.value)));
+        }
+      } else if (entry.key == "deploy") {
+        errors_.Note(entry.position, entry.key, "is OxMgr's, and left alone");
       } else if (entry.key == "supervisor" || entry.key == "logging") {
         const bool logging = entry.key == "logging";
         const Table* table = TableOf(entry, entry.key, fmt::format("[{}]", entry.key));
@@ -173,20 +189,22 @@ class FileReader {
       return;
     }
     SayFile(*document, file.number);
-    if (RefuseOtherDialect(*document)) return;
+    Draft defaults = defaults_;
+    if (!ChooseDialect(*document, defaults)) return;
     for (const Entry& entry : document->entries) {
-      if (entry.key == "processes" || entry.key == "defaults") continue;
+      if (entry.key == "processes" || entry.key == "apps" || entry.key == "defaults") continue;
       const bool known = FindKey(Section::kTop, entry.key) != nullptr;
       errors_.Add(entry.position, entry.key,
                   known ? fmt::format("stands only in the file that includes this one, {}", path_)
                         : ExplainUnknownKey(Section::kTop, entry.key, ""));
     }
     here_ = &file.folder;
-    Draft defaults = defaults_;
     defaults.spec.included_from = file.absolute;
     if (defaults.Find("working_dir") == nullptr) defaults.spec.working_dir = file.folder;
+    const std::size_t outer = defaults_tables_.size();
     if (const Entry* own = document->Find("defaults")) ReadDefaults(*own, defaults);
-    ReadProcesses(*document, defaults);
+    ReadServices(*document, defaults);
+    defaults_tables_.resize(outer);
     here_ = &folder_;
   }
 
@@ -194,22 +212,30 @@ class FileReader {
   void Finish(const Table& document) {
     const bool may_be_empty = document.Find("include") != nullptr;
     if (drafts_.empty() && errors_.empty() && !may_be_empty) {
-      errors_.Add({1, 1}, "", "defines no service; add [processes.api] with command = \"…\"");
+      errors_.Add({1, 1}, "",
+                  document.Find("apps") != nullptr
+                      ? "every app is disabled, so there is nothing to run"
+                      : "defines no service; add [processes.api] with command = \"…\"");
     }
-    for (Draft& draft : drafts_) result_.specs.push_back(FinishService(draft, context()));
+    for (Draft& draft : drafts_) {
+      if (draft.app.is_app) FinishApp(draft, context());
+      result_.specs.push_back(FinishService(draft, context()));
+    }
+    profiles_.CheckAsked(errors_);
     CheckServices(drafts_, context());
   }
 
   void ReadDefaults(const Entry& entry, Draft& into) {
     const Table* table = TableOf(entry, "defaults", "[defaults]");
     if (table == nullptr) return;
+    defaults_tables_.push_back(table);
     if (TextBytes(entry.value) > kMaxDefaultsBytes) {
       errors_.Add(entry.position, "defaults",
                   fmt::format("more than {} KiB, which every service would repeat",
                               kMaxDefaultsBytes >> 10U));
       return;
     }
-    ReadSection(Section::kProcess, *table, PlaceFor("defaults", "", Layer::kInherited, into));
+    ReadSection(section_, *table, PlaceFor("defaults", "", Layer::kInherited, into));
   }
 
   void ReadProcesses(const Table& document, const Draft& defaults) {
@@ -225,13 +251,78 @@ class FileReader {
     for (const Entry& entry : table->entries) ReadProcess(entry, defaults);
   }
 
-  // Names are unique across files; within one TOML sees to it.
-  bool IsNew(const Entry& entry, const std::string& path) {
-    const auto [known, is_new] = names_.emplace(entry.key, entry.position);
+  void ReadServices(const Table& document, const Draft& defaults) {
+    if (const Entry* apps = document.Find("apps")) {
+      ReadApps(*apps, defaults);
+    } else {
+      ReadProcesses(document, defaults);
+    }
+  }
+
+  void ReadApps(const Entry& entry, const Draft& defaults) {
+    const auto* apps = entry.value.As<Array>();
+    if (apps == nullptr || apps->empty()) {
+      errors_.Add(entry.value.position, "apps",
+                  apps == nullptr ? fmt::format("found {}, expected [[apps]] with name and command",
+                                                Describe(entry.value))
+                                  : "defines no service; add [[apps]] with name and command");
+      return;
+    }
+    if (drafts_.size() + apps->size() > kMaxServices) {
+      errors_.Add(entry.position, "apps", fmt::format("more than {} services", kMaxServices));
+      return;
+    }
+    for (const Value& app : *apps) ReadApp(app, defaults);
+  }
+
+  void ReadApp(const Value& app, const Draft& defaults) {
+    const auto* table = app.As<Table>();
+    if (table == nullptr) {
+      errors_.Add(app.position, "apps", fmt::format("found {}, expected [[apps]]", Describe(app)));
+      return;
+    }
+    const Entry* name = table->Find("name");
+    const auto* text = name == nullptr ? nullptr : name->value.As<std::string>();
+    if (text == nullptr) {
+      errors_.Add(name == nullptr ? app.position : name->value.position, "apps",
+                  name == nullptr ? "an app without a name; add name = \"api\""
+                                  : fmt::format("name: found {}, expected a string in quotes",
+                                                Describe(name->value)));
+      return;
+    }
+    const std::string path = "apps." + *text;
+    if (std::string problem = ExplainName(*text); !problem.empty()) {
+      errors_.Add(name->value.position, path, std::move(problem));
+      return;
+    }
+    if (!IsNew(*text, name->value.position, path)) return;
+    Draft draft = NewDraft(defaults, *text, path, app.position);
+    ReadKeys(*table, draft);
+    if (!draft.app.disabled) {
+      drafts_.push_back(std::move(draft));
+    } else {
+      errors_.Note(app.position, path, "is disabled, and left out");
+    }
+  }
+
+  [[nodiscard]] Draft NewDraft(const Draft& defaults, const std::string& name,
+                               const std::string& path, Position position) const {
+    Draft draft = defaults;
+    draft.spec.name = name;
+    draft.table = path;
+    draft.position = position;
+    draft.spec.source_line = position.line;
+    draft.app.is_app = section_ == Section::kApp;
+    return draft;
+  }
+
+  // Names are unique, also across files.
+  bool IsNew(const std::string& name, Position position, const std::string& path) {
+    const auto [known, is_new] = names_.emplace(name, position);
     if (is_new) return true;
-    errors_.Add(entry.position, path,
+    errors_.Add(position, path,
                 fmt::format("{} defines \"{}\" already; rename one of them",
-                            errors_.Where(known->second), entry.key));
+                            errors_.Where(known->second), name));
     return false;
   }
 
@@ -243,18 +334,29 @@ class FileReader {
       errors_.Add(entry.position, path, std::move(problem));
       return;
     }
-    if (!IsNew(entry, path)) return;
+    if (!IsNew(entry.key, entry.position, path)) return;
     // `[processes.my.api]` is one name to its author.
     const bool dotted = std::ranges::all_of(table->entries, [](const Entry& below) {
       return below.value.As<Table>() != nullptr && FindKey(Section::kProcess, below.key) == nullptr;
     });
-    Draft draft = defaults;
-    draft.spec.name = entry.key;
-    draft.position = entry.position;
-    draft.spec.source_line = entry.position.line;
-    ReadSection(Section::kProcess, *table, PlaceFor(path, "", Layer::kOwn, draft));
+    Draft draft = NewDraft(defaults, entry.key, path, entry.position);
+    ReadKeys(*table, draft);
     if (dotted && !table->entries.empty()) return;
     drafts_.push_back(std::move(draft));
+  }
+
+  // [defaults.profiles.NAME], the service's own keys, its [.profiles.NAME].
+  void ReadKeys(const Table& table, Draft& draft) {
+    const std::string chosen(profiles_.ChosenFor(draft.spec.name));
+    bool has_it = false;
+    for (const Table* defaults : defaults_tables_) {
+      const Place place = PlaceFor("defaults", "", Layer::kInherited, draft);
+      if (profiles_.Read(section_, *defaults, place, chosen)) has_it = true;
+    }
+    const Place place = PlaceFor(draft.table, "", Layer::kOwn, draft);
+    ReadSection(section_, table, place);
+    if (profiles_.Read(section_, table, place, chosen)) has_it = true;
+    profiles_.Settle(draft, has_it, errors_);
   }
 
   const std::string& path_;
@@ -264,10 +366,13 @@ class FileReader {
   const FileAccess& files_;
   EnvFiles env_files_;
   ErrorList errors_;
+  Profiles profiles_;
   std::size_t environment_bytes_ = 0;
+  Section section_ = Section::kProcess;  // the dialect
   Draft defaults_;
   std::deque<IncludedFile> included_;
   std::map<std::string, Position, std::less<>> names_;  // where each service is defined
+  std::vector<const Table*> defaults_tables_;           // of the file that is read now
   std::vector<Draft> drafts_;
   Oxfile result_;
 };

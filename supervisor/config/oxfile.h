@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +49,10 @@ struct ReadOptions {
   std::vector<EnvEntry> base_environment = {};
   std::string home_dir = {};      // what "~/" stands for
   std::uint16_t usable_cpus = 1;  // what `instances = "max"` stands for
+  // The [.profiles.NAME] that counts; empty: none. Nothing was said: the one that a service was
+  // read with before; for one that is new, that of the others, if they agree.
+  std::optional<std::string> profile = {};
+  std::map<std::string, std::string, std::less<>> remembered_profiles = {};  // by service
 };
 
 // How the files that an Oxfile names are reached.

@@ -63,8 +63,7 @@ void FinishPolicy(Draft& draft, const RuleContext& context) {
   Spec& spec = draft.spec;
   Policy& policy = spec.policy;
   if (draft.Find("command") == nullptr) {
-    context.errors.Add(draft.position, "processes." + spec.name,
-                       "no command; add command = \"what to run\"");
+    context.errors.Add(draft.position, draft.table, "no command; add command = \"what to run\"");
   }
   if (policy.type == ServiceType::kOneshot) FinishOneshot(draft, context);
   FinishReload(draft, context);

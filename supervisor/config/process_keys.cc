@@ -183,7 +183,7 @@ constexpr auto kProcessKeys = std::to_array<Key>({
     {"resource_limits", "table", "", "limits", ReadLimits, "limits"},
     {"logs", "table", "", "rotation of its output", ReadLogs},
     {"webhook", "table", "", "push events of GitHub and GitLab", kLater},
-    {"profiles", "table", "", "other values with --env NAME", kLater},
+    {"profiles", "table", "", "other values with --env NAME", ReadProfiles},
 });
 
 }  // namespace

@@ -26,6 +26,7 @@ struct Place {
   ErrorList& errors;
   const ReadOptions& options;
   const std::string& folder;  // of the Oxfile, absolute
+  bool in_profile = false;    // these are the keys of a [.profiles.NAME]
 };
 
 struct Reading {

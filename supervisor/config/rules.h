@@ -26,6 +26,9 @@ struct RuleContext {
 // The finished spec of a draft; what is wrong goes to the errors.
 [[nodiscard]] Spec FinishService(Draft& draft, const RuleContext& context);
 
+// Before that, of OxMgr's dialect: says in our keys what its own mean together.
+void FinishApp(Draft& draft, const RuleContext& context);
+
 // Its parts, in this order, each on the draft's spec.
 void FinishPolicy(Draft& draft, const RuleContext& context);  // counts, restart, reload
 void FinishEnvironment(Draft& draft,

@@ -149,6 +149,10 @@ constexpr auto kTopKeys = std::to_array<Key>({
     {"defaults", "table", "", "any key of a process, for all of them", kTable},
     {"logging", "table", "", "as [processes.NAME.logs], for all of them", kTable},
     {"supervisor", "table", "", "the daemon itself", kTable},
+    {"apps", "array of tables", "", "OxMgr's own dialect: [[apps]] instead of [processes.NAME]",
+     kTable},
+    {"version", "1", "1", "of OxMgr's format", kTable},
+    {"deploy", "table", "", "OxMgr's; left alone", kTable},
     {"include", "file or array, * and ? in their names", "",
      "more Oxfiles, which may define [processes] and [defaults] of their own", kTable},
 });

@@ -108,7 +108,8 @@ void AddEnvFile(const Reading& reading, const Value& path, bool optional) {
   auto absolute = ReadPath(reading, path);
   const auto* shown = path.As<std::string>();
   if (!absolute || shown == nullptr) return;
-  reading.draft().env_files.push_back({std::move(*absolute), *shown, optional, path.position});
+  reading.draft().env_files.push_back(
+      {std::move(*absolute), *shown, optional, path.position, reading.place.layer});
 }
 
 void ReadEnvFileTable(const Reading& reading, const Table& table) {
@@ -306,5 +307,30 @@ void ReadLimits(const Reading& reading) {
 }
 
 void ReadLogs(const Reading& reading) { ReadTable(reading, Section::kLogs, "max_size_mb = 20"); }
+
+void ReadProfiles(const Reading& reading) {
+  const auto* profiles = reading.value.As<Table>();
+  if (profiles == nullptr) {
+    reading.WrongType(reading.value, fmt::format("a table: [{}.production]", reading.Path()));
+    return;
+  }
+  if (reading.place.in_profile) {
+    reading.Error("a profile has no profiles of its own");
+    return;
+  }
+  for (const Entry& profile : profiles->entries) {
+    const std::string path = reading.Path() + "." + profile.key;
+    if (profile.key.empty() || profile.key.contains('=') || profile.key.size() > kShownName) {
+      reading.place.errors.Add(
+          profile.position, path,
+          fmt::format("not the name of a profile; --env takes 1 to {} characters without \"=\"",
+                      kShownName));
+    } else if (profile.value.As<Table>() == nullptr) {
+      reading.place.errors.Add(profile.value.position, path,
+                               fmt::format("found {}, expected a table: [{}] with any key of {}",
+                                           Describe(profile.value), path, reading.place.path));
+    }
+  }
+}
 
 }  // namespace oxherd

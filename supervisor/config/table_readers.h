@@ -19,5 +19,6 @@ void ReadLogDateFormat(const Reading& reading);
 void ReadHealthCheck(const Reading& reading);
 void ReadLimits(const Reading& reading);
 void ReadLogs(const Reading& reading);
+void ReadProfiles(const Reading& reading);  // whether they are tables; profiles.cc reads them
 
 }  // namespace oxherd

@@ -80,6 +80,11 @@ Result<FromClient> ReadRequest(const Fields& fields, const std::string& problem)
   fields.Read("oxfile", request.oxfile);
   CheckPath(fields, "oxfile", request.oxfile);
   fields.Read("oxfile_named", request.oxfile_named);
+  fields.Read("more_oxfiles", request.more_oxfiles);
+  if (request.more_oxfiles.size() > kMaxNames) fields.Complain("more_oxfiles", "is too long");
+  for (const std::string& path : request.more_oxfiles) CheckPath(fields, "more_oxfiles", path);
+  fields.Read("profile", request.profile);
+  CheckLength(fields, "profile", request.profile.value_or(""));
   fields.Read("folder", request.folder);
   CheckPath(fields, "folder", request.folder);
   ReadEnvironment(fields, request);

@@ -252,6 +252,8 @@ Json EncodeRequest(const Request& request) {
                  {"folder", request.folder}};
   PutText(object, "oxfile", request.oxfile);
   PutFlag(object, "oxfile_named", request.oxfile_named);
+  PutList(object, "more_oxfiles", request.more_oxfiles);
+  if (request.profile) object["profile"] = *request.profile;
   if (!request.environment.empty()) {
     Json& environment = object["environment"] = Json::object();
     for (const auto& [name, value] : request.environment) environment[name] = value;

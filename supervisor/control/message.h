@@ -70,8 +70,11 @@ struct Request {
   std::string client_version;      // of the CLI, "0.1.0"
   std::vector<std::string> names;  // as typed; empty: see cli.md "Without a name"
   std::string oxfile;  // absolute: the file found from the caller's folder or named by -c; or empty
-  bool oxfile_named = false;  // by -c, or as the argument of apply
-  std::string folder;         // absolute: where it was typed
+  bool oxfile_named = false;                   // by -c, or as the argument of apply
+  std::vector<std::string> more_oxfiles = {};  // absolute: named beside the first
+  // --env: the [.profiles.NAME] that counts from now on; empty: none. Nothing: as before.
+  std::optional<std::string> profile = {};
+  std::string folder;  // absolute: where it was typed
   // The caller's variables that environment.h calls base names: PATH for a service's first start
   // and for --update-env.
   std::vector<EnvEntry> environment;

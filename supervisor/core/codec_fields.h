@@ -52,7 +52,7 @@ void Fields(auto& archive, Like<Spec> auto& x) {
   archive(x.name, x.policy, x.command, x.working_dir, x.program, x.env, x.port_base, x.ready_log,
           x.health_check, x.pre_reload_cmd, x.pre_stop_cmd, x.post_stop_cmd, x.logs, x.limits,
           x.nice, x.source_file, x.source_line, x.env_files, x.included_from, x.run_as, x.umask,
-          x.no_new_privs);
+          x.no_new_privs, x.profile);
 }
 
 // ---- instances

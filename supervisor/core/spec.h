@@ -193,6 +193,8 @@ struct Spec {
   RunAs run_as;
   std::optional<std::uint16_t> umask;
   bool no_new_privs = false;  // on where a user is set, unless the file says otherwise
+  // The [.profiles.NAME] that it was read with. Empty: a person wants none of those that it has.
+  std::optional<std::string> profile;
 
   [[nodiscard]] const std::string& defined_in() const {
     return included_from.empty() ? source_file : included_from;

@@ -20,6 +20,10 @@ Result<Arguments> ParseArguments(std::span<char* const> words) {
       arguments.run_files.emplace_back(value);
     } else if (option == "--oxfile" || option == "--named-oxfile") {
       arguments.own_oxfile = OwnOxfile{.path = value, .is_named = option == "--named-oxfile"};
+    } else if (option == "--profile") {
+      arguments.profile = value;
+    } else if (option == "--only") {
+      arguments.only.emplace_back(value);
     } else {
       return MakeError("\"" + std::string(option) + "\" is not understood");
     }

@@ -2,6 +2,7 @@
 //
 // oxherd-daemon --state DIR --runtime DIR [--logs DIR] [--run OXFILE]...
 //   [--oxfile OXFILE | --named-oxfile OXFILE]
+//   [--profile NAME] [--only SERVICE]...
 // The keeper gives the first two (keeper/inheritance.h), the rest is what follows "--" on its own
 // command line.
 #pragma once
@@ -31,6 +32,8 @@ struct Arguments {
   // what instances print is also written to standard output.
   std::vector<std::string> run_files;
   std::optional<OwnOxfile> own_oxfile;
+  std::optional<std::string> profile = {};  // of `oxherd run`: --env
+  std::vector<std::string> only = {};       // of `oxherd run`: these services, if any is named
 
   [[nodiscard]] bool is_foreground() const { return !run_files.empty(); }
   [[nodiscard]] std::string socket_path() const { return runtime_folder + "/control.sock"; }

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "config/freeze.h"
-#include "config/nearest.h"
 #include "control/target.h"
+#include "daemon/name_pattern.h"
 #include "daemon/run_as.h"
 
 namespace oxherd {
@@ -80,7 +80,7 @@ const std::string& SourceOf(const Service& service) { return service.spec().sour
 class Reader {
  public:
   Reader(const control::Request& request, const CommandContext& context)
-      : request_(request), context_(context), state_(context.state) {
+      : request_(request), context_(context), state_(context.state), names_(request.names) {
     refusal_.command = request.command;
   }
 
@@ -94,18 +94,9 @@ class Reader {
                          .keep_instances = request_.keep_instances,
                          .until = request_.until,
                          .timeout = request_.timeout};
-    const bool ok = request_.command == Asked::kDaemonStop || ReadNames();
+    const bool ok = request_.command == Asked::kDaemonStop || (ReadPatterns() && ReadNames());
     if (!ok) return std::unexpected(std::move(refusal_));
     return std::move(understood_);
-  }
-
-  std::expected<std::vector<InstanceId>, Reply> ReadSelected() {
-    std::vector<InstanceId> selected;
-    const Names all = {"all"};
-    for (const std::string& typed : request_.names.empty() ? all : request_.names) {
-      if (!SelectTyped(typed, selected)) return std::unexpected(std::move(refusal_));
-    }
-    return selected;
   }
 
  private:
@@ -123,14 +114,39 @@ class Reader {
     return false;
   }
 
-  bool ReadNames() {
-    const bool all = Contains(request_.names, "all");
+  // Every /regex/ becomes the services whose names it matches.
+  bool ReadPatterns() {
     const bool reads = control::ReadsOxfile(request_.command);
-    if (request_.names.empty() && request_.command == Asked::kDelete) {
+    Names expanded;
+    for (const std::string& typed : names_) {
+      const auto pattern = PatternIn(typed);
+      if (!pattern) {
+        AddOnce(expanded, typed);
+        continue;
+      }
+      Names known;
+      for (const Service& service : state_.services) known.push_back(service.name);
+      for (const std::string& path : reads ? FilesHere() : Names{}) {
+        const Oxfile* const file = Load(path);
+        if (file == nullptr) return false;
+        for (const Spec& spec : file->specs) known.push_back(spec.name);
+      }
+      auto matches = MatchNames(*pattern, known);
+      if (!matches) return Refuse(std::move(matches).error().message);
+      for (const std::string& name : *matches) AddOnce(expanded, name);
+    }
+    names_ = std::move(expanded);
+    return true;
+  }
+
+  bool ReadNames() {
+    const bool all = Contains(names_, "all");
+    const bool reads = control::ReadsOxfile(request_.command);
+    if (names_.empty() && request_.command == Asked::kDelete) {
       return Refuse("delete wants a name, or all");
     }
     if (IsForInstances()) return TakeInstances();
-    if (all || request_.names.empty()) {
+    if (all || names_.empty()) {
       Names files;
       if (!(all ? FilesOfAll(files) : TargetFile(files))) return false;
       return reads ? TakeFiles(files) : TakeServicesOf(files);
@@ -140,6 +156,14 @@ class Reader {
 
   // ---- Which files. ----
 
+  // Those that were named, or found where it was typed.
+  [[nodiscard]] Names FilesHere() const {
+    Names files;
+    if (!request_.oxfile.empty()) files.push_back(request_.oxfile);
+    for (const std::string& path : request_.more_oxfiles) AddOnce(files, path);
+    return files;
+  }
+
   [[nodiscard]] Names KnownFiles() const {
     Names files;
     for (const Service& service : state_.services) AddOnce(files, SourceOf(service));
@@ -148,15 +172,13 @@ class Reader {
 
   bool FilesOfAll(Names& files) {
     files = KnownFiles();
-    if (files.empty() && !request_.oxfile.empty()) files.push_back(request_.oxfile);
+    if (files.empty()) files = FilesHere();
     return !files.empty() || NothingToDo("there are no services");
   }
 
   bool TargetFile(Names& files) {
-    if (!request_.oxfile.empty()) {
-      files = {request_.oxfile};
-      return true;
-    }
+    files = FilesHere();
+    if (!files.empty()) return true;
     files = KnownFiles();
     if (files.size() == 1) return true;
     if (files.empty()) {
@@ -178,7 +200,7 @@ class Reader {
   }
 
   bool TakeKnownNames() {
-    for (const std::string& typed : request_.names) {
+    for (const std::string& typed : names_) {
       Typed meant;
       if (!Resolve(typed, Names{}, meant)) return false;
       if (state_.Find(meant.service) == nullptr) return RefuseUnknown(typed, Names{});
@@ -194,7 +216,7 @@ class Reader {
   }
 
   bool TakeInstances() {
-    for (const std::string& typed : request_.names) {
+    for (const std::string& typed : names_) {
       Typed meant;
       if (!Resolve(typed, Names{}, meant)) return false;
       if (meant.name == meant.service) {
@@ -226,7 +248,9 @@ class Reader {
   const Oxfile* Load(const std::string& path) {
     File& file = files_[path];
     if (file) return &*file;
-    auto loaded = LoadOxfile(path, context_.surroundings);
+    ProfileWish profiles = ProfilesOf(state_, path);
+    profiles.asked = request_.profile;
+    auto loaded = LoadOxfile(path, context_.surroundings, std::move(profiles));
     if (!loaded) {
       refusal_.errors = std::move(loaded.error());
       Refuse(path + " is not valid; nothing was changed");
@@ -266,9 +290,9 @@ class Reader {
   }
 
   bool TakeNamesFromFiles() {
-    Names here;  // what the file of this folder defines can be named too
+    Here here;  // what the file of this folder defines can be named too
     std::map<std::string, Names> by_file;
-    for (const std::string& typed : request_.names) {
+    for (const std::string& typed : names_) {
       if (!TakeTyped(typed, here, by_file)) return false;
     }
     for (const auto& [path, names] : by_file) {
@@ -278,27 +302,42 @@ class Reader {
     return true;
   }
 
-  bool TakeTyped(const std::string& typed, Names& here, std::map<std::string, Names>& by_file) {
+  struct Here {
+    Names names;
+    std::map<std::string, std::string> files;  // by name
+  };
+
+  bool LoadHere(Here& here) {
+    for (const std::string& path : FilesHere()) {
+      const Oxfile* const file = Load(path);
+      if (file == nullptr) return false;
+      for (const Spec& spec : file->specs) {
+        const auto [other, is_first] = here.files.emplace(spec.name, path);
+        if (!is_first) return RefuseTwoFiles(spec.name, other->second, path);
+        here.names.push_back(spec.name);
+      }
+    }
+    return true;
+  }
+
+  bool TakeTyped(const std::string& typed, Here& here, std::map<std::string, Names>& by_file) {
     // What is broken in the file here does not concern a service of another one, but a start of
     // what both define would be a start of the wrong one.
     const std::optional<Target> quick = Parse(typed, {});
     const bool is_known =
         quick && (quick->kind == Target::Kind::kId || state_.Find(quick->service) != nullptr);
     const bool look_here = !is_known || request_.command == Asked::kStart || request_.oxfile_named;
-    if (look_here && here.empty() && !request_.oxfile.empty()) {
-      const Oxfile* const file = Load(request_.oxfile);
-      if (file == nullptr) return false;
-      for (const Spec& spec : file->specs) here.push_back(spec.name);
-    }
+    if (look_here && here.names.empty() && !LoadHere(here)) return false;
     Typed meant;
-    if (!Resolve(typed, here, meant)) return false;
+    if (!Resolve(typed, here.names, meant)) return false;
     const Service* const service = state_.Find(meant.service);
-    const bool is_here = Contains(here, meant.service);
-    if (service == nullptr && !is_here) return RefuseUnknown(typed, here);
-    if (service != nullptr && is_here && SourceOf(*service) != request_.oxfile) {
-      return RefuseTwoFiles(meant.service, SourceOf(*service), request_.oxfile);
+    const auto found = here.files.find(meant.service);
+    const bool is_here = found != here.files.end();
+    if (service == nullptr && !is_here) return RefuseUnknown(typed, here.names);
+    if (service != nullptr && is_here && SourceOf(*service) != found->second) {
+      return RefuseTwoFiles(meant.service, SourceOf(*service), found->second);
     }
-    AddOnce(by_file[service != nullptr ? SourceOf(*service) : request_.oxfile], meant.service);
+    AddOnce(by_file[service != nullptr ? SourceOf(*service) : found->second], meant.service);
     AddName(meant.name);
     return true;
   }
@@ -324,6 +363,12 @@ class Reader {
     if (service != nullptr && SourceOf(*service) != path) {
       return RefuseTwoFiles(spec.name, SourceOf(*service), path);
     }
+    // Two of the files that were named.
+    const auto before = std::ranges::find_if(
+        understood_.event.specs, [&](const SpecPtr& other) { return other->name == spec.name; });
+    if (before != understood_.event.specs.end()) {
+      return RefuseTwoFiles(spec.name, (*before)->source_file, path);
+    }
     Spec own = spec;
     const std::string_view path_now = PathIn(request_.environment);
     const bool kept =
@@ -348,7 +393,9 @@ class Reader {
     if (keys.empty()) return;
     understood_.service_notes[service.name].push_back(
         service.name + " runs; " + Joined(keys) + (keys.size() == 1 ? " differs" : " differ") +
-        " from " + fresh.source_file + ": oxherd reload " + service.name);
+        " from " + fresh.source_file + ": oxherd reload " + service.name +
+        (request_.profile ? " --env " + (request_.profile->empty() ? "''" : *request_.profile)
+                          : ""));
   }
 
   // ---- Names. ----
@@ -404,16 +451,7 @@ class Reader {
   bool RefuseUnknown(const std::string& typed, const Names& also) {
     std::vector<std::string_view> candidates(also.begin(), also.end());
     for (const Service& service : state_.services) candidates.push_back(service.name);
-    std::string error = "no service " + Quoted(typed);
-    const std::string_view service = std::string_view(typed).substr(0, typed.find('/'));
-    if (const auto nearest = Nearest(service, candidates)) {
-      error += "; did you mean " + Quoted(*nearest) + "?";
-    } else if (candidates.empty()) {
-      error += "; no service is known here yet";
-    } else {
-      error += "; see oxherd list";
-    }
-    return Refuse(std::move(error));
+    return Refuse(ExplainUnknownName(typed, candidates));
   }
 
   bool RefuseTwoFiles(const std::string& name, const std::string& first,
@@ -422,41 +460,10 @@ class Reader {
                   "; rename one of them, or oxherd delete " + name + " first");
   }
 
-  bool SelectTyped(const std::string& typed, std::vector<InstanceId>& selected) {
-    const std::optional<Target> target = Parse(typed, {});
-    if (!target) return RefuseUnknown(typed, {});
-    if (target->kind == Target::Kind::kId) {
-      const std::optional<InstanceId> row = context_.find_row(target->id);
-      if (!row) return Refuse("no row " + typed + " in the list");
-      selected.push_back(*row);
-      return true;
-    }
-    if (target->kind == Target::Kind::kInstance) {
-      const Service* const service = state_.Find(target->service);
-      if (service == nullptr) return RefuseUnknown(typed, {});
-      if (target->slot >= service->slots.size()) {
-        return Refuse("no instance " + Quoted(typed) + "; " + target->service + " has " +
-                      std::to_string(service->slots.size()));
-      }
-      selected.push_back({target->service, target->slot});
-      return true;
-    }
-    if (target->kind == Target::Kind::kService && state_.Find(target->service) == nullptr) {
-      return RefuseUnknown(typed, {});
-    }
-    for (const Service& service : state_.services) {
-      if (target->kind == Target::Kind::kService && service.name != target->service) continue;
-      // One that has never run has no slots yet, and is shown all the same.
-      for (std::size_t slot = 0; slot < std::max<std::size_t>(service.slots.size(), 1); ++slot) {
-        selected.push_back({service.name, static_cast<SlotIndex>(slot)});
-      }
-    }
-    return true;
-  }
-
   const control::Request& request_;
   const CommandContext& context_;
   const State& state_;
+  Names names_;  // as typed, but for patterns
   Understood understood_;
   Reply refusal_;
   std::map<std::string, File> files_;
@@ -467,11 +474,6 @@ class Reader {
 std::expected<Understood, Reply> ReadCommand(const control::Request& request,
                                              const CommandContext& context) {
   return Reader(request, context).Read();
-}
-
-std::expected<std::vector<InstanceId>, Reply> ReadSelection(const control::Request& request,
-                                                            const CommandContext& context) {
-  return Reader(request, context).ReadSelected();
 }
 
 }  // namespace oxherd

@@ -162,7 +162,8 @@ void Conversations::Look(ClientId client, const control::Request& request) {
 void Conversations::AddDifferences(control::ServiceDetail& detail) const {
   const Service* const service = parts_.state.Find(detail.name);
   if (service == nullptr || detail.oxfile.empty()) return;
-  auto oxfile = LoadOxfile(detail.oxfile, parts_.surroundings);
+  auto oxfile =
+      LoadOxfile(detail.oxfile, parts_.surroundings, ProfilesOf(parts_.state, detail.oxfile));
   if (!oxfile) {
     detail.file_problem = oxfile.error().empty() ? "it is not valid" : oxfile.error().front();
     return;

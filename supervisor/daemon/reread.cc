@@ -27,7 +27,8 @@ enum class Known { kNo, kYes };
 // The file at `path`; nothing, and its errors, if it does not hold or must not be read. The
 // daemon's own need not be there as long as nothing of it is known.
 std::optional<Oxfile> Load(const std::string& path, const OwnOxfile* own, Known known,
-                           const Surroundings& surroundings, RenderedErrors& errors) {
+                           const Surroundings& surroundings, ProfileWish profiles,
+                           RenderedErrors& errors) {
   if (own != nullptr && own->path == path) {
     const bool is_missing = ::access(path.c_str(), F_OK) != 0 && errno == ENOENT;
     if (is_missing && known == Known::kNo) return std::nullopt;
@@ -37,7 +38,7 @@ std::optional<Oxfile> Load(const std::string& path, const OwnOxfile* own, Known 
       return std::nullopt;
     }
   }
-  auto oxfile = LoadOxfile(path, surroundings);
+  auto oxfile = LoadOxfile(path, surroundings, std::move(profiles));
   if (oxfile) return std::move(*oxfile);
   Append(errors, std::move(oxfile.error()));
   return std::nullopt;
@@ -55,6 +56,16 @@ Result<SpecPtr> Renew(Spec spec, const Spec* earlier, const Surroundings& surrou
   return std::make_shared<const Spec>(std::move(*frozen));
 }
 
+ProfileWish ProfilesOf(const event::Boot& saved, std::string_view path) {
+  ProfileWish profiles;
+  for (const event::Boot::Wish& wish : saved.wishes) {
+    if (wish.spec->source_file == path && wish.spec->profile) {
+      profiles.remembered.emplace(wish.spec->name, *wish.spec->profile);
+    }
+  }
+  return profiles;
+}
+
 }  // namespace
 
 RequestId RandomRequestId() { return RequestId(os::RandomNumber()); }
@@ -67,7 +78,8 @@ Reread ReadAllAgain(const CommandContext& context) {
     files.insert_or_assign(service.spec().source_file, Known::kYes);
   }
   for (const auto& [path, known] : files) {
-    auto oxfile = Load(path, context.own_oxfile, known, context.surroundings, reread.errors);
+    auto oxfile = Load(path, context.own_oxfile, known, context.surroundings,
+                       ProfilesOf(context.state, path), reread.errors);
     if (!oxfile) continue;
     event::Request request;
     request.id = RandomRequestId();
@@ -107,7 +119,7 @@ FreshWishes ReadForBoot(event::Boot saved, const Surroundings& surroundings, con
   const auto load = [&](const std::string& path, Known known) {
     if (path.empty() || files.contains(path)) return;
     auto& specs = files[path];
-    auto oxfile = Load(path, own, known, surroundings, fresh.errors);
+    auto oxfile = Load(path, own, known, surroundings, ProfilesOf(saved, path), fresh.errors);
     if (!oxfile) return;
     fresh.settings = oxfile->supervisor;
     for (Spec& spec : oxfile->specs) specs.emplace(spec.name, std::move(spec));

@@ -108,11 +108,25 @@ Surroundings SurroundingsOfThisProcess() {
   return surroundings;
 }
 
+ProfileWish ProfilesOf(const State& state, std::string_view path) {
+  ProfileWish profiles;
+  for (const Service& service : state.services) {
+    const Spec& spec = service.spec();
+    if (spec.source_file == path && spec.profile) {
+      profiles.remembered.emplace(service.name, *spec.profile);
+    }
+  }
+  return profiles;
+}
+
 std::expected<Oxfile, RenderedErrors> LoadOxfile(const std::string& path,
-                                                 const Surroundings& surroundings) {
+                                                 const Surroundings& surroundings,
+                                                 ProfileWish profiles) {
   ReadOutcome outcome = ReadOxfile(path, {.base_environment = surroundings.base,
                                           .home_dir = surroundings.home_folder,
-                                          .usable_cpus = surroundings.usable_cpus});
+                                          .usable_cpus = surroundings.usable_cpus,
+                                          .profile = std::move(profiles.asked),
+                                          .remembered_profiles = std::move(profiles.remembered)});
   if (outcome) return std::move(*outcome);
   RenderedErrors errors;
   for (const ConfigError& error : outcome.error()) errors.push_back(error.Render());

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <expected>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "config/oxfile.h"
 #include "core/event.h"
 #include "core/spec.h"
+#include "core/state.h"
 
 namespace oxherd {
 
@@ -29,8 +31,18 @@ struct Surroundings {
 // Each error rendered with its source line and caret.
 using RenderedErrors = std::vector<std::string>;
 
+// Which profile each service is read with (oxfile.h, ReadOptions).
+struct ProfileWish {
+  std::optional<std::string> asked = {};  // --env
+  std::map<std::string, std::string, std::less<>> remembered = {};
+};
+
+// What the services of the file at `path` were read with.
+[[nodiscard]] ProfileWish ProfilesOf(const State& state, std::string_view path);
+
 [[nodiscard]] std::expected<Oxfile, RenderedErrors> LoadOxfile(const std::string& path,
-                                                               const Surroundings& surroundings);
+                                                               const Surroundings& surroundings,
+                                                               ProfileWish profiles);
 
 // The PATH that a service was first started with stands in front of its environment (oxfile.md:
 // "the PATH stored at the service's first start"), where everything that the Oxfile sets overrides

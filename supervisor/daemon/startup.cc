@@ -61,18 +61,24 @@ WorldRecord FactsOf(const keeper::WorldRecord& record, const State& state, Insta
   return facts;
 }
 
-// `oxherd run`: exactly these files, everything in them wanted.
+bool IsWanted(const Arguments& arguments, const std::string& service) {
+  return arguments.only.empty() ||
+         std::ranges::find(arguments.only, service) != arguments.only.end();
+}
+
+// `oxherd run`: exactly these files, everything in them (or what --only names) wanted.
 void PopulateForRun(StartState& start, const Arguments& arguments,
                     const Surroundings& surroundings) {
   event::Boot boot;
   for (const std::string& path : arguments.run_files) {
-    auto oxfile = LoadOxfile(path, surroundings);
+    auto oxfile = LoadOxfile(path, surroundings, {.asked = arguments.profile});
     if (!oxfile) {
       start.errors.insert(start.errors.end(), oxfile.error().begin(), oxfile.error().end());
       continue;
     }
     start.settings = oxfile->supervisor;
     for (Spec& spec : oxfile->specs) {
+      if (!IsWanted(arguments, spec.name)) continue;
       boot.wishes.push_back({.spec = std::make_shared<const Spec>(std::move(spec)),
                              .generation = Generation(1),
                              .wanted = true});

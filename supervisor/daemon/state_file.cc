@@ -161,6 +161,7 @@ void Fields(Archive& in, Spec& value) {
   in("run_as", value.run_as);
   in("umask", value.umask);
   in("no_new_privs", value.no_new_privs);
+  in("profile", value.profile);
 }
 
 template <typename T>

@@ -66,6 +66,58 @@ TEST_CASE("a file as the only name is the Oxfile") {
   CHECK_FALSE(Parse("stop api.toml").oxfile.has_value());
 }
 
+TEST_CASE("several files can be named, and services beside them") {
+  const Options start = Parse("start one.toml api two.toml three.toml");
+  CHECK(start.oxfile == "one.toml");
+  CHECK(start.more_oxfiles == std::vector<std::string>{"two.toml", "three.toml"});
+  CHECK(start.names == std::vector<std::string>{"api"});
+  CHECK(Parse("validate one two").more_oxfiles == std::vector<std::string>{"two"});
+  CHECK(Parse("apply -c one two").more_oxfiles == std::vector<std::string>{"two"});
+}
+
+TEST_CASE("--only takes names, or says it of those that are typed anyway") {
+  const Options apply = Parse("apply prod.toml --only api,worker");
+  CHECK(apply.only);
+  CHECK(apply.oxfile == "prod.toml");
+  CHECK(apply.names == std::vector<std::string>{"api", "worker"});
+  const Options start = Parse("start api --only");
+  CHECK(start.only);
+  CHECK(start.names == std::vector<std::string>{"api"});
+  CHECK(Parse("start --only api --no-wait").names == std::vector<std::string>{"api"});
+  CHECK(Parse("start api --only --no-wait").no_wait);
+  CHECK(Parse("start --only=api,api").names == std::vector<std::string>{"api"});
+  CHECK_FALSE(Parse("start api").only);
+}
+
+TEST_CASE("--env names a profile, and a variable is refused with the way to set one") {
+  CHECK(Parse("start --env production").profile == "production");
+  CHECK(Parse("reload api --env=staging").profile == "staging");
+  CHECK_FALSE(Parse("start").profile.has_value());
+  const std::vector<std::string> none = {"reload", "--env", ""};
+  const auto options = ParseWords(none);
+  REQUIRE(options.has_value());
+  CHECK(options->profile == "");
+  CHECK(Refusal("start --env PORT=3000").find("goes into the Oxfile's env") != std::string::npos);
+  CHECK(Refusal("stop --env production").find("stop has no option --env") != std::string::npos);
+}
+
+TEST_CASE("what PM2 calls it works too") {
+  CHECK(Refusal("start api --attach") ==
+        "oxherd: pm2's --attach has no equivalent here: oxherd logs -f follows\n");
+  CHECK(Parse("jlist").verb == Verb::kList);
+  CHECK(Parse("jlist").json);
+  CHECK(Parse("prettylist").json);
+  CHECK(Parse("desc api").verb == Verb::kStatus);
+  CHECK(Parse("startOrReload prod.toml --env production").verb == Verb::kReload);
+  CHECK(Parse("startOrReload prod.toml").oxfile == "prod.toml");
+  CHECK(Parse("startOrRestart prod.toml").verb == Verb::kRestart);
+  CHECK(Parse("resurrect").verb == Verb::kDaemonStart);
+  CHECK(Parse("save").verb == Verb::kSave);
+  CHECK(Parse("dump").verb == Verb::kSave);
+  CHECK(Parse("pid api").verb == Verb::kPid);
+  CHECK(Parse("id api").names == std::vector<std::string>{"api"});
+}
+
 TEST_CASE("flags mean what they say") {
   const Options reload = Parse("reload api worker --parallel 4 --update-env --no-wait --json");
   CHECK(reload.names == std::vector<std::string>{"api", "worker"});

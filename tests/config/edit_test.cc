@@ -48,6 +48,44 @@ limits.max_open_files = 4_096
 [processes.migrate]
 type = "oneshot"
 command = "npx prisma migrate deploy | tee log"
+
+[processes.worker.profiles.production]
+stop_timeout_ms = 9
+env = { LEVEL = "production" }
+)";
+
+constexpr std::string_view kApps = R"(# What OxMgr reads.
+version = 1
+
+[defaults]
+restart_policy = "on_failure"
+max_restarts = 3
+crash_restart_limit = 2
+
+[[apps]]
+name = "api"
+command = "node server.js"
+cluster_mode = true
+cluster_instances = 2
+health_cmd = "curl -fsS http://127.0.0.1:3000/health"
+wait_ready = true
+stop_timeout_secs = 20
+logs = { stdout = "out.log", combined = "all.log" }
+[apps.env]
+PORT = "3000"
+[apps.profiles.prod]
+instances = 2
+env = { A = "1" }
+
+[[apps]]
+name = "worker"
+command = "work"
+depends_on = ["api"]
+instance_var = "NUMBER"
+disabled = false
+
+[deploy.production]
+host = ["a", "b"]
 )";
 
 Surroundings Here() {
@@ -70,8 +108,8 @@ void CheckPlaces(const ReadOutcome& outcome) {
   }
 }
 
-std::string Edited(std::mt19937_64& random) {
-  std::string text(kValid);
+std::string Edited(std::string_view valid, std::mt19937_64& random) {
+  std::string text(valid);
   const auto below = [&random](std::size_t bound) {
     return static_cast<std::size_t>(random() % bound);
   };
@@ -102,20 +140,25 @@ std::string Edited(std::mt19937_64& random) {
   return text;
 }
 
-TEST_CASE("the file that is edited is valid") { CHECK(Here().Parse(kValid).has_value()); }
+TEST_CASE("the files that are edited are valid") {
+  CHECK(Here().Parse(kValid).has_value());
+  CHECK(Here().Read(kApps).specs.size() == 2);
+}
 
 TEST_CASE("a thousand random edits of a valid Oxfile give specs or located errors") {
   const Surroundings here = Here();
   std::mt19937_64 random(20'240'601);
-  int refused = 0;
-  for (int i = 0; i < 1000; ++i) {
-    const std::string text = Edited(random);
-    CAPTURE(text);
-    const ReadOutcome outcome = here.Parse(text);
-    CheckPlaces(outcome);
-    if (!outcome) ++refused;
+  for (const std::string_view valid : {kValid, kApps}) {
+    int refused = 0;
+    for (int i = 0; i < 1000; ++i) {
+      const std::string text = Edited(valid, random);
+      CAPTURE(text);
+      const ReadOutcome outcome = here.Parse(text);
+      CheckPlaces(outcome);
+      if (!outcome) ++refused;
+    }
+    CHECK(refused > 500);
   }
-  CHECK(refused > 500);
 }
 
 TEST_CASE("an Oxfile cut off anywhere gives specs or located errors") {

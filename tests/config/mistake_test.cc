@@ -82,11 +82,11 @@ command = "node dist/server.js"
 )"},
     {R"([[apps]]
 name = "api"
-command = "node dist/server.js"
+comand = "node dist/server.js"
 )",
-     R"(Oxfile.toml:1:3: apps: [[apps]] is not supported yet; write [processes.NAME] with command = "…"
-    [[apps]]
-      ^
+     R"(Oxfile.toml:3:1: apps.api.comand: unknown key; did you mean "command"?
+    comand = "node dist/server.js"
+    ^
 )"},
     {R"([processes.api]
 command = "node dist/server.js"

@@ -323,7 +323,7 @@ TEST_CASE("a file from Windows is read: CRLF and a byte order mark") {
 TEST_CASE("what is valid but worth knowing is a note") {
   Surroundings here;
   CHECK(here.Notes(Api("cwd = \"gone\"")) ==
-        "3:7: processes.api.working_dir: \"/srv/app/gone\" is no directory yet; api cannot start "
+        "3:7: processes.api.cwd: \"/srv/app/gone\" is no directory yet; api cannot start "
         "before it is");
   CHECK(here.Notes(Api("env = { OXHERD_TOKEN = \"1\" }")) ==
         "3:24: processes.api.env.OXHERD_TOKEN: Oxherd sets this variable itself; the value here is "

@@ -45,6 +45,8 @@ Request FullRequest() {
   request.names = {"api", "worker/0"};
   request.oxfile = "/srv/shop/Oxfile.toml";
   request.oxfile_named = true;
+  request.more_oxfiles = {"/srv/blog/Oxfile.toml"};
+  request.profile = "production";
   request.folder = "/srv/shop";
   request.environment = {{"HOME", "/home/me"}, {"PATH", "/usr/bin:/bin"}};
   request.no_wait = true;

@@ -352,4 +352,66 @@ TEST_CASE("what only looks may name instances, rows and services, and nothing th
   CHECK(select({"apy"}).error().code == ExitCode::kAskedWrongly);
 }
 
+TEST_CASE("a pattern means every service whose name it matches") {
+  const Place place;
+  CHECK(place.MustRead(place.Ask(Asked::kStop, {"/^(api|work)/"})).event.names ==
+        Names{"api", "worker"});
+  CHECK(place.MustRead(place.Ask(Asked::kReload, {"/er$/", "api"})).event.names ==
+        Names{"worker", "api"});
+  // What the file here defines and nobody has started yet is found as well.
+  CHECK(SpecNames(place.MustRead(place.Ask(Asked::kStart, {"/^blo/"}, place.File("blog")))) ==
+        Names{"blog"});
+  CHECK(place.MustRefuse(place.Ask(Asked::kStop, {"/nobody/"})).error ==
+        "no service matches /nobody/; see oxherd list");
+  CHECK(Says(place.MustRefuse(place.Ask(Asked::kStop, {"/(/"})).error, "regular expression"));
+  const auto selected = ReadSelection(place.Ask(Asked::kList, {"/^api$/"}), place.Context());
+  REQUIRE(selected);
+  CHECK(selected->size() == 2);
+}
+
+TEST_CASE("several files are read as one, and what two of them define starts nothing") {
+  const Place place;
+  control::Request request = place.Ask(Asked::kStart, {}, place.File("shop"));
+  request.more_oxfiles = {place.File("blog")};
+  const Understood understood = place.MustRead(request);
+  CHECK(understood.oxfiles == Names{place.File("shop"), place.File("blog")});
+  CHECK(SpecNames(understood).back() == "blog");
+  request.names = {"blog"};
+  CHECK(SpecNames(place.MustRead(request)) == Names{"blog"});
+
+  place.Write("blog",
+              "[processes.extra]\ncommand = \"/bin/true\"\n[processes.api]\ncommand = \"x\"\n");
+  request.names.clear();
+  CHECK(Says(place.MustRefuse(request).error, "api is defined by"));
+  request.names = {"extra"};
+  CHECK(Says(place.MustRefuse(request).error, "api is defined by"));
+}
+
+TEST_CASE("a profile is remembered until another one is asked for") {
+  Place place;
+  const std::string text = std::string(Place::kShop) +
+                           "[processes.worker.profiles.production]\nstop_timeout_ms = 7\n"
+                           "[processes.worker.profiles.staging]\nstop_timeout_ms = 8\n";
+  place.Write("shop", text);
+  const auto timeout = [&](std::optional<std::string> profile) {
+    control::Request request = place.Ask(Asked::kReload, {"worker"}, place.File("shop"));
+    request.profile = std::move(profile);
+    const Understood understood = place.MustRead(request);
+    Actions actions;
+    Apply(place.state, understood.event, os::Now(), actions);
+    return understood.event.specs.front()->policy.stop_timeout.count();
+  };
+  CHECK(timeout(std::nullopt) == 10'000);
+  CHECK(timeout("production") == 7);
+  CHECK(timeout(std::nullopt) == 7);
+  CHECK(timeout("staging") == 8);
+  CHECK(timeout("") == 10'000);
+  CHECK(timeout(std::nullopt) == 10'000);
+  control::Request request = place.Ask(Asked::kReload, {"worker"}, place.File("shop"));
+  request.profile = "prodction";
+  const control::Reply reply = place.MustRefuse(request);
+  REQUIRE(reply.errors.size() == 1);
+  CHECK(Says(reply.errors.front(), "did you mean --env production?"));
+}
+
 }  // namespace oxherd

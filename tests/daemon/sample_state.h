@@ -16,6 +16,7 @@ inline std::shared_ptr<Spec> SampleSpec(const std::string& name) {
   spec->env = {{"NODE_ENV", "production"}, {"GREETING", "\xc3\xa4 \"quoted\"\n\x01"}};
   spec->source_file = "/srv/Oxfile.toml";
   spec->source_line = 7;
+  spec->profile = "production";
   return spec;
 }
 

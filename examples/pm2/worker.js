@@ -1,0 +1,2 @@
+// Work that never ends.
+setInterval(() => console.log('tick'), 1000);
