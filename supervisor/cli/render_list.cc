@@ -186,6 +186,7 @@ std::string AdviceFor(const Row& row, const std::string& name, std::int64_t now)
     return fmt::format("{} waits for {}: oxherd status {}", name, Join(row.waits_for),
                        Clean(row.waits_for[0]));
   }
+  if (!row.remark.empty()) return fmt::format("{} {}", name, Clean(row.remark));
   if (row.state == "killing" && !row.reason.empty()) {
     return fmt::format("{} {}: oxherd status {}", name, Clean(row.reason), Clean(row.service));
   }

@@ -102,6 +102,7 @@ std::string RenderInstance(const Screen& screen, const Row& row, std::int64_t no
   AddLine(out, row.last_exit ? "last exit" : "reason",
           row.last_exit ? ExitLine(row, now) : Clean(row.reason));
   AddLine(out, "says", Clean(row.says));
+  AddLine(out, "remark", Clean(row.remark));
   AddLine(out, "traffic",
           row.taken_out
               ? "taken out: oxherd instance " + InstanceWords(row) + " --resume brings it back"

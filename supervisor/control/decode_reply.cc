@@ -71,6 +71,7 @@ void ReadRow(const Fields& fields, Row& row) {
   fields.Read("taken_out", row.taken_out);
   fields.Read("says", row.says);
   fields.Read("reason", row.reason);
+  fields.Read("remark", row.remark);
   fields.Read("waits_for", row.waits_for);
   if (const Json* object = fields.Object("replacement")) {
     fields.Inside(*object).Read("generation", row.next_generation);

@@ -100,6 +100,7 @@ Json EncodeRow(const Row& row) {
   PutFlag(object, "taken_out", row.taken_out);
   PutText(object, "says", row.says);
   PutText(object, "reason", row.reason);
+  PutText(object, "remark", row.remark);
   PutList(object, "waits_for", row.waits_for);
   if (row.next_generation) {
     object["replacement"] = {{"generation", row.next_generation->number()},

@@ -197,6 +197,7 @@ struct Row {
   std::vector<std::string> listen;
   bool taken_out = false;  // of traffic, by `oxherd instance --drain`
   std::string says;        // its own STATUS=…
+  std::string remark;      // what was found out about its process and is not as it should be
   // While it is being replaced: the new one.
   std::optional<Generation> next_generation;
   std::string next_state;

@@ -253,6 +253,26 @@ void Adopt(Context& context, const WorldRecord& record) {
   if (record.exit) StepInstance(context, *service, index, which, on::Exit{*record.exit});
 }
 
+// One that is over is adopted to count its end: a oneshot is not run twice, and what failed is
+// started again as its policy says. True: there is nothing to adopt.
+bool AdoptEnd(Context& context, const WorldRecord& record) {
+  if (!record.gone && !record.spawn_failed) return false;
+  const Service* service = context.state.Find(record.instance.service);
+  const SlotIndex index = record.instance.slot;
+  const bool counts = record.unseen && record.exit && record.kind == ProcessKind::kInstance &&
+                      service != nullptr && index < service->slots.size() &&
+                      !service->slots[index].current.is_occupied() &&
+                      IsWanted(context.state, *service, service->slots[index]);
+  if (!counts) {
+    context.actions.push_back(action::Acknowledge{record.token});
+    return true;
+  }
+  Adopt(context, record);
+  StepInstance(context, *context.state.Find(record.instance.service), index, Which::kCurrent,
+               on::Gone{});
+  return true;
+}
+
 void JoinService(Context& context, Service& service, const World& world, Token limit) {
   for (std::size_t i = 0; i < service.slots.size(); ++i) {
     const auto slot = static_cast<SlotIndex>(i);
@@ -316,11 +336,7 @@ void Restore(State& state, const World& world, Instant now, Actions& actions) {
     JoinService(context, state.services[i], world, limit);
   }
   for (const WorldRecord* record : unknown) {
-    if (record->gone || record->spawn_failed) {
-      context.actions.push_back(action::Acknowledge{record->token});
-    } else {
-      Adopt(context, *record);
-    }
+    if (!AdoptEnd(context, *record)) Adopt(context, *record);
   }
   context.starts_may_go = true;
   for (Service& service : state.services) {

@@ -53,6 +53,7 @@ struct WorldRecord {
   std::int32_t number = 0;
   std::optional<ExitStatus> exit;
   bool gone = false;
+  bool unseen = false;                   // the state is older than it: nobody has counted its end
   std::optional<SocketNumber> socket{};  // that it was given; only KeepSockets() knows
   bool is_cut_off = false;               // pools that it listens on were closed; as above
 };

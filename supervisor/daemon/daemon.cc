@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <malloc.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <array>
@@ -149,6 +150,9 @@ void Daemon::OnReport(KeeperReport report) {
               " was left behind by an instance and belongs to none; it is left alone");
   } else if (std::holds_alternative<keeper::NewControlSocket>(report.report)) {
     log_.Warn(arguments_.socket_path() + " was deleted; it has been made again");
+    if (auto copy = os::Duplicate(report.attached.front().get())) {
+      belongings_.control_socket = std::move(*copy);
+    }
     server_->Replace(std::move(report.attached.front()));
   } else {
     OnListenReport(report.report);
@@ -192,9 +196,28 @@ void Daemon::OnOutput() {
   }
 }
 
+// Its socket may close a moment before it is dead. One that lives has only lost its patience with
+// us: it starts another daemon.
+bool Daemon::KeeperIsDead() const {
+  constexpr int kPatienceMs = 1000;
+  if (!keeper_pidfd_) return false;
+  pollfd waiting{.fd = keeper_pidfd_.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&waiting, 1, kPatienceMs) > 0;
+}
+
 void Daemon::OnKeeperLost(const Error& error) {
-  log_.Error(error.message + "; this daemon ends");
   exit_code_ = 1;
+  if (!KeeperIsDead()) return log_.Error(error.message + "; this daemon ends");
+  SaveImage();
+  const Result<keeper::Estate> estate = EstateFor(arguments_, keeper_.duplicates(), belongings_);
+  if (!estate) {
+    return log_.Error("the keeper is dead, and what it has left cannot be taken over: " +
+                      estate.error().message + "; this daemon ends");
+  }
+  log_.Warn("the keeper is dead; pid " + std::to_string(getpid()) +
+            " becomes the next one, processes=" + std::to_string(estate->processes.size()));
+  const Error failed = BecomeKeeper(arguments_, *estate);
+  log_.Error(failed.message + "; this daemon ends, the next start finds what runs");
 }
 
 void Daemon::UseSettings(const SupervisorSettings& settings) {

@@ -28,6 +28,7 @@
 #include "daemon/spawner.h"
 #include "daemon/startup.h"
 #include "daemon/state_store.h"
+#include "daemon/succession.h"
 
 namespace oxherd {
 
@@ -62,6 +63,7 @@ class Daemon {
   void OpenConversations();
   void JoinWorld(KeeperWorld world, StartState start);
   void AdoptSockets(KeeperWorld& world);
+  void RemarkOn(const keeper::WorldRecord& record);
   [[nodiscard]] bool MayHold(const std::string& name, const std::string& address) const;
   void SayStart(const StartState& start);
   void RefuseRun(const std::vector<std::string>& errors);
@@ -74,6 +76,8 @@ class Daemon {
   void OnOutput();
   void OnStoreOutcome();
   void OnKeeperLost(const Error& error);
+  [[nodiscard]] bool KeeperIsDead() const;
+  void KeepBelongings();
   void ReadAgain();
   void UseSettings(const SupervisorSettings& settings);
 
@@ -95,6 +99,8 @@ class Daemon {
 
   Arguments arguments_;
   Inherited inherited_;
+  Belongings belongings_;  // duplicates, for a keeper to come
+  os::Fd keeper_pidfd_;
   Surroundings surroundings_;
   SpawnGround ground_;
   DaemonLog log_;

@@ -68,6 +68,7 @@ Result<std::unique_ptr<Daemon>> Daemon::Start(Arguments arguments, Inherited inh
 }
 
 Status Daemon::Begin() {
+  KeepBelongings();
   OXHERD_TRY_ASSIGN(KeeperWorld world, AskKeeper(keeper_));
   hello_ = world.hello;
   ground_.listen_socket = hello_.listen_socket.text();
@@ -94,6 +95,23 @@ Status Daemon::Begin() {
   OXHERD_TRY(WatchAll());
   malloc_trim(0);
   return {};
+}
+
+// What cannot be had a second time is missing if the keeper dies, and not before.
+void Daemon::KeepBelongings() {
+  const auto copy = [](const os::Fd& original) {
+    os::SystemResult<os::Fd> made = os::Duplicate(original.get());
+    return made ? std::move(*made) : os::Fd();
+  };
+  belongings_.lock = copy(inherited_.lock);
+  belongings_.control_socket = copy(inherited_.control);
+  belongings_.image = copy(inherited_.image);
+  // Our parent cannot be gone and replaced: then we would have another one.
+  const Pid parent(::getppid());
+  if (os::SystemResult<os::Fd> pidfd = os::OpenPidfd(parent);
+      pidfd && ::getppid() == parent.number()) {
+    keeper_pidfd_ = std::move(*pidfd);
+  }
 }
 
 void Daemon::SayStart(const StartState& start) {
@@ -135,12 +153,12 @@ void Daemon::RefuseRun(const std::vector<std::string>& errors) {
 }
 
 void Daemon::JoinWorld(KeeperWorld world, StartState start) {
+  const Instant now = os::Now();
+  World facts = WorldFor(start, world, now);
   state_ = std::move(start.state);
   if (start.settings) UseSettings(*start.settings);
   state_.next_token = std::max(state_.next_token, world.highest.Next());
   AdoptSockets(world);
-  const Instant now = os::Now();
-  World facts = WorldFor(state_, world, now);
   if (start.mistrusted) {
     pools_->DropUnknown([&start](const std::string& service, const std::string& address) {
       return HasPool(*start.mistrusted, service, address);
@@ -153,8 +171,9 @@ void Daemon::JoinWorld(KeeperWorld world, StartState start) {
   for (KeeperReport& report : world.records) {
     const auto* record = std::get_if<keeper::WorldRecord>(&report.report);
     if (record == nullptr || record->label.kind == keeper::ProcessKind::kCheck) continue;
-    const bool has_pidfd = record->phase != keeper::Phase::kSpawning;
-    if (has_pidfd && !report.attached.empty()) report.attached.erase(report.attached.begin());
+    RemarkOn(*record);
+    if (keeper::HasPidfd(*record) && !report.attached.empty())
+      report.attached.erase(report.attached.begin());
     const Service* const service = state_.Find(record->label.service.text());
     const KeptSpec* const kept =
         service == nullptr ? nullptr : service->Find(record->label.generation);
@@ -168,6 +187,30 @@ void Daemon::JoinWorld(KeeperWorld world, StartState start) {
   // What an earlier daemon had not written when it died, or what files say now.
   if (start.origin == Origin::kImage || start.origin == Origin::kBoot) SaveWishes();
   for (KeeperReport& news : world.news) OnReport(std::move(news));
+}
+
+// An earlier keeper's process, of which not everything could be found again.
+void Daemon::RemarkOn(const keeper::WorldRecord& record) {
+  const bool is_running_instance = record.label.kind == keeper::ProcessKind::kInstance &&
+                                   record.phase == keeper::Phase::kRunning;
+  if (!is_running_instance) return;
+  const std::string pid = std::to_string(record.pid.number());
+  std::string text;
+  if (record.in_doubt) {
+    text = "in doubt: pid " + pid +
+           " is what was started by its number and start time, and has another user or cgroup "
+           "since; it is left alone and gets no signal: end it yourself (kill " +
+           pid + ")";
+  } else {
+    const auto roles = record.held.view();
+    if (std::ranges::find(roles, keeper::Role::kStdout) != roles.end()) return;
+    text =
+        "what it prints cannot be read any more, as keeper and daemon were killed and it has "
+        "closed its end; it is again after a restart";
+  }
+  log_.Warn(std::string(record.label.service.text()) + "/" + std::to_string(record.label.slot) +
+            " " + text);
+  observations_.NoteRemark(record.token, std::move(text));
 }
 
 // Whether the socket is still the service's. Where nothing is known of its traffic but that it

@@ -39,6 +39,7 @@ Result<std::optional<KeeperReport>> KeeperLink::ReceiveOne() {
   if (result.attached.size() != keeper::AttachedCount(result.report)) {
     return MakeError("descriptors are missing in a report of the keeper's; too many open files?");
   }
+  duplicates_.OnReceived(result.report, result.attached);
   return std::optional(std::move(result));
 }
 
@@ -83,16 +84,13 @@ void KeeperLink::ReceiveAll() {
 
 void KeeperLink::Send(const keeper::Request& request, std::vector<os::Fd> attached) {
   if (is_lost_) return;
-  keeper::MessageBuffer buffer;
-  const std::span<const std::byte> bytes = keeper::Encode(request, buffer);
   if (queue_.empty()) {
-    const Sent sent = SendNow(bytes, attached);
+    const Sent sent = SendNow(request, attached);
+    if (sent == Sent::kYes) duplicates_.OnSent(request, std::move(attached));
     if (sent != Sent::kNoRoom) return;
   }
   if (queue_.size() >= kMaxQueuedRequests) return Lose(Gone("it takes no more requests"));
-  Queued queued{.bytes = {}, .size = bytes.size(), .attached = std::move(attached)};
-  std::ranges::copy(bytes, queued.bytes.begin());
-  queue_.push_back(std::move(queued));
+  queue_.push_back({.request = request, .attached = std::move(attached)});
   WaitForRoom();
 }
 
@@ -106,8 +104,10 @@ void KeeperLink::WaitForRoom() {
   writing_ = loop_->WatchFor(Loop::For::kWriting, writing_fd_.get(), [this] { SendQueued(); });
 }
 
-KeeperLink::Sent KeeperLink::SendNow(std::span<const std::byte> bytes,
+KeeperLink::Sent KeeperLink::SendNow(const keeper::Request& request,
                                      const std::vector<os::Fd>& attached) {
+  keeper::MessageBuffer buffer;
+  const std::span<const std::byte> bytes = keeper::Encode(request, buffer);
   std::array<int, os::kMaxPassed> numbers{};
   std::ranges::transform(attached, numbers.begin(), &os::Fd::get);
   const os::SystemStatus sent =
@@ -123,10 +123,11 @@ KeeperLink::Sent KeeperLink::SendNow(std::span<const std::byte> bytes,
 
 void KeeperLink::SendQueued() {
   while (!queue_.empty() && !is_lost_) {
-    const Queued& next = queue_.front();
-    const Sent sent = SendNow(std::span(next.bytes).first(next.size), next.attached);
+    Queued& next = queue_.front();
+    const Sent sent = SendNow(next.request, next.attached);
     if (sent == Sent::kNoRoom) return WaitForRoom();
     if (sent == Sent::kFailed) return;
+    duplicates_.OnSent(next.request, std::move(next.attached));
     queue_.pop_front();
   }
   writing_.reset();

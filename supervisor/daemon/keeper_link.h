@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "daemon/duplicates.h"
 #include "daemon/loop.h"
 #include "keeper/protocol.h"
 #include "os/fd.h"
@@ -41,28 +42,30 @@ class KeeperLink {
   void Serve(Loop& loop, std::function<void(KeeperReport)> on_report,
              std::function<void(const Error&)> on_lost);
 
-  // The descriptors are closed once they are on their way.
+  // The descriptors are not the caller's any more.
   void Send(const keeper::Request& request, std::vector<os::Fd> attached = {});
 
+  // Of what the keeper holds.
+  [[nodiscard]] const Duplicates& duplicates() const { return duplicates_; }
   [[nodiscard]] std::size_t queued() const { return queue_.size(); }
   [[nodiscard]] bool is_lost() const { return is_lost_; }
 
  private:
   struct Queued {
-    keeper::MessageBuffer bytes;
-    std::size_t size = 0;
+    keeper::Request request;
     std::vector<os::Fd> attached;
   };
   enum class Sent { kYes, kNoRoom, kFailed };
 
   [[nodiscard]] Result<std::optional<KeeperReport>> ReceiveOne();
   void ReceiveAll();
-  [[nodiscard]] Sent SendNow(std::span<const std::byte> bytes, const std::vector<os::Fd>& attached);
+  [[nodiscard]] Sent SendNow(const keeper::Request& request, const std::vector<os::Fd>& attached);
   void SendQueued();
   void WaitForRoom();
   void Lose(const Error& error);
 
   os::Fd socket_;
+  Duplicates duplicates_;
   std::deque<Queued> queue_;
   bool is_lost_ = false;
   Loop* loop_ = nullptr;

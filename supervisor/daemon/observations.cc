@@ -37,6 +37,11 @@ const std::string* Observations::StatusOf(Token token) const {
   return found == statuses_.end() ? nullptr : &found->second;
 }
 
+const std::string* Observations::RemarkOf(Token token) const {
+  const auto found = remarks_.find(token);
+  return found == remarks_.end() ? nullptr : &found->second;
+}
+
 const std::string* Observations::PortTakenOf(Token token) const {
   const auto found = ports_taken_.find(token);
   return found == ports_taken_.end() ? nullptr : &found->second;
@@ -73,6 +78,7 @@ void Observations::Trim(const State& state) {
   std::erase_if(foreign_, is_over);
   std::erase_if(troubles_, is_over);
   std::erase_if(statuses_, is_over);
+  std::erase_if(remarks_, is_over);
   std::erase_if(takers_, [&](Token token) { return !tokens.contains(token); });
   std::erase_if(ports_taken_, is_over);
   std::erase_if(refused_, [&](Token token) { return !tokens.contains(token); });

@@ -56,6 +56,10 @@ class Observations {
   void NoteStatus(Token token, std::string text) { statuses_[token] = std::move(text); }
   [[nodiscard]] const std::string* StatusOf(Token token) const;
 
+  // ---- What was found out about a process that an earlier keeper has left. ----
+  void NoteRemark(Token token, std::string text) { remarks_[token] = std::move(text); }
+  [[nodiscard]] const std::string* RemarkOf(Token token) const;
+
   // ---- Plans that could not be made: in words, where the core has only a stage and an errno. ----
   void NoteTrouble(Token token, std::string text) { troubles_[token] = std::move(text); }
   [[nodiscard]] const std::string* TroubleOf(Token token) const;
@@ -74,6 +78,7 @@ class Observations {
   std::unordered_map<Token, Foreign> foreign_;
   std::unordered_map<Token, std::string> troubles_;
   std::unordered_map<Token, std::string> statuses_;
+  std::unordered_map<Token, std::string> remarks_;
   std::unordered_set<Token> takers_;
   std::unordered_set<Token> refused_;
   std::unordered_map<Token, std::string> ports_taken_;

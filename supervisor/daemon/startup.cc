@@ -151,12 +151,13 @@ StartState FindState(const Arguments& arguments, const Surroundings& surrounding
   return start;
 }
 
-World WorldFor(const State& state, const KeeperWorld& world, Instant now) {
+World WorldFor(const StartState& start, const KeeperWorld& world, Instant now) {
   World facts;
   for (const KeeperReport& report : world.records) {
     const auto* record = std::get_if<keeper::WorldRecord>(&report.report);
     if (record == nullptr || record->label.kind == keeper::ProcessKind::kCheck) continue;
-    facts.push_back(FactsOf(*record, state, now));
+    facts.push_back(FactsOf(*record, start.state, now));
+    facts.back().unseen = start.origin != Origin::kImage;
   }
   return facts;
 }

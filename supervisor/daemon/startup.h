@@ -50,6 +50,6 @@ struct StartState {
                                    const KeeperWorld& world, Image* image);
 
 // The keeper's facts as the core takes them. Hooks are told apart by the state.
-[[nodiscard]] World WorldFor(const State& state, const KeeperWorld& world, Instant now);
+[[nodiscard]] World WorldFor(const StartState& start, const KeeperWorld& world, Instant now);
 
 }  // namespace oxherd

@@ -143,6 +143,9 @@ void Views::AddProcess(const Instance& instance, Row& row) const {
   if (process == nullptr || !process->pid.is_set()) return;
   row.pid = process->pid;
   row.uptime_ms = ToMillis(clocks_.now - process->spawned_at);
+  if (const std::string* remark = from_.observations.RemarkOf(process->token)) {
+    row.remark = *remark;
+  }
 }
 
 void Views::AddTrouble(const Service& service, const Instance& instance, Row& row) const {

@@ -1,5 +1,6 @@
 #include "keeper/arguments.h"
 
+#include <charconv>
 #include <string_view>
 
 namespace oxherd::keeper {
@@ -10,6 +11,15 @@ Status CheckComplete(const Arguments& arguments) {
   if (arguments.runtime.empty()) return MakeError("--runtime DIR is missing");
   if (arguments.daemon.empty()) return MakeError("--daemon PATH is missing");
   return {};
+}
+
+Result<int> NumberOf(std::string_view text) {
+  int number = -1;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failure != std::errc() || end != text.data() + text.size() || number < 3) {
+    return MakeError("\"" + std::string(text) + "\" is no descriptor");
+  }
+  return number;
 }
 
 std::string* ValueFor(Arguments& arguments, std::string_view option) {
@@ -32,6 +42,11 @@ Result<Arguments> ParseArguments(std::span<char* const> words) {
     }
     if (word == "--foreground") {
       arguments.ground = Ground::kForeground;
+      continue;
+    }
+    if (word == "--estate") {
+      if (++i == words.size()) return MakeError("--estate needs a value");
+      OXHERD_TRY_ASSIGN(arguments.estate, NumberOf(words[i]));
       continue;
     }
     std::string* value = ValueFor(arguments, word);

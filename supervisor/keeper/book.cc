@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 #include "base/check.h"
 #include "keeper/book_due.h"
@@ -15,6 +16,8 @@ Book::Book(const Settings& settings) : settings_(settings) {
   links_.reserve(settings.processes);
   free_.reserve(settings.processes);
   held_.reserve(settings.held);
+  changed_.Reserve(settings.processes);
+  changed_held_.Reserve(settings.held);
   // One input makes at most: for each record a kill and a forget, and a handful for the daemon.
   effects_.reserve(std::size_t{settings.processes} * 2 + 16);
 }
@@ -57,6 +60,7 @@ Record* Book::Take(Token token) {
   ++alive_;
   tokens_[place] = token;
   records_[place].token = token;
+  changed_.Note(place);
   return &records_[place];
 }
 
@@ -72,6 +76,7 @@ void Book::Release(Record& record) {
   if (record.kill_at != kNever) next_kill_is_known_ = false;
   --count_;
   tokens_[place] = Token();
+  changed_.Note(place);
   record = Record{};
   free_.push_back(place);
 }
@@ -85,6 +90,38 @@ std::optional<Effect> Book::NextEffect() {
     return std::nullopt;
   }
   return effects_[effects_taken_++];
+}
+
+// ---- What an earlier keeper has left. ----
+
+std::optional<Place> Book::Inherit(const Record& left, Instant now) {
+  if (!left.token.is_set() || At(left.token) != nullptr) return std::nullopt;
+  Record* record = Take(left.token);
+  if (record == nullptr) return std::nullopt;
+  *record = left;
+  record->due = 0;
+  record->told_gone = false;
+  record->forked = true;
+  record->taken_count = record->refused_count = 0;
+  highest_ = std::max(highest_, left.token);
+  next_kill_is_known_ = false;
+  if (record->phase == Phase::kGone) --alive_;
+  const Place place = PlaceOf(*record);
+  if (record->label.kind == ProcessKind::kCheck) OrphanCheck(*record, now);
+  return place;
+}
+
+std::optional<Place> Book::InheritHeld(const HeldName& name) {
+  if (FindHeld(name) || held_.size() == settings_.held) return std::nullopt;
+  held_.push_back(Held{.name = name, .used = true, .due_in_world = false});
+  const auto place = static_cast<Place>(held_.size() - 1);
+  changed_held_.Note(place);
+  return place;
+}
+
+void Book::InheritCounts(Token highest, std::uint32_t daemon_number) {
+  highest_ = std::max(highest_, highest);
+  daemon_number_ = daemon_number;
 }
 
 // ---- Requests. ----
@@ -101,6 +138,8 @@ void Book::OnRequestWithoutDescriptors(const Request& request) {
         SpawnFailed{.token = spawn->token, .stage = Stage::kDescriptors, .error_number = EMFILE};
   } else if (const auto* hold = std::get_if<Hold>(&request)) {
     Refuse(RequestIndex<Hold>(), EMFILE, hold->name);
+  } else if (std::holds_alternative<Upgrade>(request)) {
+    Refuse(RequestIndex<Upgrade>(), EMFILE);
   } else {
     OnUnreadableRequest();
   }
@@ -146,22 +185,26 @@ void Book::On(const Stop& stop, Instant now) {
   if (stop.kill_at < record->kill_at && record->kill_fired_at == kNever) {
     record->kill_at = stop.kill_at;
     next_kill_is_known_ = false;
+    NoteChange(*record);
   }
   const bool first = record->stop_sent_at == kNever && record->waiting_signal == 0;
   if (!first || stop.signal == 0 || record->phase == Phase::kExited) return;
   record->waiting_signal = stop.signal;
   record->waiting_scope = stop.scope;
+  NoteChange(*record);
   if (record->phase == Phase::kRunning) SendStopSignal(*record, now);
 }
 
 void Book::SendStopSignal(Record& record, Instant now) {
   record.stop_sent_at = now;
+  const std::uint8_t signal = std::exchange(record.waiting_signal, std::uint8_t{0});
+  NoteChange(record);
+  if (record.in_doubt) return;
   Do(SendSignal{.place = PlaceOf(record),
                 .token = record.token,
-                .signal = record.waiting_signal,
+                .signal = signal,
                 .scope = record.waiting_scope,
                 .then = SendSignal::Then::kContinue});
-  record.waiting_signal = 0;
 }
 
 void Book::On(const Kill& kill, Instant now) {
@@ -169,12 +212,14 @@ void Book::On(const Kill& kill, Instant now) {
   if (record == nullptr || record->failed || record->phase == Phase::kGone) return;
   if (record->kill_fired_at == kNever) record->kill_fired_at = now;
   next_kill_is_known_ = false;
-  Do(KillTree{.place = PlaceOf(*record), .token = record->token});
+  NoteChange(*record);
+  if (!record->in_doubt) Do(KillTree{.place = PlaceOf(*record), .token = record->token});
 }
 
 void Book::On(const Signal& signal, Instant /*now*/) {
   const Record* record = At(signal.token);
   if (record == nullptr || record->phase != Phase::kRunning || signal.signal == 0) return;
+  if (record->in_doubt) return;
   Do(SendSignal{.place = PlaceOf(*record),
                 .token = record->token,
                 .signal = signal.signal,
@@ -202,6 +247,7 @@ void Book::On(const Hold& hold, Instant /*now*/) {
     }
   }
   held_[*place] = Held{.name = hold.name, .used = true, .due_in_world = false};
+  changed_held_.Note(*place);
   Do(HoldDescriptor{.place = *place});
 }
 
@@ -209,11 +255,14 @@ void Book::On(const Drop& drop, Instant /*now*/) {
   const std::optional<Place> place = FindHeld(drop.name);
   if (!place) return;
   held_[*place] = Held{};
+  changed_held_.Note(*place);
   Do(DropDescriptor{.place = *place});
 }
 
 void Book::On(const Upgrade& /*upgrade*/, Instant /*now*/) {
-  Refuse(RequestIndex<Upgrade>(), ENOSYS);
+  if (leaving_) return;
+  upgrade_is_due_ = true;
+  Do(NoteUpgrade{});
 }
 
 // ---- Facts about processes. ----
@@ -224,6 +273,7 @@ void Book::OnForked(Token token, Pid pid, bool in_cgroup) {
   record->forked = true;
   record->pid = pid;
   record->in_cgroup = in_cgroup;
+  NoteChange(*record);
 }
 
 void Book::OnStarted(Token token, Instant now) {
@@ -231,6 +281,7 @@ void Book::OnStarted(Token token, Instant now) {
   if (record == nullptr || record->phase != Phase::kSpawning || record->failed) return;
   record->phase = Phase::kRunning;
   record->started_at = now;
+  NoteChange(*record);
   Say(*record, kDueStarted);
   if (record->waiting_signal != 0) SendStopSignal(*record, now);
 }
@@ -257,6 +308,7 @@ void Book::OnMainExited(Token token, const ExitRecord& exit) {
   if (record == nullptr || record->phase != Phase::kRunning) return;
   record->phase = Phase::kExited;
   record->exit = exit;
+  NoteChange(*record);
   Say(*record, kDueExited);
 }
 
@@ -265,6 +317,7 @@ void Book::OnTreeEmpty(Token token, Instant now) {
   if (record == nullptr || record->phase != Phase::kExited) return;
   record->phase = Phase::kGone;
   record->gone_at = now;
+  NoteChange(*record);
   --alive_;
   if (record->kill_at != kNever) next_kill_is_known_ = false;
   if (record->orphan_check) {
@@ -319,7 +372,8 @@ void Book::FireKills(Instant now) {
   for (Record& record : records_) {
     if (!KillIsWaiting(record) || record.kill_at > now) continue;
     record.kill_fired_at = now;
-    Do(KillTree{.place = PlaceOf(record), .token = record.token});
+    NoteChange(record);
+    if (!record.in_doubt) Do(KillTree{.place = PlaceOf(record), .token = record.token});
     Say(record, kDueKillFired);
   }
   next_kill_is_known_ = false;
@@ -345,7 +399,9 @@ void Book::OnTick(Instant now) {
 Instant Book::NextDeadline() const {
   if (done_) return kNever;
   Instant next = std::min({NextKill(), beat_at_, daemon_kill_at_});
-  if (daemon_ == Daemon::kDown && !leaving_) next = std::min(next, daemon_start_at_);
+  const bool waits_for_spawns = upgrade_is_due_ && IsSpawning();
+  if (daemon_ == Daemon::kDown && !leaving_ && !waits_for_spawns)
+    next = std::min(next, daemon_start_at_);
   if (leaving_) next = std::min(next, leaving_->by);
   return next;
 }

@@ -83,14 +83,24 @@ struct SignalDaemon {
   std::uint8_t signal = 0;
   friend bool operator==(const SignalDaemon&, const SignalDaemon&) = default;
 };
+// Keep the paths that came with the Upgrade being handled.
+struct NoteUpgrade {
+  friend bool operator==(const NoteUpgrade&, const NoteUpgrade&) = default;
+};
+// Exec the new keeper in place: no daemon lives, no spawn is under way. Then OnUpgradeFailed, or
+// nothing ever.
+struct ExecKeeper {
+  friend bool operator==(const ExecKeeper&, const ExecKeeper&) = default;
+};
 // The keeper is done and exits.
 struct ExitKeeper {
   std::uint8_t code = 0;
   friend bool operator==(const ExitKeeper&, const ExitKeeper&) = default;
 };
 
-using Effect = std::variant<SpawnProcess, SendSignal, KillTree, Forget, HoldDescriptor,
-                            DropDescriptor, StartDaemon, SignalDaemon, ExitKeeper>;
+using Effect =
+    std::variant<SpawnProcess, SendSignal, KillTree, Forget, HoldDescriptor, DropDescriptor,
+                 StartDaemon, SignalDaemon, NoteUpgrade, ExecKeeper, ExitKeeper>;
 
 // A report on its way. For Started and WorldRecord `place` is the record's, for WorldHeld the held
 // descriptor's: the descriptors kept there go along.
@@ -110,6 +120,9 @@ struct Record {
   bool orphan_check = false;  // a check whose daemon died: killed and forgotten in silence
   bool in_cgroup = false;
   bool told_gone = false;  // the living daemon was sent Gone
+  // Left by an earlier keeper, and not surely what it was: it gets no signal of ours.
+  bool in_doubt = false;
+  bool has_pidfd = true;  // false: an earlier keeper's, and its main process is gone
   Pid pid;
   // A stop signal that waits for the exec to be confirmed; 0: none.
   std::uint8_t waiting_signal = 0;
@@ -145,6 +158,14 @@ class Book {
   // The only place that allocates. The first OnTick starts the first daemon.
   explicit Book(const Settings& settings);
 
+  // ---- What an earlier keeper has left; before the first OnTick. ----
+  // The process of the record, which is running or gone as its phase says. Nothing: no room, or its
+  // token is known. Checks are killed: nobody waits for them.
+  std::optional<Place> Inherit(const Record& record, Instant now);
+  std::optional<Place> InheritHeld(const HeldName& name);
+  // Tokens that were given, and daemons that were started.
+  void InheritCounts(Token highest, std::uint32_t daemon_number);
+
   // ---- Requests. ----
   // False while a refusal waits to be sent: read no further request until then (it is the only
   // answer that is in no table).
@@ -176,6 +197,8 @@ class Book {
   // It is gone and all that it had sent has been handed to OnRequest.
   void OnDaemonGone(Instant now);
   void OnControlSocketMade();
+  // The old keeper goes on, and starts a daemon.
+  void OnUpgradeFailed(std::int32_t error_number, Instant now);
 
   // ---- The rest of the world. ----
   // SIGTERM, SIGINT and SIGHUP to the keeper are passed on to the daemon, at once or as soon as one
@@ -194,6 +217,12 @@ class Book {
   [[nodiscard]] std::optional<Outgoing> NextReport() const;
   void ReportSent();
 
+  // ---- For whoever writes it down. ----
+  // A place whose record, or held descriptor, has changed, come or gone; each once until it changes
+  // again.
+  [[nodiscard]] std::optional<Place> NextChanged() { return changed_.Take(); }
+  [[nodiscard]] std::optional<Place> NextChangedHeld() { return changed_held_.Take(); }
+
   // ---- Looking. ----
   // Where the record of a token is.
   [[nodiscard]] std::optional<Place> Find(Token token) const;
@@ -211,6 +240,10 @@ class Book {
   [[nodiscard]] std::optional<Place> FindHeld(const HeldName& name) const;
   // Places of held descriptors are below this; of one that is free the name is empty.
   [[nodiscard]] std::size_t held_places() const { return held_.size(); }
+  [[nodiscard]] Token highest() const { return highest_; }
+  [[nodiscard]] std::uint32_t daemon_number() const { return daemon_number_; }
+  // All there is to know of a record.
+  [[nodiscard]] WorldRecord WorldOf(const Record& record) const;
   [[nodiscard]] std::string_view held_name(Place place) const { return held_[place].name.text(); }
 
  private:
@@ -262,6 +295,7 @@ class Book {
   [[nodiscard]] Record* At(Token token);
   [[nodiscard]] Record* Take(Token token);
   [[nodiscard]] Place PlaceOf(const Record& record) const;
+  void NoteChange(const Record& record) { changed_.Note(PlaceOf(record)); }
   void Release(Record& record);
   void Do(const Effect& effect);
   void SendStopSignal(Record& record, Instant now);
@@ -278,11 +312,12 @@ class Book {
   void Refuse(std::uint8_t request, std::int32_t error_number, const HeldName& name = HeldName());
   [[nodiscard]] Turn NextTurn() const;
   [[nodiscard]] std::optional<Place> NextHeldOfWorld() const;
-  [[nodiscard]] WorldRecord WorldOf(const Record& record) const;
 
   void TickDaemon(Instant now);
+  [[nodiscard]] bool IsSpawning() const;
   void TickBeat(Instant now);
   void ForgetDaemon(Instant now);
+  void OrphanCheck(Record& record, Instant now);
   void PassOnSignals();
   void Leave(std::uint8_t code, Remains remains, Instant now);
   void ExitIfDone(Instant now);
@@ -306,6 +341,34 @@ class Book {
   std::vector<Effect> effects_;
   std::size_t effects_taken_ = 0;
 
+  // Places in the order in which they changed, each once.
+  class Changes {
+   public:
+    void Reserve(std::size_t most) {
+      places_.reserve(most);
+      is_in_.reserve(most);
+    }
+    void Note(Place place) {
+      if (is_in_.size() <= place) is_in_.resize(place + 1);
+      if (is_in_[place] != 0) return;
+      is_in_[place] = 1;
+      places_.push_back(place);
+    }
+    [[nodiscard]] std::optional<Place> Take() {
+      if (places_.empty()) return std::nullopt;
+      const Place place = places_.back();
+      places_.pop_back();
+      is_in_[place] = 0;
+      return place;
+    }
+
+   private:
+    std::vector<Place> places_;
+    std::vector<std::uint8_t> is_in_;
+  };
+  Changes changed_;
+  Changes changed_held_;
+
   // Records with something due, as a list through the table.
   struct Link {
     Place before;
@@ -324,6 +387,7 @@ class Book {
   std::uint32_t crash_count_ = 0;
   std::uint32_t crashes_in_a_row_ = 0;
   bool use_image_ = true;
+  bool upgrade_is_due_ = false;  // when the daemon is gone
   bool hello_is_due_ = false;
   bool world_asked_ = false;
   bool world_end_is_due_ = false;

@@ -12,6 +12,13 @@ namespace oxherd::keeper {
 void Book::TickDaemon(Instant now) {
   if (daemon_ == Daemon::kDown) {
     if (leaving_ || done_ || now < daemon_start_at_) return;
+    if (upgrade_is_due_) {
+      // A spawn that is under way ends within milliseconds, one way or another.
+      if (IsSpawning()) return;
+      upgrade_is_due_ = false;
+      Do(ExecKeeper{});
+      return;
+    }
     daemon_ = Daemon::kStarting;
     daemon_up_since_ = now;
     ++daemon_number_;
@@ -19,6 +26,17 @@ void Book::TickDaemon(Instant now) {
     return;
   }
   TickBeat(now);
+}
+
+bool Book::IsSpawning() const {
+  return std::ranges::any_of(records_, [](const Record& record) {
+    return record.token.is_set() && record.phase == Phase::kSpawning && !record.failed;
+  });
+}
+
+void Book::OnUpgradeFailed(std::int32_t error_number, Instant now) {
+  TickDaemon(now);
+  Refuse(RequestIndex<Upgrade>(), error_number);
 }
 
 void Book::OnDaemonStarted(Instant now) {
@@ -57,6 +75,11 @@ void Book::OnDaemonGone(Instant now) {
     crashes_in_a_row_ = 0;
     use_image_ = true;
   }
+  if (upgrade_is_due_) {  // it went so that another one comes: no crash
+    daemon_start_at_ = now;
+    TickDaemon(now);
+    return;
+  }
   // The ring's oldest place holds the crash that was fifth from the end, once there were five.
   crashes_[crash_count_ % crashes_.size()] = now;
   ++crash_count_;
@@ -87,13 +110,20 @@ void Book::ForgetDaemon(Instant now) {
     if (!record.token.is_set()) continue;
     StopSaying(record);
     record.told_gone = false;
-    const bool is_check = record.label.kind == ProcessKind::kCheck;
-    if (record.failed || (is_check && record.phase == Phase::kGone)) {
+    if (record.failed) {
       Release(record);
-    } else if (is_check && !record.orphan_check) {
-      record.orphan_check = true;
-      On(Kill{.token = record.token}, now);
+    } else if (record.label.kind == ProcessKind::kCheck) {
+      OrphanCheck(record, now);
     }
+  }
+}
+
+void Book::OrphanCheck(Record& record, Instant now) {
+  if (record.phase == Phase::kGone) {
+    Release(record);
+  } else if (!record.orphan_check) {
+    record.orphan_check = true;
+    On(Kill{.token = record.token}, now);
   }
 }
 

@@ -79,7 +79,9 @@ WorldRecord Book::WorldOf(const Record& record) const {
           .kill_fired_at = record.kill_fired_at,
           .exit = record.exit,
           .gone_at = record.gone_at,
-          .held = record.held};
+          .held = record.held,
+          .in_doubt = record.in_doubt,
+          .has_pidfd = record.has_pidfd};
 }
 
 Report Book::ReportFor(const Record& record) const {

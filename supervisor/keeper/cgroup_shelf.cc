@@ -6,9 +6,16 @@
 
 namespace oxherd::keeper {
 
-CgroupShelf::CgroupShelf(std::uint32_t most, Pid keeper)
+CgroupShelf::CgroupShelf(std::uint32_t most, Pid keeper, const std::string& left)
     : own_name_("oxherd-" + std::to_string(keeper.number())), most_(most) {
   entries_.reserve(most);
+  if (!left.empty()) {
+    if (os::SystemResult<os::Fd> root = os::OpenCgroup(left)) {
+      root_ = std::move(*root);
+      own_name_ = left.substr(left.rfind('/') + 1);
+      return;
+    }
+  }
   // Without cgroups trees are found in /proc: no error.
   if (Result<os::Fd> root = os::MakeOwnCgroup(own_name_)) root_ = std::move(*root);
 }
@@ -42,6 +49,21 @@ CgroupShelf::Spot CgroupShelf::Take(std::string_view name, Token token) {
   entry.kept = !is_second;
   entry.oom_kills_before = os::OomKills(entry.directory.get());
   return spot;
+}
+
+CgroupShelf::Spot CgroupShelf::Inherit(std::string_view name) {
+  if (!root_ || name.empty()) return kNoSpot;
+  const Spot spot = Make(name);
+  if (spot == kNoSpot) return kNoSpot;
+  Entry& entry = entries_[spot];
+  entry.in_use = true;
+  entry.kept = name.find('+') == std::string_view::npos;
+  entry.oom_kills_before = os::OomKills(entry.directory.get());
+  return spot;
+}
+
+std::string CgroupShelf::path() const {
+  return root_ ? os::PathOfOpen(root_.get()) : std::string();
 }
 
 CgroupShelf::Spot CgroupShelf::Make(std::string_view name) {

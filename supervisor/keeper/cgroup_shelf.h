@@ -26,17 +26,23 @@ class CgroupShelf {
   static constexpr Duration kKeptFor = Seconds(60);
 
   // A shelf for `most` directories inside a new one in our own cgroup; one without any where that
-  // cannot be had. Allocates; nothing after it does.
-  CgroupShelf(std::uint32_t most, Pid keeper);
+  // cannot be had. Allocates; nothing after it does. `left` is the root of an earlier keeper's: it
+  // is gone on with, if it is there.
+  CgroupShelf(std::uint32_t most, Pid keeper, const std::string& left = {});
 
   [[nodiscard]] bool is_available() const { return static_cast<bool>(root_); }
 
   // A directory for this token, named as asked if that name is free. kNoSpot: none to be had, go
   // without.
   [[nodiscard]] Spot Take(std::string_view name, Token token);
+  // The directory of a process that an earlier keeper put there; kNoSpot: it is not to be had.
+  [[nodiscard]] Spot Inherit(std::string_view name);
   // The tree is empty: the directory may be taken again.
   void Return(Spot spot, Instant now);
 
+  // Of its root; empty: there is none.
+  [[nodiscard]] std::string path() const;
+  [[nodiscard]] std::string_view name(Spot spot) const { return entries_[spot].name.data(); }
   [[nodiscard]] int directory(Spot spot) const { return entries_[spot].directory.get(); }
   [[nodiscard]] int events(Spot spot) const { return entries_[spot].events.get(); }
   [[nodiscard]] bool IsEmpty(Spot spot) const;

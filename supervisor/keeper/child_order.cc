@@ -119,6 +119,7 @@ void RunPlan(const PlanView& plan, const ChildSurroundings& around) {
   order.oom_score_adj = plan.oom_score_adj() ? plan.oom_score_adj() : around.oom_score_adj;
   order.no_new_privs = plan.no_new_privs();
   order.report = around.report;
+  order.parent = around.parent;
   os::RunChild(order);
 }
 

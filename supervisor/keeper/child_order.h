@@ -22,6 +22,7 @@ struct ChildSurroundings {
   // For plans that do not say.
   std::optional<int> oom_score_adj;
   int report = -1;
+  Pid parent;  // the keeper
 };
 
 // In the child: carries the plan out; a failure goes to the report pipe (os/child.h).

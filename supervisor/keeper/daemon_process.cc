@@ -12,8 +12,11 @@
 
 namespace oxherd::keeper {
 
-Result<DaemonProcess> DaemonProcess::Open(const Arguments& arguments, os::Poller& poller) {
-  OXHERD_TRY_ASSIGN(os::Fd image, os::MakeMemfd("oxherd-image"));
+Result<DaemonProcess> DaemonProcess::Open(const Arguments& arguments, os::Poller& poller,
+                                          os::Fd image) {
+  if (!image) {
+    OXHERD_TRY_ASSIGN(image, os::MakeMemfd("oxherd-image"));
+  }
   return DaemonProcess(arguments, poller, std::move(image));
 }
 
@@ -80,6 +83,11 @@ os::ChildReport DaemonProcess::ReadStart() {
     report_.Reset();
   }
   return report;
+}
+
+void DaemonProcess::SetProgram(const std::string& path) {
+  words_.front() = path;
+  arguments_.front() = words_.front().c_str();
 }
 
 void DaemonProcess::Forget() {

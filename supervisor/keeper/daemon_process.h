@@ -18,8 +18,10 @@ namespace oxherd::keeper {
 
 class DaemonProcess {
  public:
-  // Makes the image's memfd. `poller` outlives this. Nothing after it allocates.
-  [[nodiscard]] static Result<DaemonProcess> Open(const Arguments& arguments, os::Poller& poller);
+  // Makes the image's memfd, unless `image` is an earlier one. `poller` outlives this. Nothing
+  // after it allocates.
+  [[nodiscard]] static Result<DaemonProcess> Open(const Arguments& arguments, os::Poller& poller,
+                                                  os::Fd image);
 
   // Forks and execs a daemon with a new socketpair; ReadStart then says whether it runs. Returns
   // its pid.
@@ -34,6 +36,9 @@ class DaemonProcess {
   [[nodiscard]] bool listens() const { return has_socket() && !is_silent_; }
   // The other side is closed; what it had sent can still be received.
   void StopListening();
+  // For the daemons to come. Allocates.
+  void SetProgram(const std::string& path);
+  [[nodiscard]] int image() const { return image_.get(); }
   [[nodiscard]] int socket() const { return socket_.get(); }
   // Ignored if there is no daemon.
   void SendSignal(int signal) const;

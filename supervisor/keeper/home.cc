@@ -31,9 +31,26 @@ Result<Home> Home::Open(const std::string& state, const std::string& runtime) {
   home.lock_ = std::move(*lock);
   OXHERD_TRY(home.OpenRuntime());
   OXHERD_TRY(home.Listen());
-  const os::LockText text{.pid = Pid(::getpid()), .socket = runtime + "/" + kControlSocketName};
-  OXHERD_TRY(os::WriteLock(home.lock_.get(), text));
+  OXHERD_TRY(home.SignLock());
   return home;
+}
+
+Result<Home> Home::Inherit(const std::string& runtime, os::Fd lock, os::Fd control_socket) {
+  Home home;
+  home.runtime_ = runtime;
+  home.lock_ = std::move(lock);
+  home.socket_ = std::move(control_socket);
+  OXHERD_TRY(home.SignLock());
+  // What is missing there is mended later, as if it had been deleted in our time.
+  if (!home.OpenRuntime()) return home;
+  const auto identity = os::IdentityOf(home.runtime_directory_.get(), kControlSocketName);
+  if (identity) home.identity_ = *identity;
+  return home;
+}
+
+Status Home::SignLock() const {
+  const os::LockText text{.pid = Pid(::getpid()), .socket = runtime_ + "/" + kControlSocketName};
+  return os::WriteLock(lock_.get(), text);
 }
 
 Status Home::OpenRuntime() {

@@ -15,6 +15,10 @@ class Home {
   // taken: an error that names its holder and OXHERD_HOME.
   [[nodiscard]] static Result<Home> Open(const std::string& state, const std::string& runtime);
 
+  // The same with both from an earlier keeper. Writes our pid into the lock.
+  [[nodiscard]] static Result<Home> Inherit(const std::string& runtime, os::Fd lock,
+                                            os::Fd control_socket);
+
   [[nodiscard]] int lock() const { return lock_.get(); }
   [[nodiscard]] int control_socket() const { return socket_.get(); }
 
@@ -28,6 +32,7 @@ class Home {
   Home() = default;
   [[nodiscard]] Status OpenRuntime();
   [[nodiscard]] Status Listen();
+  [[nodiscard]] Status SignLock() const;
   [[nodiscard]] bool IsOurs() const;
 
   std::string runtime_;

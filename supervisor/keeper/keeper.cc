@@ -25,6 +25,8 @@ constexpr Duration kMendEvery = Seconds(5);
 // The kernel has no memory or no room for descriptors in flight: nothing tells when it has again.
 constexpr Duration kSendAgainAfter = Millis(20);
 
+constexpr std::size_t kMostEstateBytes = std::size_t{32} << 20;
+
 // Instances are killed before the supervisor when memory runs out.
 std::optional<int> OomScoreForChildren() {
   constexpr int kMoreThanUs = 100;
@@ -33,6 +35,51 @@ std::optional<int> OomScoreForChildren() {
   const int wanted = ::geteuid() == 0 ? 0 : std::min(own + kMoreThanUs, kMost);
   if (wanted == own) return std::nullopt;
   return wanted;
+}
+
+// Nobody serves the home: what an earlier keeper has written down may still run.
+Result<Home> OpenHome(const Arguments& arguments, Inheritance& left,
+                      std::vector<std::string>& warnings) {
+  Result<Home> home = Home::Open(arguments.state, arguments.runtime);
+  if (!home) return home;
+  Result<std::optional<Estate>> estate = Journal::Read(arguments.runtime);
+  if (!estate) {
+    warnings.push_back(estate.error().message +
+                       "; what a keeper that was killed has left running is not known");
+    return home;
+  }
+  if (!*estate) return home;
+  if (const std::size_t damaged = (*estate)->damaged; damaged != 0) {
+    warnings.push_back(arguments.runtime + "/" + kJournalName + ": " + std::to_string(damaged) +
+                       " entries are damaged; what they named is not known");
+  }
+  if (auto found = FindAgain(std::move(**estate), os::Now())) left = std::move(*found);
+  return home;
+}
+
+Result<Home> InheritHome(const Arguments& arguments, Inheritance& left,
+                         std::vector<std::string>& warnings) {
+  const os::Fd memfd(arguments.estate);
+  const auto mapping = os::Mapping::Open(memfd.get(), kMostEstateBytes);
+  if (!mapping) return os::ToError("read the estate", mapping.error());
+  OXHERD_TRY_ASSIGN(Estate estate, DecodeEstate(mapping->bytes()));
+  if (estate.damaged != 0) {
+    warnings.push_back("the estate has " + std::to_string(estate.damaged) + " damaged entries");
+  }
+  left = TakeOver(std::move(estate), os::Now());
+  if (!left.lock || !left.control_socket) return MakeError("the estate has no home");
+  return Home::Inherit(arguments.runtime, std::move(left.lock), std::move(left.control_socket));
+}
+
+// Living instances know the old one by its name. Without any, children still inherit their sockets.
+std::optional<os::FetchSocket> OpenFetchSocket(Inheritance& left) {
+  const std::string& text = left.preamble.listen_socket;
+  if (left.fetch_socket) return os::FetchSocket(std::move(left.fetch_socket), text);
+  if (!left.processes.empty() && !text.empty()) {
+    if (Result<os::FetchSocket> again = os::FetchSocket::OpenAgain(text)) return std::move(*again);
+  }
+  if (Result<os::FetchSocket> opened = os::FetchSocket::Open()) return std::move(*opened);
+  return std::nullopt;
 }
 
 }  // namespace
@@ -48,37 +95,53 @@ Keeper::Keeper(const Arguments& arguments, Home home, os::Poller poller, os::Fd 
              .held = kMostHeld,
              .heartbeat = true,
              .keeper = Pid(::getpid()),
-             .listen_socket = fetch_socket_ ? Name(fetch_socket_->text()) : Name()}) {}
+             .listen_socket = fetch_socket_ ? Name(fetch_socket_->text()) : Name()}),
+      journal_(arguments.runtime),
+      arguments_(arguments) {}
 
 Result<std::unique_ptr<Keeper>> Keeper::Open(const Arguments& arguments) {
-  OXHERD_TRY_ASSIGN(Home home, Home::Open(arguments.state, arguments.runtime));
+  std::vector<std::string> warnings;
+  Inheritance left;
+  OXHERD_TRY_ASSIGN(Home home, arguments.estate < 0 ? OpenHome(arguments, left, warnings)
+                                                    : InheritHome(arguments, left, warnings));
   os::SystemResult<os::Poller> poller = os::Poller::Open();
   if (!poller) return os::ToError("epoll", poller.error());
   os::SystemResult<os::Fd> signals = os::OpenSignals();
   if (!signals) return os::ToError("signalfd", signals.error());
   // Without it children still inherit their sockets.
-  std::optional<os::FetchSocket> fetch_socket;
-  if (Result<os::FetchSocket> opened = os::FetchSocket::Open()) fetch_socket = std::move(*opened);
+  std::optional<os::FetchSocket> fetch_socket = OpenFetchSocket(left);
   std::unique_ptr<Keeper> keeper(new Keeper(arguments, std::move(home), std::move(*poller),
                                             std::move(*signals), std::move(fetch_socket)));
   keeper->systemd_ = SystemdNotice::OfThisProcess();
-  OXHERD_TRY(keeper->Prepare(arguments));
+  keeper->warnings_ = std::move(warnings);
+  OXHERD_TRY(keeper->Prepare(arguments, left));
+  keeper->Inherit(std::move(left));
+  keeper->BeginJournal();
   return keeper;
 }
 
-Status Keeper::Prepare(const Arguments& arguments) {
+Status Keeper::Prepare(const Arguments& arguments, Inheritance& left) {
   if (const os::SystemStatus done = os::BecomeSubreaper(); !done) {
     return os::ToError("become subreaper", done.error());
   }
   const os::SystemResult<os::OpenFiles> open_files = os::RaiseOpenFiles();
   if (!open_files) return os::ToError("raise the limit of open files", open_files.error());
+  open_files_ = *open_files;
+  if (left.preamble.open_files_hard != 0) {
+    open_files_ = {.soft = left.preamble.open_files_soft, .hard = left.preamble.open_files_hard};
+  }
   const Processes::Settings settings{
       .processes = kMostProcesses,
       .held = kMostHeld,
-      .defaults = {.open_files = *open_files, .oom_score_adj = OomScoreForChildren()}};
+      .defaults = {.open_files = open_files_, .oom_score_adj = OomScoreForChildren()},
+      .left_cgroups = left.preamble.cgroup_root};
   OXHERD_TRY_ASSIGN(Processes processes, Processes::Open(settings, book_, poller_));
   processes_.emplace(std::move(processes));
-  OXHERD_TRY_ASSIGN(daemon_, DaemonProcess::Open(arguments, poller_));
+  OXHERD_TRY_ASSIGN(daemon_, DaemonProcess::Open(arguments, poller_, std::move(left.image)));
+  return Watch();
+}
+
+Status Keeper::Watch() {
   const auto watch = [this](int fd, WatchKey::Kind kind) -> Status {
     const WatchKey key = WatchKey::Of(kind, 0, Token());
     const auto added = poller_.Add(fd, os::Wanted::kReadable, key.Pack());
@@ -93,10 +156,12 @@ Status Keeper::Prepare(const Arguments& arguments) {
 int Keeper::Run() {
   const Instant now = os::Now();
   mend_at_ = now + kMendEvery;
+  ReapAll(now);  // what ended while another program was in our place
   book_.OnTick(now);
   Perform(now);
   while (!exit_code_) WaitOnce();
   home_.RemoveControlSocket();
+  EndJournal();
   processes_->RemoveCgroups();
   return *exit_code_;
 }
@@ -112,6 +177,7 @@ void Keeper::WaitOnce() {
   Perform(now);
   processes_->LookAfterTrees(now);
   Perform(now);
+  WriteJournal();
   const bool is_idle = ready.empty() && now >= mend_at_;
   if (now >= mend_at_) MendControlSocket(now);
   SendReports(now);
@@ -136,6 +202,12 @@ void Keeper::Handle(const os::Ready& ready, Instant now) {
       break;
     case WatchKey::Kind::kCgroup:
       processes_->OnCgroupChanged(key, now);
+      break;
+    case WatchKey::Kind::kInherited:
+      processes_->OnInheritedEnded(key, now);
+      break;
+    case WatchKey::Kind::kMember:
+      processes_->OnMemberEnded(key);
       break;
     case WatchKey::Kind::kFetchSocket:
       HandleFetches();
@@ -271,6 +343,8 @@ void Keeper::OnDaemonReaped(Instant now) {
 void Keeper::Perform(Instant now, const Request* request, std::span<os::Fd> attached) {
   while (const std::optional<Effect> effect = book_.NextEffect()) {
     Carry(*effect, now, request, attached);
+    // At once, as the child will run whatever becomes of us.
+    if (std::holds_alternative<SpawnProcess>(*effect)) WriteJournal();
   }
 }
 
@@ -293,6 +367,10 @@ void Keeper::Carry(const Effect& effect, Instant now, const Request* request,
     StartDaemonNow(now);
   } else if (const auto* to_daemon = std::get_if<SignalDaemon>(&effect)) {
     daemon_->SendSignal(to_daemon->signal);
+  } else if (std::holds_alternative<keeper::NoteUpgrade>(effect)) {
+    NoteUpgrade(attached[0].get());
+  } else if (std::holds_alternative<ExecKeeper>(effect)) {
+    ExecAnew(now);
   } else if (const auto* exit = std::get_if<ExitKeeper>(&effect)) {
     const bool leaves_instances = exit->code == 0 && book_.alive() > 0;
     exit_code_ = leaves_instances && systemd_.has_listener() ? kExitLeavingInstances : exit->code;
@@ -339,6 +417,7 @@ void Keeper::MendControlSocket(Instant now) {
   mend_at_ = now + kMendEvery;
   processes_->Tidy(now);
   if (home_.MendControlSocket()) book_.OnControlSocketMade();
+  if (journal_.IsMissing()) BeginJournal();
 }
 
 void Keeper::TellSystemd(Instant now) {

@@ -9,13 +9,17 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/time.h"
+#include "keeper/adoption.h"
 #include "keeper/arguments.h"
 #include "keeper/book.h"
 #include "keeper/daemon_process.h"
 #include "keeper/home.h"
+#include "keeper/journal.h"
 #include "keeper/processes.h"
 #include "keeper/systemd_notice.h"
 #include "os/fd.h"
@@ -35,11 +39,15 @@ class Keeper {
   [[nodiscard]] int Run();
   // Why the daemon could not be started at all, if that is why it ended; else 0.
   [[nodiscard]] int start_failure() const { return start_failure_; }
+  // What was found at the start and is worth a word.
+  [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
   Keeper(const Arguments& arguments, Home home, os::Poller poller, os::Fd signals,
          std::optional<os::FetchSocket> fetch_socket);
-  [[nodiscard]] Status Prepare(const Arguments& arguments);
+  [[nodiscard]] Status Prepare(const Arguments& arguments, Inheritance& left);
+  [[nodiscard]] Status Watch();
+  void Inherit(Inheritance left);
 
   void WaitOnce();
   void Handle(const os::Ready& ready, Instant now);
@@ -62,6 +70,18 @@ class Keeper {
   void MendControlSocket(Instant now);
   void TellSystemd(Instant now);
 
+  // A new program in our place.
+  void NoteUpgrade(int paths);
+  void ExecAnew(Instant now);
+  [[nodiscard]] Estate DescribeAll();
+
+  // Writing down what is, for a keeper to come.
+  [[nodiscard]] Preamble DescribeOurselves() const;
+  void BeginJournal();
+  void WriteJournal();
+  void WriteAll();
+  void EndJournal();
+
   Ground ground_;
   Home home_;
   os::Poller poller_;
@@ -75,6 +95,11 @@ class Keeper {
   Instant mend_at_ = kNever;
   int start_failure_ = 0;  // errno of the daemon's latest start; 0: it ran
   std::optional<int> exit_code_;
+  Journal journal_;
+  Arguments arguments_;
+  std::string new_keeper_;    // to be execed; the daemon's is in arguments_
+  os::OpenFiles open_files_;  // as whoever started the first keeper had them
+  std::vector<std::string> warnings_;
 };
 
 }  // namespace oxherd::keeper

@@ -62,7 +62,7 @@ Processes::Processes(const Settings& settings, Book& book, os::Poller& poller,
       poller_(poller),
       defaults_(settings.defaults),
       self_(::getpid()),
-      shelf_(settings.processes, self_),
+      shelf_(settings.processes, self_, settings.left_cgroups),
       trees_(std::move(trees)) {
   kept_.reserve(settings.processes);
   held_.reserve(settings.held);
@@ -113,7 +113,8 @@ void Processes::Carry(const SpawnProcess& effect, const Spawn& request, std::spa
                     .held = {.number = &HeldByName::Number, .where = &held},
                     .open_files = defaults_.open_files,
                     .oom_score_adj = defaults_.oom_score_adj,
-                    .report = report->write_end.get()});
+                    .report = report->write_end.get(),
+                    .parent = self_});
   }
   kept.pid = cloned->pid;
   kept.pidfd = std::move(cloned->pidfd);
@@ -174,8 +175,12 @@ void Processes::Carry(const SendSignal& effect) {
       case Scope::kGroup:
         break;
     }
-    const auto leader = kept.main_is_reaped ? os::Leader::kReaped : os::Leader::kUnreaped;
-    return os::SendSignalToGroup(kept.pidfd.get(), kept.pid, signal, leader);
+    // Who is not our child is reaped by somebody else, at any moment.
+    const bool is_unreaped = kept.is_child && !kept.main_is_reaped;
+    const auto leader = is_unreaped ? os::Leader::kUnreaped : os::Leader::kReaped;
+    os::SystemStatus sent = os::SendSignalToGroup(kept.pidfd.get(), kept.pid, signal, leader);
+    const bool cannot = !sent && sent.error().number == EINVAL && !kept.is_child;
+    return cannot ? os::SendSignal(kept.pidfd.get(), signal) : sent;
   };
   // Gone is as good as signalled; what may not be signalled is killed, or found unkillable, at its
   // deadline.
@@ -199,6 +204,8 @@ void Processes::Carry(const Forget& effect, Instant now) {
   Kept& kept = kept_[effect.place];
   UnwatchCgroup(effect.place);
   if (kept.report) poller_.Remove(kept.report.get());
+  if (kept.member) poller_.Remove(kept.member.get());
+  if (!kept.is_child && kept.pidfd) poller_.Remove(kept.pidfd.get());
   shelf_.Return(kept.spot, now);
   kept = Kept{};
 }
@@ -216,7 +223,7 @@ std::size_t Processes::Attach(const Outgoing& outgoing, std::span<int> numbers) 
     numbers[count++] = kept_[outgoing.place].pidfd.get();
   } else if (const auto* record = std::get_if<WorldRecord>(&outgoing.report)) {
     const Kept& kept = kept_[outgoing.place];
-    if (record->phase != Phase::kSpawning) numbers[count++] = kept.pidfd.get();
+    if (HasPidfd(*record)) numbers[count++] = kept.pidfd.get();
     for (std::size_t i = 0; i < record->held.count; ++i) numbers[count++] = kept.held[i].get();
   } else if (std::holds_alternative<WorldHeld>(outgoing.report)) {
     numbers[count++] = held_[outgoing.place].get();
@@ -249,17 +256,28 @@ void Processes::OnMainReaped(Place place, const os::Reaped& reaped, Instant now)
   Kept& kept = kept_[place];
   if (kept.report) book_.OnSpawnFailed(record.token, Stage::kDied, 0);
   if (record.failed || record.phase != Phase::kRunning) return;
+  OnMainGone(place,
+             {.status = reaped.status,
+              .user_time = reaped.user_time,
+              .system_time = reaped.system_time,
+              .at = now},
+             now);
+}
+
+void Processes::OnMainGone(Place place, ExitRecord exit, Instant now) {
+  Kept& kept = kept_[place];
   kept.main_is_reaped = true;
-  ExitRecord exit{.status = reaped.status,
-                  .user_time = reaped.user_time,
-                  .system_time = reaped.system_time,
-                  .at = now};
   const bool in_cgroup = kept.spot != CgroupShelf::kNoSpot;
   if (in_cgroup && exit.status == ExitStatus::Signal(SIGKILL) && !kept.is_killed) {
     exit.status.out_of_memory = shelf_.SawOomKill(kept.spot);
   }
-  book_.OnMainExited(record.token, exit);
-  if (!in_cgroup) {
+  book_.OnMainExited(book_.records()[place].token, exit);
+  AwaitTree(place, now);
+}
+
+void Processes::AwaitTree(Place place, Instant now) {
+  Kept& kept = kept_[place];
+  if (kept.spot == CgroupShelf::kNoSpot) {
     must_look_ = true;
   } else if (shelf_.IsEmpty(kept.spot)) {
     OnTreeEmpty(place, now);

@@ -10,15 +10,18 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/ids.h"
 #include "base/time.h"
+#include "keeper/adoption.h"
 #include "keeper/book.h"
 #include "keeper/cgroup_shelf.h"
 #include "keeper/fetch.h"
 #include "keeper/plan.h"
 #include "keeper/protocol.h"
+#include "keeper/succession.h"
 #include "keeper/watch_key.h"
 #include "os/child.h"
 #include "os/fd.h"
@@ -40,10 +43,24 @@ class Processes {
     std::uint32_t processes = 0;
     std::uint32_t held = 0;
     ChildDefaults defaults;
+    std::string left_cgroups;  // the root of an earlier keeper's
   };
   // Allocates; nothing after it does. `book` and `poller` outlive this.
   [[nodiscard]] static Result<Processes> Open(const Settings& settings, Book& book,
                                               os::Poller& poller);
+
+  // ---- What an earlier keeper has left; before the loop. ----
+  void Inherit(Adopted adopted, Instant now);
+  void InheritHeld(AdoptedHeld held);
+
+  // ---- For the next keeper. ----
+  // What is known of the process at a place, without descriptors.
+  [[nodiscard]] LeftProcess Describe(Place place);
+  [[nodiscard]] LeftHeld DescribeHeld(Place place) const;
+  // And with them: their numbers.
+  void NumberIn(LeftProcess& left, Place place) const;
+  [[nodiscard]] int held_descriptor(Place place) const { return held_[place].get(); }
+  [[nodiscard]] std::string cgroup_root() const { return shelf_.path(); }
 
   // ---- Effects. ----
   // `attached` came with the request; what is held is taken out of it.
@@ -67,6 +84,9 @@ class Processes {
   // The report pipe of the process has something to say.
   void OnStartReport(const WatchKey& key, Instant now);
   void OnCgroupChanged(const WatchKey& key, Instant now);
+  // A process that is not our child has ended: the main one, or another of its tree.
+  void OnInheritedEnded(const WatchKey& key, Instant now);
+  void OnMemberEnded(const WatchKey& key);
   // Reaps one ended child and tells the book; false when there is none. Of the daemon, which is the
   // caller's, it says who ended.
   struct ReapedOne {
@@ -97,6 +117,9 @@ class Processes {
   // What is kept of the record at the same place.
   struct Kept {
     Pid pid;
+    bool is_child = true;           // false: an earlier keeper's child
+    std::uint64_t start_ticks = 0;  // 0: not read yet
+    os::Fd member;  // pidfd of one that is left of a tree whose deaths nobody tells us
     bool main_is_reaped = false;
     bool is_killed = false;          // everything of its tree that turns up is killed
     bool is_killed_by_scan = false;  // because it has no cgroup, or that could not do it
@@ -117,6 +140,7 @@ class Processes {
     os::TreeRoot root;
     Place place = 0;
     std::uint32_t alive = 0;
+    os::ProcessStat member;  // one of them
   };
 
   Processes(const Settings& settings, Book& book, os::Poller& poller, os::ProcessTrees trees);
@@ -128,6 +152,8 @@ class Processes {
   [[nodiscard]] os::SystemResult<os::Cloned> CloneFor(Kept& kept, Instant now);
   void ReadStartReport(Place place, Instant now);
   void OnMainReaped(Place place, const os::Reaped& reaped, Instant now);
+  void OnMainGone(Place place, ExitRecord exit, Instant now);
+  void AwaitTree(Place place, Instant now);
   void OnTreeEmpty(Place place, Instant now);
   void WatchCgroup(Place place);
   void UnwatchCgroup(Place place);
@@ -142,6 +168,7 @@ class Processes {
   void JudgeTrees(Instant now);
   void KillMember(const os::Member& member);
   void StopMember(const os::Member& member);
+  void WatchMember(const Root& root);
   void JudgeUnknown();
   void ReportStray(Pid pid);
 
@@ -162,6 +189,7 @@ class Processes {
   std::vector<os::TreeRoot> plain_roots_;
   std::array<Pid, 64> strays_told_{};
   std::size_t strays_told_count_ = 0;
+  bool has_inherited_ = false;  // some of the trees
   bool must_look_ = false;
   bool must_scan_ = false;
 };

@@ -23,7 +23,7 @@ void Processes::LookAfterTrees(Instant now) {
            (!HasCgroup(root) || kept_[root.place].is_killed_by_scan);
   });
   if (!must_scan_ && !somebody_is_gone) return;
-  if (!must_scan_ && !HasOtherChildren()) {
+  if (!must_scan_ && !has_inherited_ && !HasOtherChildren()) {
     EmptyAllExited(now);
     return;
   }
@@ -43,13 +43,17 @@ void Processes::LookAfterTrees(Instant now) {
 // Also those in a cgroup: what is theirs belongs to nobody else.
 void Processes::ListRoots() {
   roots_.clear();
+  has_inherited_ = false;
   const std::span<const Record> records = book_.records();
   for (Place place = 0; place < records.size(); ++place) {
     const Record& record = records[place];
     if (!record.token.is_set() || !record.forked || record.failed) continue;
     if (record.phase == Phase::kGone) continue;
-    roots_.push_back(
-        {.root = {.main = record.pid, .token = record.token}, .place = place, .alive = 0});
+    has_inherited_ = has_inherited_ || !kept_[place].is_child;
+    roots_.push_back({.root = {.main = record.pid, .token = record.token},
+                      .place = place,
+                      .alive = 0,
+                      .member = {}});
   }
   std::ranges::sort(roots_, {}, [](const Root& root) { return root.root.main; });
 }
@@ -81,6 +85,7 @@ void Processes::JudgeTrees(Instant now) {
     const bool has_ended = member.stat.state == 'Z' || member.stat.state == 'X';
     if (has_ended || member.tree == os::kNoTree) continue;
     ++roots_[member.tree].alive;
+    roots_[member.tree].member = member.stat;
     KillMember(member);
     StopMember(member);
   }
@@ -90,9 +95,34 @@ void Processes::JudgeTrees(Instant now) {
   JudgeUnknown();
   if (must_scan_) return;  // one of them may still be somebody's last process
   for (const Root& root : roots_) {
-    const bool is_gone = kept_[root.place].main_is_reaped && root.alive == 0;
-    if (is_gone && !HasCgroup(root)) OnTreeEmpty(root.place, now);
+    if (!kept_[root.place].main_is_reaped || HasCgroup(root)) continue;
+    if (root.alive == 0) {
+      OnTreeEmpty(root.place, now);
+    } else if (!kept_[root.place].is_child) {
+      WatchMember(root);
+    }
   }
+}
+
+// Their deaths are told to whoever inherited them, not to us.
+void Processes::WatchMember(const Root& root) {
+  Kept& kept = kept_[root.place];
+  if (kept.member) return;
+  os::SystemResult<os::Fd> pidfd = os::OpenPidfd(root.member.pid);
+  const WatchKey key =
+      WatchKey::Of(WatchKey::Kind::kMember, root.place, book_.records()[root.place].token);
+  if (pidfd && poller_.Add(pidfd->get(), os::Wanted::kReadable, key.Pack())) {
+    kept.member = std::move(*pidfd);
+  } else {
+    must_look_ = must_scan_ = true;  // it has gone meanwhile, or nobody can tell: look again
+  }
+}
+
+void Processes::OnMemberEnded(const WatchKey& key) {
+  if (!IsCurrent(key) || !kept_[key.place].member) return;
+  poller_.Remove(kept_[key.place].member.get());
+  kept_[key.place].member.Reset();
+  must_look_ = true;
 }
 
 void Processes::KillMember(const os::Member& member) {

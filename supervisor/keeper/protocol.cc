@@ -84,7 +84,7 @@ void Fields(Io& io, WorldRecord& m) {
   io(m.token, m.label, m.phase, m.pid, m.in_cgroup, m.started_at, m.stop_sent_at, m.kill_at,
      m.kill_fired_at);
   Fields(io, m.exit);
-  io(m.gone_at, m.held);
+  io(m.gone_at, m.held, m.in_doubt, m.has_pidfd);
 }
 template <typename Io>
 void Fields(Io& io, WorldHeld& m) {
@@ -336,12 +336,14 @@ std::optional<Report> DecodeReport(std::span<const std::byte> bytes) {
 
 std::size_t AttachedCount(const Request& request) {
   if (const auto* spawn = std::get_if<Spawn>(&request)) return spawn->roles.count;
-  return std::holds_alternative<Hold>(request) ? 1 : 0;
+  const bool one =
+      std::holds_alternative<Hold>(request) || std::holds_alternative<Upgrade>(request);
+  return one ? 1 : 0;
 }
 
 std::size_t AttachedCount(const Report& report) {
   if (const auto* record = std::get_if<WorldRecord>(&report)) {
-    return (record->phase == Phase::kSpawning ? 0U : 1U) + record->held.count;
+    return (HasPidfd(*record) ? 1U : 0U) + record->held.count;
   }
   const bool one = std::holds_alternative<Started>(report) ||
                    std::holds_alternative<WorldHeld>(report) ||

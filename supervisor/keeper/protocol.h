@@ -31,7 +31,7 @@
 namespace oxherd::keeper {
 
 // Raised when a message changes its meaning. A reader refuses other versions.
-constexpr std::uint16_t kProtocolVersion = 2;
+constexpr std::uint16_t kProtocolVersion = 3;
 constexpr std::size_t kMaxMessageBytes = 256;
 constexpr std::size_t kMaxNameBytes = 64;
 // "SERVICE\nADDRESS\nNUMBER", also with the longest path of a Unix socket.
@@ -182,7 +182,9 @@ struct BeatAnswer {
   friend bool operator==(const BeatAnswer&, const BeatAnswer&) = default;
 };
 
-// Asks the keeper to re-exec itself in place. Until that exists the answer is Refused with ENOSYS.
+// Once this daemon is gone the keeper execs its new program in place, and that starts the new
+// daemon; what goes wrong is Refused to the next daemon, and the old keeper goes on. Attached: a
+// sealed memfd with the absolute paths of keeper and daemon, each ended by a NUL.
 struct Upgrade {
   friend bool operator==(const Upgrade&, const Upgrade&) = default;
 };
@@ -292,8 +294,8 @@ enum class Phase : std::uint8_t {
   kGone,    // the tree is empty; waits for Ack
 };
 
-// All there is to know of one token. Attached: a pidfd (not while kSpawning), then one descriptor
-// for each of `held`, in order. Points in time that have not come are kNever.
+// All there is to know of one token. Attached: a pidfd (not while kSpawning, or if there is none),
+// then one descriptor for each of `held`, in order. Points in time that have not come are kNever.
 struct WorldRecord {
   Token token;
   Label label;
@@ -307,6 +309,9 @@ struct WorldRecord {
   ExitRecord exit;  // of kExited and kGone
   Instant gone_at = kNever;
   Roles held;  // never kPlan or kPassed
+  // It was left by an earlier keeper and is not surely what was started: it gets no signal.
+  bool in_doubt = false;
+  bool has_pidfd = true;  // false: its main process was gone before this keeper came
 
   friend bool operator==(const WorldRecord&, const WorldRecord&) = default;
 };
@@ -398,6 +403,11 @@ using MessageBuffer = std::array<std::byte, kMaxMessageBytes>;
 // or more roles than there can be. Never fails in another way, whatever the bytes.
 [[nodiscard]] std::optional<Request> DecodeRequest(std::span<const std::byte> bytes);
 [[nodiscard]] std::optional<Report> DecodeReport(std::span<const std::byte> bytes);
+
+// Whether the first descriptor of the record is a pidfd.
+[[nodiscard]] constexpr bool HasPidfd(const WorldRecord& record) {
+  return record.phase != Phase::kSpawning && record.has_pidfd;
+}
 
 // How many descriptors travel with the message.
 [[nodiscard]] std::size_t AttachedCount(const Request& request);

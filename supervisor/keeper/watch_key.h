@@ -16,6 +16,8 @@ struct WatchKey {
     kDaemonStart,   // the report pipe of a daemon
     kProcessStart,  // the report pipe of the process at `place`
     kCgroup,        // cgroup.events of the process at `place`
+    kInherited,     // the pidfd of the process at `place`, which is not our child
+    kMember,        // the pidfd of one of its tree
     kFetchSocket,   // where preload libraries ask for listening sockets
   };
 

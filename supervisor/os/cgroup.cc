@@ -153,6 +153,15 @@ Result<Fd> MakeOwnCgroup(const std::string& name) {
   return std::move(*made);
 }
 
+SystemResult<Fd> OpenCgroup(const std::string& path) {
+  Fd cgroup(Try([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+  if (!cgroup) return LastErrno();
+  if (Try([&] { return ::faccessat(cgroup.get(), "cgroup.procs", W_OK, AT_EACCESS); }) < 0) {
+    return LastErrno();
+  }
+  return cgroup;
+}
+
 void RemoveOwnCgroup(int root, const std::string& name) {
   const int again = ::openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (again < 0) return;

@@ -30,6 +30,8 @@ struct CgroupMount {
 // Makes the directory `name` inside our own cgroup and opens it. An error where that cannot be
 // done: no version 2, not ours to write, or OXHERD_NO_CGROUP=1 in the environment.
 [[nodiscard]] Result<Fd> MakeOwnCgroup(const std::string& name);
+// A directory of cgroups that is there already, by its absolute path.
+[[nodiscard]] SystemResult<Fd> OpenCgroup(const std::string& path);
 // Removes it, with what is empty in it. What still has processes stays.
 void RemoveOwnCgroup(int root, const std::string& name);
 

@@ -151,6 +151,8 @@ class Child {
 
   [[noreturn]] void Exec() const {
     Must(Try([&] { return ::write(report_, &kReachedExec, 1); }), ChildStage::kExec);
+    const bool is_lost = order_.parent.is_set() && ::getppid() != order_.parent.number();
+    if (is_lost) ::_exit(kExitNotStarted);
     if (!FailureIsDue()) {
       // execve takes pointers to what it never changes.
       ::execve(order_.program, const_cast<char* const*>(order_.arguments),

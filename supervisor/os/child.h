@@ -68,6 +68,8 @@ struct ChildOrder {
   bool no_new_privs = false;
   bool new_session = true;
   int report = -1;  // write end of the report pipe
+  // Set: a child that has lost this parent by then does not exec, as nobody knows of it.
+  Pid parent;
 };
 
 // In the child: carries the order out in this order: signals, session, limits, descriptors, user,

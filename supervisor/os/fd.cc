@@ -42,6 +42,14 @@ SystemResult<Fd> OpenAnew(int fd, int flags) {
   return Fd(number);
 }
 
+std::string PathOfOpen(int fd) {
+  std::array<char, 4096> path{};
+  const std::string link = "/proc/self/fd/" + std::to_string(fd);
+  const ssize_t size = ::readlink(link.c_str(), path.data(), path.size());
+  if (size <= 0 || static_cast<std::size_t>(size) == path.size()) return "";
+  return std::string(path.data(), static_cast<std::size_t>(size));
+}
+
 SystemResult<Pipe> MakePipe(PipeReading reading) {
   std::array<int, 2> ends{};
   if (Try([&] { return ::pipe2(ends.data(), O_CLOEXEC); }) < 0) return LastErrno();

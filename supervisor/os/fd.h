@@ -43,6 +43,9 @@ class Fd {
 // For a pipe: either end from the other.
 [[nodiscard]] SystemResult<Fd> OpenAnew(int fd, int flags);
 
+// The path that the kernel shows for an open file; empty if it shows none.
+[[nodiscard]] std::string PathOfOpen(int fd);
+
 struct Pipe {
   Fd read_end;
   Fd write_end;

@@ -5,7 +5,9 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <charconv>
 #include <cstring>
+#include <string_view>
 
 #include "os/random.h"
 
@@ -58,27 +60,54 @@ SystemStatus SetUp(int socket, const Gate& gate) {
   return {};
 }
 
-}  // namespace
-
-Result<FetchSocket> FetchSocket::Open() {
+Result<Fd> Bind(const std::string& name, const Gate& gate) {
   constexpr const char* kPurpose = "make the socket for listening sockets";
-  Gate gate{};
-  std::array<std::uint8_t, 8> unique{};
-  FillRandom(gate);
-  FillRandom(unique);
   Fd socket(Try([] { return ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }));
   if (!socket) return ErrnoError(kPurpose);
   if (const SystemStatus done = SetUp(socket.get(), gate); !done) {
     return ToError(kPurpose, done.error());
   }
-  const std::string name = "oxherd-listen-" + Hexadecimal(unique);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
+  if (name.size() >= sizeof address.sun_path) return ErrnoError(kPurpose, ENAMETOOLONG);
   std::memcpy(address.sun_path + 1, name.data(), name.size());
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
   const auto* plain = reinterpret_cast<const sockaddr*>(&address);
   if (Try([&] { return ::bind(socket.get(), plain, size); }) < 0) return ErrnoError(kPurpose);
+  return socket;
+}
+
+// "0a1b" as bytes; false for anything else.
+bool ParseHexadecimal(std::string_view text, std::span<std::uint8_t> bytes) {
+  if (text.size() != bytes.size() * 2) return false;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const char* digits = text.data() + 2 * i;
+    if (std::from_chars(digits, digits + 2, bytes[i], 16).ptr != digits + 2) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<FetchSocket> FetchSocket::Open() {
+  Gate gate{};
+  std::array<std::uint8_t, 8> unique{};
+  FillRandom(gate);
+  FillRandom(unique);
+  const std::string name = "oxherd-listen-" + Hexadecimal(unique);
+  OXHERD_TRY_ASSIGN(Fd socket, Bind(name, gate));
   return FetchSocket(std::move(socket), name + ":" + Hexadecimal(gate));
+}
+
+Result<FetchSocket> FetchSocket::OpenAgain(const std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  Gate gate{};
+  if (colon == std::string::npos || colon == 0 ||
+      !ParseHexadecimal(std::string_view(text).substr(colon + 1), gate)) {
+    return MakeError("\"" + text + "\" names no socket for listening sockets");
+  }
+  OXHERD_TRY_ASSIGN(Fd socket, Bind(text.substr(0, colon), gate));
+  return FetchSocket(std::move(socket), text);
 }
 
 std::optional<FetchSocket::Asked> FetchSocket::Receive(std::span<std::byte> buffer) {

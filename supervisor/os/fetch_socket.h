@@ -23,6 +23,11 @@ class FetchSocket {
  public:
   // Binds an abstract name that nobody can guess; allocates, and nothing after it does.
   [[nodiscard]] static Result<FetchSocket> Open();
+  // Binds the name again that children of an earlier one know by this text. Fails while somebody
+  // has it, and for what is no such text.
+  [[nodiscard]] static Result<FetchSocket> OpenAgain(const std::string& text);
+  // The very socket of an earlier one.
+  FetchSocket(Fd socket, std::string text) : socket_(std::move(socket)), text_(std::move(text)) {}
 
   [[nodiscard]] int number() const { return socket_.get(); }
   // "NAME:GATE" for the environment of children (listen/fetch.h), at most 64 bytes.
@@ -43,8 +48,6 @@ class FetchSocket {
   void Answer(const Asked& asked, std::span<const std::byte> bytes, int descriptor);
 
  private:
-  FetchSocket(Fd socket, std::string text) : socket_(std::move(socket)), text_(std::move(text)) {}
-
   Fd socket_;
   std::string text_;
 };

@@ -30,10 +30,6 @@ bool SamePids(const std::vector<Instance>& before, const std::vector<Instance>& 
                     });
 }
 
-// A keeper that takes over what another one has started comes with later work: a second home of the
-// lock, descriptors by SCM_RIGHTS. `e2e_test --no-skip` runs these all the same.
-constexpr bool kNoTakeOver = true;
-
 TEST_SUITE_BEGIN("daemon");
 
 TEST_CASE("kill -9 of the daemon: every instance keeps its pid, the next command works") {
@@ -185,50 +181,6 @@ TEST_CASE("a daemon that hangs is replaced, and the instances keep their pids") 
   static_cast<void>(hung.WaitForEnd(seconds(25)));
   home.MustRun({"ping"});
   CHECK(SamePids(before, home.List()));
-}
-
-TEST_CASE("kill -9 of the keeper: another one takes over what runs" * doctest::skip(kNoTakeOver)) {
-  const Home home;
-  home.Oxfile(kTwoServices);
-  home.MustRun({"start"});
-  const auto before = home.List();
-  const Watched keeper(home.Keeper());
-
-  keeper.Signal(SIGKILL);
-  static_cast<void>(keeper.WaitForEnd());
-
-  WaitUntil(
-      "a new keeper and a daemon that answers",
-      [&] { return home.Keepers().size() == 1 && home.Run({"ping"}).exit_code == 0; }, seconds(20));
-  CHECK(SamePids(before, home.List()));
-  // What the new keeper is not the parent of is stopped all the same.
-  home.MustRun({"stop"});
-  for (const Instance& old : before) {
-    CHECK_FALSE(IsAlive(old.pid));
-  }
-}
-
-TEST_CASE("kill -9 of keeper and daemon: the next start finds what runs, and starts no second one" *
-          doctest::skip(kNoTakeOver)) {
-  const Home home;
-  home.Oxfile(kTwoServices);
-  home.MustRun({"start"});
-  const auto before = home.List();
-  const Watched keeper(home.Keeper());
-  const Watched daemon(home.Daemon());
-  daemon.Signal(SIGSTOP);
-  keeper.Signal(SIGKILL);
-  static_cast<void>(keeper.WaitForEnd());
-  daemon.Signal(SIGKILL);
-  static_cast<void>(daemon.WaitForEnd());
-
-  home.MustRun({"start"});
-
-  CHECK(SamePids(before, home.List()));
-  home.MustRun({"stop"});
-  for (const Instance& old : before) {
-    CHECK_FALSE(IsAlive(old.pid));
-  }
 }
 
 TEST_CASE("SIGTERM to the keeper stops the instances within their timeouts, a second one at once") {

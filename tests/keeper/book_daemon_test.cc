@@ -298,11 +298,61 @@ TEST_CASE("held descriptors survive the daemon, and one too many is refused") {
   CHECK(Only<WorldEnd>(world).at(0).held == 1);
 }
 
-TEST_CASE("an upgrade is refused plainly, and what cannot be read is answered") {
+TEST_CASE("an upgrade waits for the daemon's end and for a spawn under way, and is no crash") {
   Desk desk;
   desk.WithDaemon();
+  desk.book.OnRequest(Desk::SpawnOf(1), desk.now);
+  desk.Effects();
+  desk.book.OnForked(Token(1), Pid(101), false);
   desk.book.OnRequest(Upgrade{}, desk.now);
-  CHECK(Only<Refused>(desk.Reports()).at(0).error_number == ENOSYS);
+  CHECK(desk.Effects() == std::vector<Effect>{NoteUpgrade{}});
+  desk.book.OnDaemonGone(desk.now);
+  CHECK(desk.Effects().empty());
+  desk.book.OnStarted(Token(1), desk.now);
+  desk.book.OnTick(desk.now);
+  CHECK(desk.Effects() == std::vector<Effect>{ExecKeeper{}});
+  // It could not be execed: the old one starts a daemon, and says what went wrong.
+  desk.book.OnUpgradeFailed(ENOENT, desk.now);
+  CHECK(desk.Effects() == std::vector<Effect>{StartDaemon{.number = 2, .use_image = true}});
+  desk.book.OnDaemonStarted(desk.now);
+  desk.book.OnRequest(World{}, desk.now);
+  CHECK(Only<Refused>(desk.Reports()).at(0).error_number == ENOENT);
+}
+
+TEST_CASE("what an earlier keeper has left is gone on with, and what is in doubt gets no signal") {
+  Desk desk;
+  Record running;
+  running.token = Token(7);
+  running.phase = Phase::kRunning;
+  running.pid = Pid(107);
+  Record doubtful = running;
+  doubtful.token = Token(8);
+  doubtful.in_doubt = true;
+  Record check = running;
+  check.token = Token(9);
+  check.label.kind = ProcessKind::kCheck;
+  for (const Record& record : {running, doubtful, check}) {
+    CHECK(desk.book.Inherit(record, desk.now).has_value());
+    CHECK_FALSE(desk.book.Inherit(record, desk.now).has_value());
+  }
+  CHECK(desk.Effects() == std::vector<Effect>{KillTree{.place = 2, .token = Token(9)}});
+  desk.WithDaemon();
+  desk.book.OnRequest(World{}, desk.now);
+  const std::vector<Report> world = desk.Reports();
+  CHECK(Only<WorldRecord>(world).at(1).in_doubt);
+  CHECK(Only<WorldEnd>(world).at(0).highest == Token(9));
+  desk.book.OnRequest(Stop{.token = Token(8), .signal = 15, .kill_at = desk.now}, desk.now);
+  desk.book.OnRequest(Kill{Token(8)}, desk.now);
+  desk.book.OnRequest(Signal{.token = Token(8), .signal = 1}, desk.now);
+  desk.book.OnTick(desk.now);
+  CHECK(desk.Effects().empty());
+  desk.book.OnRequest(Kill{Token(7)}, desk.now);
+  CHECK(desk.Effects() == std::vector<Effect>{KillTree{.place = 0, .token = Token(7)}});
+}
+
+TEST_CASE("what cannot be read is answered") {
+  Desk desk;
+  desk.WithDaemon();
   desk.book.OnUnreadableRequest();
   CHECK(Only<Refused>(desk.Reports()).at(0).request == 255);
 }

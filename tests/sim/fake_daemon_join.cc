@@ -58,6 +58,7 @@ void FakeDaemon::Join(const keeper::WorldEnd& end, Instant now) {
       KeepSockets(state_, world_, mistrusted);
     }
   }
+  for (WorldRecord& record : world_) record.unseen = !from_image;
   actions_.clear();
   checker_.BeforeJoin(state_, world_, now);
   Restore(state_, world_, now, actions_);

@@ -1,0 +1,76 @@
+#include "daemon/succession.h"
+
+#include <fcntl.h>
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "os/background_program.h"
+#include "os/file.h"
+#include "os/process.h"
+
+namespace oxherd {
+namespace {
+
+constexpr std::size_t kMostEstateBytes = std::size_t{32} << 20;
+
+void KeepOverExec(int descriptor) {
+  if (descriptor >= 0) ::fcntl(descriptor, F_SETFD, 0);
+}
+
+void KeepAllOverExec(const keeper::Estate& estate) {
+  const keeper::Preamble& preamble = estate.preamble;
+  for (const int one : {preamble.lock, preamble.control_socket, preamble.image}) KeepOverExec(one);
+  for (const keeper::LeftProcess& process : estate.processes) {
+    KeepOverExec(process.pidfd);
+    for (const int one : process.held) KeepOverExec(one);
+  }
+  for (const keeper::LeftHeld& held : estate.held) KeepOverExec(held.descriptor);
+}
+
+}  // namespace
+
+Result<keeper::Estate> EstateFor(const Arguments& arguments, const Duplicates& duplicates,
+                                 const Belongings& belongings) {
+  const std::string path = arguments.runtime_folder + "/" + keeper::kJournalName;
+  OXHERD_TRY_ASSIGN(const std::string bytes, os::ReadFile(path, kMostEstateBytes));
+  Result<keeper::Estate> estate = keeper::DecodeEstate(std::as_bytes(std::span(bytes)));
+  if (!estate) return std::unexpected(std::move(estate).error().In(path));
+  for (keeper::LeftProcess& process : estate->processes) process.is_child = false;
+  estate->preamble.lock = belongings.lock.get();
+  estate->preamble.control_socket = belongings.control_socket.get();
+  estate->preamble.image = belongings.image.get();
+  duplicates.NumberIn(*estate);
+  return estate;
+}
+
+Error BecomeKeeper(const Arguments& arguments, const keeper::Estate& estate) {
+  const auto keeper = os::FindInstalled("oxherd-keeper");
+  if (!keeper) return keeper.error();
+  const auto daemon = os::FindInstalled("oxherd-daemon");
+  if (!daemon) return daemon.error();
+  const std::string bytes = keeper::EncodeEstate(estate);
+  auto memfd = os::MakeSealedMemfd("oxherd-estate", std::as_bytes(std::span(bytes)));
+  if (!memfd) return memfd.error();
+  KeepAllOverExec(estate);
+  KeepOverExec(memfd->get());
+  std::vector<std::string> words = {"--state",
+                                    arguments.state_folder,
+                                    "--runtime",
+                                    arguments.runtime_folder,
+                                    "--daemon",
+                                    *daemon,
+                                    "--estate",
+                                    std::to_string(memfd->get()),
+                                    "--",
+                                    "--logs",
+                                    arguments.logs_folder};
+  for (const std::string& file : arguments.run_files) {
+    words.emplace_back("--run");
+    words.push_back(file);
+  }
+  return os::Become(*keeper, words);
+}
+
+}  // namespace oxherd
