@@ -65,6 +65,8 @@ int Perform(const Session& session) {
       return Look(session, Command::kPing);
     case Verb::kDaemonStatus:
       return Look(session, Command::kDaemonStatus);
+    case Verb::kDaemonUpgrade:
+      return UpgradeDaemon(session);
     case Verb::kLogs:
       return ShowLogs(session);
     case Verb::kDaemonLogs:

@@ -44,4 +44,7 @@ namespace oxherd::cli {
 [[nodiscard]] std::vector<std::string> MistakesIn(const Session& session,
                                                   const std::vector<std::string>& paths);
 
+// daemon upgrade. Blocks until the new daemon answers.
+[[nodiscard]] int UpgradeDaemon(const Session& session);
+
 }  // namespace oxherd::cli

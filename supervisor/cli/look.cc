@@ -64,6 +64,7 @@ std::string Render(const Session& session, const Reply& reply, Duration took) {
     case Command::kWait:
     case Command::kDaemonStop:
     case Command::kLogs:
+    case Command::kDaemonUpgrade:
       break;
   }
   return "";

@@ -41,6 +41,7 @@ enum class Verb : std::uint8_t {
   kDaemonStart,
   kDaemonStop,
   kDaemonStatus,
+  kDaemonUpgrade,
   kDaemonLogs,
   kServiceInstall,
   kServiceUninstall,

@@ -191,6 +191,7 @@ std::string SuccessText(const Reply& reply, const Asked& asked) {
     case Command::kLogs:
     case Command::kPing:
     case Command::kDaemonStatus:
+    case Command::kDaemonUpgrade:
       break;
   }
   return "";

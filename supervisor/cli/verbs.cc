@@ -54,6 +54,8 @@ constexpr std::array kVerbs = {
               "stop all instances and the daemon; it forgets nothing"},
     VerbEntry{Verb::kDaemonStatus, "daemon status", Aliases{}, kNothing,
               "pids, version and folders of the daemon"},
+    VerbEntry{Verb::kDaemonUpgrade, "daemon upgrade", Aliases{}, kNothing,
+              "go on with the programs beside this one; nothing is restarted"},
     VerbEntry{Verb::kDaemonLogs, "daemon logs", Aliases{}, kFollowFlags,
               "the last lines of the daemon's own log"},
     VerbEntry{Verb::kStartup, "startup", Aliases{}, kForUser,

@@ -31,6 +31,7 @@ constexpr std::array kCommands = {
     Named{Command::kLogs, "logs"},
     Named{Command::kPing, "ping"},
     Named{Command::kDaemonStatus, "daemon status"},
+    Named{Command::kDaemonUpgrade, "daemon upgrade"},
 };
 
 constexpr std::array kKinds = {

@@ -54,6 +54,9 @@ enum class Command : std::uint8_t {
   kLogs,          // `instances`, with their log paths
   kPing,          // `daemon`
   kDaemonStatus,  // `daemon`
+  // `names` are the paths of the new keeper and the new daemon; `daemon` is the old one, which ends
+  // after the Reply.
+  kDaemonUpgrade,
 };
 [[nodiscard]] std::string_view Name(Command command);  // "daemon stop"
 [[nodiscard]] std::optional<Command> CommandFromName(std::string_view name);

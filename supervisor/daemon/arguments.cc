@@ -1,5 +1,6 @@
 #include "daemon/arguments.h"
 
+#include <charconv>
 #include <string_view>
 
 namespace oxherd {
@@ -16,6 +17,13 @@ Result<Arguments> ParseArguments(std::span<char* const> words) {
       arguments.runtime_folder = value;
     } else if (option == "--logs") {
       arguments.logs_folder = value;
+    } else if (option == "--check-image") {
+      int number = -1;
+      const std::string_view text(value);
+      const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+      if (failure != std::errc() || number < 3)
+        return MakeError("--check-image needs a descriptor");
+      arguments.check_image = number;
     } else if (option == "--run") {
       arguments.run_files.emplace_back(value);
     } else if (option == "--oxfile" || option == "--named-oxfile") {

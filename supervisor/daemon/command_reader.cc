@@ -48,6 +48,7 @@ Verb VerbOf(Asked command) {
     case Asked::kLogs:
     case Asked::kPing:
     case Asked::kDaemonStatus:
+    case Asked::kDaemonUpgrade:
       break;
   }
   return Verb::kNone;

@@ -119,7 +119,7 @@ void Conversations::Look(ClientId client, const control::Request& request) {
   Reply reply;
   reply.command = request.command;
   std::vector<InstanceId> selected;
-  if (!request.names.empty()) {
+  if (!request.names.empty() && request.command != Asked::kDaemonUpgrade) {
     auto selection = ReadSelection(request, context());
     if (!selection) return Answer(client, std::move(selection.error()));
     selected = std::move(*selection);
@@ -154,8 +154,28 @@ void Conversations::Look(ClientId client, const control::Request& request) {
     case Asked::kWait:
     case Asked::kDaemonStop:
       break;  // tracked
+    case Asked::kDaemonUpgrade:
+      return BeginUpgrade(client, request);
   }
   Answer(client, std::move(reply));
+}
+
+void Conversations::BeginUpgrade(ClientId client, const control::Request& request) {
+  const auto answer = [this, client](const Status& status) {
+    Reply reply;
+    reply.command = Asked::kDaemonUpgrade;
+    reply.daemon = parts_.daemon_detail();
+    if (!status) {
+      reply.code = control::ExitCode::kNotDone;
+      reply.error = status.error().message;
+    }
+    Answer(client, std::move(reply));
+  };
+  const auto is_absolute = [](const std::string& path) { return path.starts_with('/'); };
+  if (request.names.size() != 2 || !std::ranges::all_of(request.names, is_absolute)) {
+    return answer(MakeError("an upgrade names the new keeper and the new daemon"));
+  }
+  parts_.upgrade({.keeper = request.names[0], .daemon = request.names[1]}, answer);
 }
 
 // What the files say now.

@@ -20,6 +20,7 @@
 #include "daemon/observations.h"
 #include "daemon/output_log.h"
 #include "daemon/spawn_plan.h"
+#include "daemon/upgrade.h"
 #include "daemon/views.h"
 
 namespace oxherd {
@@ -37,6 +38,8 @@ class Conversations {
     std::function<void(event::Request)> ask_core;
     std::function<void(const SupervisorSettings&)> use_settings;
     std::function<control::DaemonDetail()> daemon_detail;
+    // Has new programs checked; then calls back, and ends the daemon if all is well.
+    std::function<void(Programs, std::function<void(Status)>)> upgrade;
   };
 
   explicit Conversations(Parts parts) : parts_(std::move(parts)) {}
@@ -87,6 +90,7 @@ class Conversations {
   void On(ClientId client, const control::Request& request);
   void On(ClientId client, const control::Attach& attach);
   void Look(ClientId client, const control::Request& request);
+  void BeginUpgrade(ClientId client, const control::Request& request);
   void Begin(ClientId client, const control::Request& request);
   void Rehearse(ClientId client, const control::Request& request, const Understood& understood);
   void Join(ClientId client, RequestId id);

@@ -3,14 +3,18 @@
 #include <arpa/inet.h>
 #include <malloc.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <span>
 #include <utility>
 #include <variant>
 
 #include "daemon/memory_reserve.h"
 #include "daemon/state_file.h"
+#include "keeper/handover.h"
 #include "os/clock.h"
 #include "os/process.h"
 
@@ -32,6 +36,14 @@ std::string TextOf(const TcpAddress& address) {
   return (is_ipv6 ? "[" + text + "]" : text) + ":" + std::to_string(address.port);
 }
 
+// When the keeper of a unit is dead: systemd starts another one.
+constexpr Seconds kSuccessorComesWithin{5};
+bool IsServiceOfSystemd() {
+  return ::getenv("INVOCATION_ID") != nullptr;  // NOLINT(concurrency-mt-unsafe): nobody sets it
+}
+
+// For the reply to an upgrade to reach its client.
+constexpr Millis kClientMayRead{500};
 // A person's command is over for so long.
 constexpr Millis kRestAfter{300};
 // After everything is down, how long the disk and the clients may take.
@@ -43,8 +55,11 @@ int Daemon::Run() {
   while (!exit_code_) {
     Turn();
     if (exit_code_) break;
-    loop_.SetAlarm(std::min({NextDeadline(state_), leave_by_, rest_at_}));
+    const Instant upgrade_at = upgrade_ ? upgrade_->deadline() : kNever;
+    loop_.SetAlarm(
+        std::min({NextDeadline(state_), leave_by_, rest_at_, upgrade_at, leave_for_upgrade_by_}));
     loop_.Wait();
+    if (upgrade_) upgrade_->OnTime(os::Now());
     if (os::Now() >= rest_at_) Rest();
   }
   return *exit_code_;
@@ -67,6 +82,7 @@ void Daemon::Turn() {
   if (!inbox_.is_empty()) loop_.SetAlarm(os::Now());
   if (arguments_.is_foreground()) EndRunWhenDone();
   LeaveWhenDone();
+  LeaveForUpgrade();
   if (++turns_ % kTurnsBetweenTrims == 0) observations_.Trim(state_);
   RefillMemoryReserve();
 }
@@ -214,6 +230,13 @@ void Daemon::OnKeeperLost(const Error& error) {
     return log_.Error("the keeper is dead, and what it has left cannot be taken over: " +
                       estate.error().message + "; this daemon ends");
   }
+  if (IsServiceOfSystemd()) {
+    log_.Warn("the keeper is dead; waiting for the one that systemd starts");
+    if (keeper::HandOver(arguments_.runtime_folder, *estate, kSuccessorComesWithin)) {
+      log_.Info("the next keeper has everything; this daemon ends");
+      _exit(0);
+    }
+  }
   log_.Warn("the keeper is dead; pid " + std::to_string(getpid()) +
             " becomes the next one, processes=" + std::to_string(estate->processes.size()));
   const Error failed = BecomeKeeper(arguments_, *estate);
@@ -261,6 +284,51 @@ control::DaemonDetail Daemon::Detail() const {
 }
 
 // ---- The end. ----
+
+void Daemon::BeginUpgrade(Programs programs, std::function<void(Status)> done) {
+  const bool is_busy =
+      upgrade_ && (upgrade_->deadline() != kNever || leave_for_upgrade_by_ != kNever);
+  if (is_busy) return done(MakeError("an upgrade is under way already"));
+  if (state_.shutdown) return done(MakeError("the daemon is stopping"));
+  if (!image_ || image_trouble_) {
+    return done(MakeError("there is no image to go on from: " + image_trouble_.value_or("")));
+  }
+  SaveImage();
+  Result<os::Fd> copy = os::CopyMemfd(belongings_.image.get(), "oxherd-image-copy");
+  if (!copy) return done(std::unexpected(std::move(copy).error()));
+  log_.Info("upgrade: asking " + programs.daemon + " and " + programs.keeper);
+  const auto checked = [this, done](Status status) {
+    if (status) {
+      log_.Info("upgrade: the new programs can go on from here; this daemon ends");
+      leave_for_upgrade_by_ = os::Now() + kClientMayRead;
+      loop_.SetAlarm(os::Now());
+    } else {
+      log_.Error("upgrade: " + status.error().message);
+    }
+    done(std::move(status));
+  };
+  auto begun = Upgrade::Begin(loop_, arguments_, std::move(programs), std::move(*copy), checked);
+  if (!begun) return done(std::unexpected(std::move(begun).error().In("upgrade")));
+  upgrade_ = std::move(*begun);
+}
+
+// As if it were killed, which loses nothing, but that the keeper knows what to start next.
+void Daemon::LeaveForUpgrade() {
+  if (leave_for_upgrade_by_ == kNever || exit_code_) return;
+  const bool is_saved = !store_ || store_->is_settled();
+  if (keeper_.queued() != 0) return;
+  if (os::Now() < leave_for_upgrade_by_ && !(server_->client_count() == 0 && is_saved)) return;
+  const Programs& programs = upgrade_->programs();
+  const std::string paths = programs.keeper + '\0' + programs.daemon + '\0';
+  Result<os::Fd> memfd = os::MakeSealedMemfd("oxherd-programs", std::as_bytes(std::span(paths)));
+  leave_for_upgrade_by_ = kNever;
+  if (!memfd) return log_.Error("upgrade: " + memfd.error().message + "; nothing is changed");
+  std::vector<os::Fd> attached;
+  attached.push_back(std::move(*memfd));
+  keeper_.Send(keeper::Upgrade{}, std::move(attached));
+  SaveImage();
+  _exit(0);
+}
 
 void Daemon::AskForShutdown() {
   event::Request request;

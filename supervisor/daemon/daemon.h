@@ -29,6 +29,7 @@
 #include "daemon/startup.h"
 #include "daemon/state_store.h"
 #include "daemon/succession.h"
+#include "daemon/upgrade.h"
 
 namespace oxherd {
 
@@ -90,6 +91,8 @@ class Daemon {
   void SaveWishes();
 
   // ---- The end. ----
+  void BeginUpgrade(Programs programs, std::function<void(Status)> done);
+  void LeaveForUpgrade();
   void AskForShutdown();
   void EndRunWhenDone();
   void LeaveWhenDone();
@@ -133,6 +136,8 @@ class Daemon {
   os::Fd signals_;
   std::vector<std::unique_ptr<Loop::Watch>> watches_;
 
+  std::unique_ptr<Upgrade> upgrade_;       // while new programs are checked, and after
+  Instant leave_for_upgrade_by_ = kNever;  // set once they have passed
   bool late_turn_given_ = false;
   Instant rest_at_ = kNever;  // when memory is given back to the system
   std::uint32_t turns_ = 0;

@@ -118,7 +118,11 @@ void Daemon::OpenConversations() {
             spawner_->CheckLogPathsAgain();
           },
       .use_settings = [this](const SupervisorSettings& settings) { UseSettings(settings); },
-      .daemon_detail = [this] { return Detail(); }});
+      .daemon_detail = [this] { return Detail(); },
+      .upgrade =
+          [this](Programs programs, std::function<void(Status)> done) {
+            BeginUpgrade(std::move(programs), std::move(done));
+          }});
   server_.emplace(
       loop_.context(), std::move(inherited_.control),
       ControlServer::Handlers{.said =

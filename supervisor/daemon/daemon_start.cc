@@ -50,7 +50,9 @@ Daemon::Daemon(Arguments arguments, Inherited inherited)
     : arguments_(std::move(arguments)),
       inherited_(std::move(inherited)),
       surroundings_(SurroundingsOfThisProcess()),
-      ground_{.base = surroundings_.base, .logs_folder = arguments_.logs_folder},
+      ground_{.base = surroundings_.base,
+              .logs_folder = arguments_.logs_folder,
+              .state_folder = arguments_.state_folder},
       log_(LogPath(arguments_), CopyOfLog(arguments_)),
       keeper_(std::move(inherited_.keeper)),
       started_at_(os::Now()),
@@ -164,6 +166,8 @@ void Daemon::JoinWorld(KeeperWorld world, StartState start) {
       return HasPool(*start.mistrusted, service, address);
     });
     KeepSockets(state_, facts, *start.mistrusted);
+  } else if (start.origin == Origin::kWorld) {
+    pools_->ExpectGaps();
   }
   Actions actions;
   Restore(state_, facts, now, actions);

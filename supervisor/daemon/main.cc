@@ -10,6 +10,7 @@
 
 #include "daemon/daemon.h"
 #include "daemon/memory_reserve.h"
+#include "daemon/upgrade.h"
 #include "keeper/inheritance.h"
 #include "os/process.h"
 
@@ -41,6 +42,7 @@ int Main(std::span<char* const> words) {
   umask(S_IRWXG | S_IRWXO);
   Result<Arguments> arguments = ParseArguments(words);
   if (!arguments) return Fail(2, arguments.error().message);
+  if (arguments->check_image) return CheckImage(*arguments->check_image);
   if (fcntl(keeper::kKeeperSocket, F_GETFD) < 0 || fcntl(keeper::kImage, F_GETFD) < 0) {
     return Fail(2, "it is started by oxherd-keeper; use: oxherd daemon run");
   }

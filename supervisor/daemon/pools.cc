@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <utility>
 
 #include "os/traffic_facts.h"
 
@@ -136,6 +137,7 @@ void Pools::Do(const action::OpenPool& open) {
     os::ShutListening(pool.sockets[number].get());
     pool.seen[number] = Seen::kDown;
   }
+  const std::vector<SocketNumber> gaps = TakeGaps(pool, open.width);
   event::PoolOpened opened{
       .service = open.service, .address = open.address, .error = {}, .pool = open.pool};
   if (Status done = Open(open, pool, key); !done) {
@@ -154,6 +156,28 @@ void Pools::Do(const action::OpenPool& open) {
     }
   }
   parts_.inbox.Put(Urgency::kNotify, std::move(opened));  // among the hang-ups, in order
+  for (const SocketNumber number : gaps) {
+    parts_.inbox.Put(
+        Urgency::kNotify,
+        event::SocketShut{
+            .service = open.service, .address = open.address, .socket = number, .pool = open.pool});
+  }
+}
+
+// Numbers without a socket in what was left. When it was closed the last of the kernel's order took
+// its place, as with one that is shut; it is opened again by the core's wish and comes last.
+std::vector<SocketNumber> Pools::TakeGaps(Pool& pool, std::uint16_t width) const {
+  std::vector<SocketNumber> gaps;
+  if (!expects_gaps_ || !std::exchange(pool.is_adopted, false) || pool.is_shared) return gaps;
+  if (pool.sockets.size() < width) {
+    pool.sockets.resize(width);
+    pool.watch.resize(width);
+    pool.seen.resize(width, Seen::kHeld);
+  }
+  for (std::size_t i = 0; i < pool.sockets.size(); ++i) {
+    if (!pool.sockets[i]) gaps.push_back(static_cast<SocketNumber>(i));
+  }
+  return gaps;
 }
 
 void Pools::Explain(const Error& error, event::PoolOpened& answer) const {
@@ -225,6 +249,7 @@ void Pools::Adopt(const HeldSocket& held, os::Fd socket) {
   const Key key(held.service, held.address);
   Pool& pool = pools_[key];
   pool.address = std::move(*address);
+  pool.is_adopted = true;
   // One socket under two numbers: all instances share it.
   for (const os::Fd& other : pool.sockets) {
     if (other && os::IsSameSocket(other.get(), socket.get())) pool.is_shared = true;

@@ -67,6 +67,9 @@ class Pools {
   void Do(const action::Sweep& sweep);
   void Do(const action::Relisten& relisten);
 
+  // What was adopted may lack sockets that nobody had any more, and the state knows nothing of
+  // that: the core is told of each of them as of one that was shut.
+  void ExpectGaps() { expects_gaps_ = true; }
   // A socket that the keeper has held since an earlier daemon.
   void Adopt(const HeldSocket& held, os::Fd socket);
   // Closes what was adopted and is no service's any more.
@@ -110,7 +113,8 @@ class Pools {
     std::vector<Seen> seen;            // by number
     std::vector<SocketNumber> order;   // as it was steered last
     int steering_refused = 0;
-    bool is_shared = false;  // one socket under every number: nothing to steer
+    bool is_adopted = false;  // and not asked for since
+    bool is_shared = false;   // one socket under every number: nothing to steer
   };
   // What hung up.
   struct Watched {
@@ -118,6 +122,7 @@ class Pools {
     SocketNumber number = 0;
   };
 
+  [[nodiscard]] std::vector<SocketNumber> TakeGaps(Pool& pool, std::uint16_t width) const;
   void Keep(const Key& key, Pool& pool, SocketNumber number, os::Fd socket);
   void Watch(const Key& key, Pool& pool, SocketNumber number);
   [[nodiscard]] Status Hold(const Key& key, Pool& pool, SocketNumber number, os::Fd socket);
@@ -143,6 +148,7 @@ class Pools {
   std::optional<os::Poller> poller_;
   std::map<std::uint64_t, Watched> watched_;
   std::uint64_t next_watch_ = 1;
+  bool expects_gaps_ = false;
   std::unique_ptr<Loop::Watch> hang_ups_;
   std::optional<boost::asio::steady_timer> later_;
   bool looks_later_ = false;

@@ -86,6 +86,9 @@ Result<Environment> EnvironmentFor(const SpawnOrder& order, const SpawnGround& g
   const SpawnIdentity identity{
       .slot = order.slot, .generation = order.generation, .token = order.token};
   OXHERD_TRY_ASSIGN(Environment environment, BuildEnvironment(order.spec, identity, ground.base));
+  if (!ground.state_folder.empty()) {
+    SetVariable(environment, "OXHERD_STATE", ground.state_folder);
+  }
   if (order.checked.is_set()) {
     SetVariable(environment, "OXHERD_PID", std::to_string(order.checked.number()));
   }

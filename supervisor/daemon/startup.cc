@@ -54,6 +54,7 @@ WorldRecord FactsOf(const keeper::WorldRecord& record, const State& state, Insta
   if (record.label.kind == keeper::ProcessKind::kHook) {
     facts.kind = KindOfHook(state, record.token);
   }
+  if (record.listen_number >= 0) facts.socket = static_cast<SocketNumber>(record.listen_number);
   if (record.stop_sent_at != kNever) facts.stop_sent = record.stop_sent_at;
   if (record.phase == keeper::Phase::kExited || record.phase == keeper::Phase::kGone) {
     facts.exit = record.exit.status;

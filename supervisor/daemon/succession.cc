@@ -1,6 +1,8 @@
 #include "daemon/succession.h"
 
 #include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <span>
 #include <string>
@@ -53,6 +55,9 @@ Error BecomeKeeper(const Arguments& arguments, const keeper::Estate& estate) {
   const std::string bytes = keeper::EncodeEstate(estate);
   auto memfd = os::MakeSealedMemfd("oxherd-estate", std::as_bytes(std::span(bytes)));
   if (!memfd) return memfd.error();
+  // Not all that libraries open is close-on-exec, and a client must see that we are gone.
+  constexpr unsigned kCloseOnExec = 1U << 2;
+  ::syscall(SYS_close_range, 3U, ~0U, kCloseOnExec);
   KeepAllOverExec(estate);
   KeepOverExec(memfd->get());
   std::vector<std::string> words = {"--state",
@@ -69,6 +74,10 @@ Error BecomeKeeper(const Arguments& arguments, const keeper::Estate& estate) {
   for (const std::string& file : arguments.run_files) {
     words.emplace_back("--run");
     words.push_back(file);
+  }
+  if (const auto& own = arguments.own_oxfile) {
+    words.emplace_back(own->is_named ? "--named-oxfile" : "--oxfile");
+    words.push_back(own->path);
   }
   return os::Become(*keeper, words);
 }

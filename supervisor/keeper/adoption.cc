@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "os/former_process.h"
@@ -86,18 +87,43 @@ void FindOne(Adopted& adopted, const Preamble& preamble, Instant now) {
     if (!facts.in_doubt) ReopenPipes(adopted);
   } else {
     NoteEndUnseen(adopted.left, now);
+    // The number is another process's by now, so nobody is left of the session that it named.
+    if (stat && stat->start_ticks != left.start_ticks) facts.pid = Pid();
+  }
+}
+
+// "SERVICE\nADDRESS\nNUMBER" of this service: the number.
+std::optional<std::int32_t> NumberOf(std::string_view name, std::string_view service) {
+  if (!name.starts_with(service) || !name.substr(service.size()).starts_with('\n')) {
+    return std::nullopt;
+  }
+  const std::string_view text = name.substr(name.rfind('\n') + 1);
+  std::int32_t number = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failure != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+// A program that took its sockets by LISTEN_FDS: which they are shows in what it has open.
+void FindNumber(const Estate& estate, Adopted& process) {
+  WorldRecord& facts = process.left.facts;
+  for (const LeftHeld& held : estate.held) {
+    if (facts.listen_number >= 0) return;
+    const auto number = NumberOf(held.name.text(), facts.label.service.text());
+    if (number && os::HasSocket(facts.pid, held.inode)) facts.listen_number = *number;
   }
 }
 
 // Sockets live as long as somebody has them: the instances do.
-std::vector<AdoptedHeld> FindSockets(const Estate& estate, const std::vector<Adopted>& processes) {
+std::vector<AdoptedHeld> FindSockets(const Estate& estate, std::vector<Adopted>& processes) {
   std::vector<std::uint64_t> inodes;
   for (const LeftHeld& held : estate.held) inodes.push_back(held.inode);
   std::vector<os::Fd> sockets(inodes.size());
   std::size_t missing = inodes.size();
-  for (const Adopted& process : processes) {
-    if (missing == 0) break;
+  for (Adopted& process : processes) {
     if (!process.pidfd || process.left.facts.in_doubt) continue;
+    FindNumber(estate, process);
+    if (missing == 0) continue;
     missing -= os::FetchSockets(process.pidfd.get(), process.left.facts.pid, inodes, sockets);
   }
   std::vector<AdoptedHeld> found;

@@ -122,7 +122,8 @@ struct Record {
   bool told_gone = false;  // the living daemon was sent Gone
   // Left by an earlier keeper, and not surely what it was: it gets no signal of ours.
   bool in_doubt = false;
-  bool has_pidfd = true;  // false: an earlier keeper's, and its main process is gone
+  bool has_pidfd = true;            // false: an earlier keeper's, and its main process is gone
+  std::int32_t listen_number = -1;  // of an earlier keeper's: the sockets that it was given
   Pid pid;
   // A stop signal that waits for the exec to be confirmed; 0: none.
   std::uint8_t waiting_signal = 0;
@@ -232,7 +233,6 @@ class Book {
   [[nodiscard]] bool daemon_is_up() const { return daemon_ == Daemon::kUp; }
   // It has asked for the World, and so knows what there is to look after.
   [[nodiscard]] bool daemon_is_at_work() const { return world_asked_; }
-  [[nodiscard]] std::uint32_t daemon_number() const { return daemon_number_; }
   // Somebody has told us to end, or the daemon has said that it is over.
   [[nodiscard]] bool is_ending() const { return terminations_ > 0 || leaving_; }
   // Processes whose tree is not known to be empty.

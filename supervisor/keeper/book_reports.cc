@@ -81,7 +81,8 @@ WorldRecord Book::WorldOf(const Record& record) const {
           .gone_at = record.gone_at,
           .held = record.held,
           .in_doubt = record.in_doubt,
-          .has_pidfd = record.has_pidfd};
+          .has_pidfd = record.has_pidfd,
+          .listen_number = record.listen_number};
 }
 
 Report Book::ReportFor(const Record& record) const {

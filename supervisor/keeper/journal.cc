@@ -15,6 +15,7 @@ namespace {
 constexpr std::size_t kMostBytes = std::size_t{32} << 20;
 
 std::string PathIn(const std::string& runtime) { return runtime + "/" + kJournalName; }
+std::string MarkIn(const std::string& state) { return state + "/keeper.running"; }
 std::string NewPathIn(const std::string& runtime) { return PathIn(runtime) + ".new"; }
 
 }  // namespace
@@ -26,6 +27,10 @@ Result<std::optional<Estate>> Journal::Read(const std::string& runtime) {
   Result<Estate> estate = DecodeEstate(std::as_bytes(std::span(bytes)));
   if (!estate) return std::unexpected(std::move(estate).error().In(path));
   return std::move(*estate);
+}
+
+bool Journal::WasLeft(const std::string& state) {
+  return ::access(MarkIn(state).c_str(), F_OK) == 0;
 }
 
 Status Journal::Begin(const Preamble& preamble) {
@@ -47,6 +52,10 @@ Status Journal::Publish() {
   if (::rename(NewPathIn(runtime_).c_str(), PathIn(runtime_).c_str()) != 0) {
     return ErrnoError("rename " + NewPathIn(runtime_));
   }
+  // For when somebody clears the runtime directory away. Without it that is all that is missed.
+  const os::Fd mark(os::Try([&] {
+    return ::open(MarkIn(state_).c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  }));
   return {};
 }
 
@@ -94,6 +103,7 @@ void Journal::Remove() {
   file_.Reset();
   ::unlink(PathIn(runtime_).c_str());
   ::unlink(NewPathIn(runtime_).c_str());
+  ::unlink(MarkIn(state_).c_str());
 }
 
 }  // namespace oxherd::keeper

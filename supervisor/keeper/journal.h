@@ -17,10 +17,15 @@ namespace oxherd::keeper {
 
 class Journal {
  public:
-  explicit Journal(std::string runtime) : runtime_(std::move(runtime)) {}
+  Journal(std::string runtime, std::string state)
+      : runtime_(std::move(runtime)), state_(std::move(state)) {}
 
   // What is there from before; nothing where there is no file. An error says why it cannot be used.
   [[nodiscard]] static Result<std::optional<Estate>> Read(const std::string& runtime);
+
+  // Whether the last keeper of this home has left without an end in order: a mark in the state
+  // directory, which outlives the runtime directory.
+  [[nodiscard]] static bool WasLeft(const std::string& state);
 
   // Begins anew, in one step: an old file stays until the first blocks are written and Publish is
   // called.
@@ -40,6 +45,7 @@ class Journal {
   void Put(std::uint64_t number, const Block& block);
 
   std::string runtime_;
+  std::string state_;
   os::Fd file_;
 };
 

@@ -20,6 +20,7 @@ Record RecordOf(const LeftProcess& left, bool has_pidfd) {
   record.in_doubt = facts.in_doubt;
   record.has_pidfd = has_pidfd;
   record.pid = facts.pid;
+  record.listen_number = facts.listen_number;
   record.waiting_signal = left.waiting_signal;
   record.waiting_scope = left.waiting_scope;
   record.started_at = facts.started_at;
@@ -108,6 +109,7 @@ LeftProcess Processes::Describe(Place place) {
   left.uid = kept.uid;
   if (kept.spot != CgroupShelf::kNoSpot) left.cgroup = CgroupName(shelf_.name(kept.spot));
   left.listen = kept.listen;
+  if (kept.listen) left.facts.listen_number = kept.listen->number;
   for (std::size_t i = 0; i < left.facts.held.count; ++i) {
     left.inodes[i] = os::InodeOf(kept.held[i].get());
   }

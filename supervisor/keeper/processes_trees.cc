@@ -50,10 +50,10 @@ void Processes::ListRoots() {
     if (!record.token.is_set() || !record.forked || record.failed) continue;
     if (record.phase == Phase::kGone) continue;
     has_inherited_ = has_inherited_ || !kept_[place].is_child;
-    roots_.push_back({.root = {.main = record.pid, .token = record.token},
-                      .place = place,
-                      .alive = 0,
-                      .member = {}});
+    // No process and no session has this number.
+    const Pid main = record.pid.is_set() ? record.pid : Pid(-1);
+    roots_.push_back(
+        {.root = {.main = main, .token = record.token}, .place = place, .alive = 0, .member = {}});
   }
   std::ranges::sort(roots_, {}, [](const Root& root) { return root.root.main; });
 }

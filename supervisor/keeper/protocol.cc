@@ -84,7 +84,7 @@ void Fields(Io& io, WorldRecord& m) {
   io(m.token, m.label, m.phase, m.pid, m.in_cgroup, m.started_at, m.stop_sent_at, m.kill_at,
      m.kill_fired_at);
   Fields(io, m.exit);
-  io(m.gone_at, m.held, m.in_doubt, m.has_pidfd);
+  io(m.gone_at, m.held, m.in_doubt, m.has_pidfd, m.listen_number);
 }
 template <typename Io>
 void Fields(Io& io, WorldHeld& m) {

@@ -30,12 +30,13 @@ std::vector<std::string> WithProgram(const std::string& path,
 // What posix_spawn(3) does in the child; its calls fail only without memory.
 class ChildSetUp {
  public:
-  explicit ChildSetUp(const std::string& output) {
+  ChildSetUp(const std::string& output, int passed) {
     ::posix_spawn_file_actions_init(&actions_);
     ::posix_spawn_file_actions_addopen(&actions_, 0, "/dev/null", O_RDONLY, 0);
     ::posix_spawn_file_actions_addopen(&actions_, 1, output.c_str(),
                                        O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
     ::posix_spawn_file_actions_adddup2(&actions_, 1, 2);
+    if (passed >= 0) ::posix_spawn_file_actions_adddup2(&actions_, passed, passed);
     ::posix_spawn_file_actions_addchdir_np(&actions_, "/");
     ::posix_spawnattr_init(&attributes_);
     sigset_t none;
@@ -65,7 +66,7 @@ class ChildSetUp {
 }  // namespace
 
 Result<Fd> StartInBackground(const BackgroundProgram& program) {
-  const ChildSetUp set_up(program.output);
+  const ChildSetUp set_up(program.output, program.passed);
   const std::vector<std::string> words = WithProgram(program.path, program.arguments);
   pid_t pid = 0;
   const int failure =

@@ -13,6 +13,7 @@ struct BackgroundProgram {
   std::string path;                      // of the program; no search
   std::vector<std::string> arguments;    // without the program's name
   std::vector<std::string> environment;  // "NAME=value"; the whole of it
+  int passed = -1;     // a descriptor that it gets too, under the same number; -1: none
   std::string output;  // file that its stdout and stderr are appended to; made 0600
 };
 

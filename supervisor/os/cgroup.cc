@@ -128,27 +128,33 @@ std::optional<std::string> FindCgroupPath(std::string_view proc_cgroup) {
   return std::nullopt;
 }
 
+Result<std::string> CgroupDirectoryOf(Pid pid) {
+  const std::string file = "/proc/" + std::to_string(pid.number()) + "/cgroup";
+  OXHERD_TRY_ASSIGN(const std::string mounts, ReadFile("/proc/self/mountinfo", kMostProcText));
+  OXHERD_TRY_ASSIGN(const std::string text, ReadFile(file, kMostProcText));
+  const std::optional<CgroupMount> mount = FindCgroupMount(mounts);
+  const std::optional<std::string> path = FindCgroupPath(text);
+  if (!mount || !path) return MakeError("there is no cgroup version 2");
+  std::optional<std::string> directory = OnMount(*mount, *path);
+  if (!directory) return MakeError("its cgroup is not visible here");
+  return std::move(*directory);
+}
+
 Result<Fd> MakeOwnCgroup(const std::string& name) {
   // At the start, before there could be a second thread.
   const char* unwanted = std::getenv("OXHERD_NO_CGROUP");  // NOLINT(concurrency-mt-unsafe)
   if (unwanted != nullptr && std::string_view(unwanted) == "1") {
     return MakeError("cgroups are switched off by OXHERD_NO_CGROUP");
   }
-  OXHERD_TRY_ASSIGN(const std::string mounts, ReadFile("/proc/self/mountinfo", kMostProcText));
-  OXHERD_TRY_ASSIGN(const std::string own, ReadFile("/proc/self/cgroup", kMostProcText));
-  const std::optional<CgroupMount> mount = FindCgroupMount(mounts);
-  const std::optional<std::string> path = FindCgroupPath(own);
-  if (!mount || !path) return MakeError("there is no cgroup version 2");
-  const std::optional<std::string> directory = OnMount(*mount, *path);
-  if (!directory) return MakeError("our own cgroup is not visible here");
+  OXHERD_TRY_ASSIGN(const std::string directory, CgroupDirectoryOf(Pid(::getpid())));
   const Fd parent(
-      Try([&] { return ::open(directory->c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
-  if (!parent) return ErrnoError(*directory);
+      Try([&] { return ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+  if (!parent) return ErrnoError(directory);
   SystemResult<Fd> made = MakeCgroup(parent.get(), name.c_str());
-  if (!made) return ToError("make a cgroup in " + *directory, made.error());
+  if (!made) return ToError("make a cgroup in " + directory, made.error());
   // Whether processes may be moved into it shows now rather than at the first start.
   if (Try([&] { return ::faccessat(made->get(), "cgroup.procs", W_OK, AT_EACCESS); }) < 0) {
-    return ErrnoError("use a cgroup in " + *directory);
+    return ErrnoError("use a cgroup in " + directory);
   }
   return std::move(*made);
 }

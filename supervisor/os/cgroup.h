@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "base/ids.h"
 #include "os/fd.h"
 #include "os/system_call.h"
 
@@ -26,6 +27,9 @@ struct CgroupMount {
 [[nodiscard]] std::optional<CgroupMount> FindCgroupMount(std::string_view mountinfo);
 // The path after "0::" in the text of /proc/PID/cgroup. Pure.
 [[nodiscard]] std::optional<std::string> FindCgroupPath(std::string_view proc_cgroup);
+
+// The directory of a process's cgroup, where the hierarchy is mounted.
+[[nodiscard]] Result<std::string> CgroupDirectoryOf(Pid pid);
 
 // Makes the directory `name` inside our own cgroup and opens it. An error where that cannot be
 // done: no version 2, not ours to write, or OXHERD_NO_CGROUP=1 in the environment.

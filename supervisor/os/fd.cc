@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <vector>
 
 namespace oxherd::os {
 namespace {
@@ -101,6 +103,30 @@ Result<Fd> MakeSealedMemfd(const std::string& name, std::span<const std::byte> b
     return ErrnoError("seal " + name);
   }
   return file;
+}
+
+Result<Fd> CopyMemfd(int memfd, const std::string& name) {
+  OXHERD_TRY_ASSIGN(Fd copy, MakeMemfd(name));
+  const off_t size = ::lseek(memfd, 0, SEEK_END);
+  if (size < 0 || ::ftruncate(copy.get(), size) != 0) return ErrnoError("copy " + name);
+  std::vector<char> buffer(std::size_t{1} << 18);
+  off_t at = 0;
+  while (at < size) {
+    const off_t data = ::lseek(memfd, at, SEEK_DATA);
+    if (data < 0) break;  // ENXIO: nothing but a hole follows
+    const off_t hole = ::lseek(memfd, data, SEEK_HOLE);
+    for (at = data; at < hole;) {
+      const auto part = std::min<std::size_t>(buffer.size(), static_cast<std::size_t>(hole - at));
+      const ssize_t got = Try([&] { return ::pread(memfd, buffer.data(), part, at); });
+      if (got <= 0) return ErrnoError("copy " + name);
+      const auto length = static_cast<std::size_t>(got);
+      if (Try([&] { return ::pwrite(copy.get(), buffer.data(), length, at); }) != got) {
+        return ErrnoError("copy " + name);
+      }
+      at += got;
+    }
+  }
+  return copy;
 }
 
 bool IsSealed(int fd) {

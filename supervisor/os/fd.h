@@ -62,6 +62,8 @@ enum class PipeReading { kBlocks, kDoesNotBlock };
 
 // memfd_create(2), empty, growing, not sealed. The name only shows in /proc.
 [[nodiscard]] Result<Fd> MakeMemfd(const std::string& name);
+// Another memfd with the same contents; what is a hole stays one.
+[[nodiscard]] Result<Fd> CopyMemfd(int memfd, const std::string& name);
 // A memfd that holds `bytes` and can never change again (F_SEAL_*, fcntl(2)).
 [[nodiscard]] Result<Fd> MakeSealedMemfd(const std::string& name, std::span<const std::byte> bytes);
 // True if it is a memfd that can neither be written nor change its size.

@@ -21,14 +21,20 @@ std::string PathOf(Pid pid, std::string_view name) {
   return "/proc/" + std::to_string(pid.number()) + "/" + std::string(name);
 }
 
-// The start of a small file; empty if it cannot be read.
-std::string ReadSmall(const std::string& path) {
+// The start of a file; empty if it cannot be read.
+std::string ReadStart(const std::string& path, std::size_t most) {
   const Fd file(Try([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
-  if (!file) return "";
-  std::array<char, 4096> text{};
-  const ssize_t size = Try([&] { return ::read(file.get(), text.data(), text.size()); });
-  return std::string(text.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+  std::string text;
+  std::array<char, 4096> part{};
+  while (file && text.size() < most) {
+    const ssize_t size = Try([&] { return ::read(file.get(), part.data(), part.size()); });
+    if (size <= 0) break;
+    text.append(part.data(), static_cast<std::size_t>(size));
+  }
+  return text;
 }
+
+std::string ReadSmall(const std::string& path) { return ReadStart(path, 4096); }
 
 // Calls `see(number, link)` for each descriptor of the process until it says false.
 template <typename See>
@@ -133,6 +139,18 @@ bool IsInCgroup(Pid pid, std::string_view folder, std::string_view name) {
   return NamesCgroup(ReadSmall(PathOf(pid, "cgroup")), folder, name);
 }
 
+std::string ReadProc(Pid pid, std::string_view name, std::size_t most) {
+  return ReadStart(PathOf(pid, name), most);
+}
+
+std::optional<std::uint64_t> PipeAt(Pid pid, int number) {
+  std::array<char, 64> link{};
+  const std::string path = PathOf(pid, "fd/" + std::to_string(number));
+  const ssize_t size = ::readlink(path.c_str(), link.data(), link.size());
+  if (size <= 0) return std::nullopt;
+  return InodeIn({link.data(), static_cast<std::size_t>(size)}, "pipe:[");
+}
+
 std::uint64_t InodeOf(int fd) {
   struct stat facts{};
   return ::fstat(fd, &facts) == 0 ? facts.st_ino : 0;
@@ -149,6 +167,15 @@ std::optional<Fd> ReopenPipe(Pid pid, std::uint64_t inode) {
     return !pipe;
   });
   return pipe;
+}
+
+bool HasSocket(Pid pid, std::uint64_t inode) {
+  bool has = false;
+  ForEachDescriptor(pid, [&](int /*number*/, std::string_view link) {
+    has = InodeIn(link, "socket:[") == inode;
+    return !has;
+  });
+  return has;
 }
 
 std::size_t FetchSockets(int pidfd, Pid pid, std::span<const std::uint64_t> inodes,

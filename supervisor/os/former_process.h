@@ -33,11 +33,17 @@ using BootId = std::array<char, 36>;
 [[nodiscard]] bool NamesCgroup(std::string_view proc_cgroup, std::string_view folder,
                                std::string_view name);
 
+// The text of /proc/PID/NAME, at most so much of it; empty if it cannot be read.
+[[nodiscard]] std::string ReadProc(Pid pid, std::string_view name, std::size_t most);
+// The inode of the pipe that the process has open as `number`; nothing if that is no pipe.
+[[nodiscard]] std::optional<std::uint64_t> PipeAt(Pid pid, int number);
 // The inode of what a descriptor is open on; 0 if that cannot be said.
 [[nodiscard]] std::uint64_t InodeOf(int fd);
 // The read end of a pipe that the process has open, opened anew; does not block. Nothing: it has
 // not, or we may not.
 [[nodiscard]] std::optional<Fd> ReopenPipe(Pid pid, std::uint64_t inode);
+// Whether the process has the socket with this inode open.
+[[nodiscard]] bool HasSocket(Pid pid, std::uint64_t inode);
 // A duplicate of each socket that the process has open and whose inode is wanted, at the place of
 // that inode; places that are filled already are left alone. Needs the right to trace it
 // (ptrace(2)). Returns how many it got.

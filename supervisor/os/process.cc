@@ -64,6 +64,16 @@ SystemResult<std::optional<Reaped>> ReapOne() {
                 .system_time = FromTimeval(used.ru_stime)};
 }
 
+std::optional<ExitStatus> ReapByPidfd(int pidfd) {
+  siginfo_t ended{};
+  const auto id = static_cast<id_t>(pidfd);
+  if (Try([&] { return ::waitid(P_PIDFD, id, &ended, WEXITED | WNOHANG); }) < 0)
+    return std::nullopt;
+  if (ended.si_pid == 0) return std::nullopt;
+  return ended.si_code == CLD_EXITED ? ExitStatus::Code(ended.si_status)
+                                     : ExitStatus::Signal(ended.si_status);
+}
+
 SystemStatus BecomeSubreaper() {
   if (Try([] { return ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }) < 0) return LastErrno();
   return {};

@@ -36,6 +36,9 @@ struct Reaped {
 // Reaps one ended child, whichever it is; nothing when there is none. Source: wait4(2).
 [[nodiscard]] SystemResult<std::optional<Reaped>> ReapOne();
 
+// Reaps the child of this pidfd, if it has ended. Source: waitid(2), P_PIDFD.
+[[nodiscard]] std::optional<ExitStatus> ReapByPidfd(int pidfd);
+
 // PR_SET_CHILD_SUBREAPER (prctl(2)): orphans below us become our children.
 [[nodiscard]] SystemStatus BecomeSubreaper();
 

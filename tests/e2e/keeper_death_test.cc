@@ -6,7 +6,12 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <span>
 
+#include "keeper/succession.h"
 #include "tests/e2e/home.h"
 #include "tests/e2e/http.h"
 
@@ -179,12 +184,13 @@ min_uptime_ms = 50
 
 TEST_CASE("requests are served through the death of the keeper, and of keeper and daemon") {
   const Home home;
+  home.Write("server.js",
+             "require('http').createServer((ask, answer) => answer.end('ok')).listen(@port);\n");
   home.Oxfile(R"(
 [processes.web]
-command = "@misbehave http @port status 200"
+command = "node server.js"
 listen = @port
 instances = 2
-min_uptime_ms = 50
 )");
   home.MustRun({"start"});
   const auto before = home.List();
@@ -363,6 +369,108 @@ min_uptime_ms = 50
   home.MustRun({"stop", "worker"});
   changed.Signal(SIGKILL);
   home.WaitForState("changed/0", "stopped");
+}
+
+// What the keeper has written down, changed by `change`.
+void ChangeWrittenDown(const fs::path& file, const std::function<void(keeper::Estate&)>& change) {
+  std::ifstream in(file, std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(in)), {});
+  Result<keeper::Estate> estate = keeper::DecodeEstate(std::as_bytes(std::span(bytes)));
+  REQUIRE(estate.has_value());
+  REQUIRE(estate->processes.size() == 3);
+  change(*estate);
+  std::ofstream(file, std::ios::binary | std::ios::trunc) << keeper::EncodeEstate(*estate);
+}
+
+TEST_CASE("what is written down is of another boot, or names a pid of somebody else: no signal") {
+  const Home home(Cgroups::kNever);  // nobody would remove theirs
+  home.Oxfile(kTwoServices);
+  home.MustRun({"start"});
+  const auto before = home.List();
+  const fs::path file = home.ControlSocket().parent_path() / "instances";
+  std::vector<std::unique_ptr<Watched>> strangers;
+  for (const Instance& one : before) strangers.push_back(std::make_unique<Watched>(one.pid));
+  bool other_boot = false;
+  SUBCASE("another boot") { other_boot = true; }
+  SUBCASE("another start time") {}
+  KillBoth(home);
+  ChangeWrittenDown(file, [&](keeper::Estate& estate) {
+    if (other_boot) estate.preamble.boot[0] = '!';
+    for (keeper::LeftProcess& one : estate.processes) one.start_ticks += other_boot ? 0 : 1;
+  });
+
+  home.MustRun({"start"});
+
+  const auto after = home.List();
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    CHECK(after[i].state == "ready");
+    CHECK(after[i].pid != before[i].pid);
+  }
+  home.MustRun({"stop"});
+  for (const auto& stranger : strangers) {
+    CHECK_FALSE(stranger->ended());
+    stranger->Signal(SIGKILL);
+  }
+}
+
+TEST_CASE("what was written down is damaged or gone: what runs is found all the same") {
+  for (const Cgroups cgroups : {Cgroups::kWhereWeCan, Cgroups::kNever}) {
+    for (const bool is_gone : {false, true}) {
+      const Home home(cgroups);
+      home.Oxfile(kTwoServices);
+      home.MustRun({"start"});
+      const auto before = home.List();
+      const fs::path runtime = home.ControlSocket().parent_path();
+      KillBoth(home);
+      if (is_gone) {
+        fs::remove_all(runtime);
+      } else {
+        std::ofstream(runtime / "instances", std::ios::trunc) << "nonsense";
+      }
+      home.MustRun({"start"});
+      CHECK(SamePids(before, home.List()));
+      home.MustRun({"stop"});
+      for (const Instance& old : before) CHECK_FALSE(IsAlive(old.pid));
+    }
+  }
+}
+
+TEST_CASE("as a unit of systemd: the daemon waits for the unit's next keeper and gives it all") {
+  Home home;
+  home.Oxfile(kTwoServices);
+  home.SetEnvironment("INVOCATION_ID", "0123456789abcdef0123456789abcdef");
+  const Command first(home.Typed({"daemon", "run"}));
+  WaitUntil("the daemon", [&] { return home.Run({"ping"}).exit_code == 0; });
+  home.MustRun({"start"});
+  const auto before = home.List();
+  first.Signal(SIGKILL);
+  Command second(home.Typed({"daemon", "run"}));
+  WaitUntil("the second keeper and its daemon", [&] {
+    const auto keepers = home.Keepers();
+    return keepers.size() == 1 && keepers[0] == second.pid() && home.Daemons().size() == 1 &&
+           home.Run({"ping"}).exit_code == 0;
+  });
+  CHECK(SamePids(before, home.List()));
+  for (const Instance& instance : home.List()) CHECK(instance.restarts == 0);
+  home.MustRun({"reload"});
+  home.MustRun({"daemon", "stop"});
+  CHECK(second.Wait().exit_code == 0);
+}
+
+TEST_CASE("as a unit of systemd whose keeper does not come back: the daemon becomes it after 5 s") {
+  Home home;
+  home.Oxfile(kTwoServices);
+  home.SetEnvironment("INVOCATION_ID", "0123456789abcdef0123456789abcdef");
+  const Command first(home.Typed({"daemon", "run"}));
+  WaitUntil("the daemon", [&] { return home.Run({"ping"}).exit_code == 0; });
+  home.MustRun({"start"});
+  const auto before = home.List();
+  const pid_t daemon = home.Daemon();
+  first.Signal(SIGKILL);
+  WaitUntil(
+      "another keeper", [&] { return home.Keepers() == std::vector<pid_t>{daemon}; }, seconds(15));
+  home.MustRun({"ping"});
+  CHECK(SamePids(before, home.List()));
 }
 
 TEST_CASE("daemon stop --keep leaves what runs, and the next start finds it") {
