@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <vector>
 
 #include "os/cgroup.h"
 #include "os/former_process.h"
@@ -72,6 +73,17 @@ std::optional<LeftProcess> LookAt(Pid pid, const std::string& state) {
   return left;
 }
 
+// What a main process starts in a session of its own has the same marks, and is younger.
+void Add(std::vector<LeftProcess>& processes, const LeftProcess& left) {
+  const auto known = std::ranges::find_if(
+      processes, [&](const LeftProcess& one) { return one.facts.token == left.facts.token; });
+  if (known == processes.end()) {
+    processes.push_back(left);
+  } else if (left.start_ticks < known->start_ticks) {
+    *known = left;
+  }
+}
+
 }  // namespace
 
 std::optional<LeftProcess> ReadMarks(std::string_view environment, std::string_view state) {
@@ -106,7 +118,7 @@ Estate FindFoundlings(const std::string& state) {
     if (!left) continue;
     AddCgroup(left->facts.pid, *left, estate.preamble);
     estate.highest = std::max(estate.highest, left->facts.token);
-    estate.processes.push_back(*left);
+    Add(estate.processes, *left);
   }
   ::closedir(folder);
   return estate;

@@ -23,10 +23,12 @@ LockText Parse(std::string_view text) {
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), pid);
   if (failure != std::errc()) return lock;
   text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-  // "PID\nPATH\n": the last newline shows that all of it was written.
-  if (!text.starts_with('\n') || !text.ends_with('\n') || text.size() < 2) return lock;
+  // "PID\nPATH\n": the last newline shows that all of it was written. Behind it may be the end of
+  // a longer text that was there before.
+  const std::size_t end_of_path = text.find('\n', 1);
+  if (!text.starts_with('\n') || end_of_path == std::string_view::npos) return lock;
   lock.pid = Pid(pid);
-  lock.socket = std::string(text.substr(1, text.size() - 2));
+  lock.socket = std::string(text.substr(1, end_of_path - 1));
   return lock;
 }
 
@@ -47,18 +49,13 @@ Result<std::optional<Fd>> TakeLock(const std::string& path) {
 
 Status WriteLock(int lock, const LockText& text) {
   const std::string content = std::to_string(text.pid.number()) + "\n" + text.socket + "\n";
-  // A text that is true already is never gone, not even for a moment.
-  std::array<char, 8192> there{};
-  const ssize_t size = Try([&] { return ::pread(lock, there.data(), there.size(), 0); });
-  if (size > 0 && std::string_view(there.data(), static_cast<std::size_t>(size)) == content) {
-    return {};
-  }
-  if (Try([&] { return ::ftruncate(lock, 0); }) < 0) return ErrnoError("write the lock");
+  // In this order there is a whole text at every moment.
   const ssize_t written = Try([&] { return ::pwrite(lock, content.data(), content.size(), 0); });
   if (written < 0) return ErrnoError("write the lock");
   if (static_cast<std::size_t>(written) != content.size()) {
     return ErrnoError("write the lock", ENOSPC);
   }
+  if (Try([&] { return ::ftruncate(lock, written); }) < 0) return ErrnoError("write the lock");
   return {};
 }
 
