@@ -443,7 +443,9 @@ TEST_CASE("as a unit of systemd: the daemon waits for the unit's next keeper and
   WaitUntil("the daemon", [&] { return home.Run({"ping"}).exit_code == 0; });
   home.MustRun({"start"});
   const auto before = home.List();
+  const Watched keeper(first.pid());
   first.Signal(SIGKILL);
+  static_cast<void>(keeper.WaitForEnd());  // systemd starts no other one before
   Command second(home.Typed({"daemon", "run"}));
   WaitUntil("the second keeper and its daemon", [&] {
     const auto keepers = home.Keepers();
@@ -454,7 +456,8 @@ TEST_CASE("as a unit of systemd: the daemon waits for the unit's next keeper and
   for (const Instance& instance : home.List()) CHECK(instance.restarts == 0);
   home.MustRun({"reload"});
   home.MustRun({"daemon", "stop"});
-  CHECK(second.Wait().exit_code == 0);
+  const Outcome ended = second.Wait();
+  CHECK_MESSAGE(ended.exit_code == 0, ended.exit_code << ": " << ended.all());
 }
 
 TEST_CASE("as a unit of systemd whose keeper does not come back: the daemon becomes it after 5 s") {
