@@ -1,12 +1,8 @@
 // The daemon's command line; written by the keeper and `oxherd`, not by people.
 //
 // oxherd-daemon --state DIR --runtime DIR [--logs DIR] [--run OXFILE]...
-<<<<<<< HEAD
 //   [--oxfile OXFILE | --named-oxfile OXFILE]
-//   [--profile NAME] [--only SERVICE]...
-=======
-//   [--oxfile OXFILE | --named-oxfile OXFILE] [--check-image N]
->>>>>>> fd5d1db (daemon: oxherd daemon upgrade exchanges keeper and daemon in place; a unit's next keeper is given all)
+//   [--profile NAME] [--only SERVICE]... [--check-image N]
 // The keeper gives the first two (keeper/inheritance.h), the rest is what follows "--" on its own
 // command line.
 #pragma once
@@ -36,13 +32,10 @@ struct Arguments {
   // what instances print is also written to standard output.
   std::vector<std::string> run_files;
   std::optional<OwnOxfile> own_oxfile;
-<<<<<<< HEAD
   std::optional<std::string> profile = {};  // of `oxherd run`: --env
   std::vector<std::string> only = {};       // of `oxherd run`: these services, if any is named
-=======
   // Only to say whether this program can go on from the image open there (daemon/upgrade.h).
-  std::optional<int> check_image;
->>>>>>> fd5d1db (daemon: oxherd daemon upgrade exchanges keeper and daemon in place; a unit's next keeper is given all)
+  std::optional<int> check_image = {};
 
   [[nodiscard]] bool is_foreground() const { return !run_files.empty(); }
   [[nodiscard]] std::string socket_path() const { return runtime_folder + "/control.sock"; }

@@ -79,6 +79,14 @@ Error BecomeKeeper(const Arguments& arguments, const keeper::Estate& estate) {
     words.emplace_back(own->is_named ? "--named-oxfile" : "--oxfile");
     words.push_back(own->path);
   }
+  if (arguments.profile) {
+    words.emplace_back("--profile");
+    words.push_back(*arguments.profile);
+  }
+  for (const std::string& name : arguments.only) {
+    words.emplace_back("--only");
+    words.push_back(name);
+  }
   return os::Become(*keeper, words);
 }
 
