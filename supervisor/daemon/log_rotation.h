@@ -13,7 +13,7 @@
 #include "base/error.h"
 #include "base/time.h"
 #include "core/spec.h"
-#include "os/user.h"
+#include "os/acting_as.h"
 
 namespace oxherd {
 

@@ -3,8 +3,8 @@
 #include <span>
 #include <utility>
 
+#include "os/acting_as.h"
 #include "os/log_index.h"
-#include "os/user.h"
 
 namespace oxherd {
 namespace {

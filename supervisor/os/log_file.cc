@@ -15,7 +15,7 @@
 #include <memory>
 #include <utility>
 
-#include "os/user.h"
+#include "os/acting_as.h"
 
 namespace oxherd::os {
 namespace {

@@ -2,12 +2,9 @@
 
 #include <grp.h>
 #include <pwd.h>
-#include <sys/fsuid.h>
-#include <sys/syscall.h>
 #include <sys/types.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <optional>
@@ -56,11 +53,6 @@ std::vector<std::uint32_t> GroupsOf(const passwd& entry) {
   return groups;
 }
 
-long SetOwnGroups(const std::vector<std::uint32_t>& groups) {
-  // The system call, not the library's: that one sets all threads.
-  return ::syscall(SYS_setgroups, groups.size(), groups.data());
-}
-
 }  // namespace
 
 Result<UserFacts> FindUser(const std::string& name_or_id) {
@@ -103,30 +95,5 @@ Result<std::uint32_t> FindGroup(const std::string& name_or_id) {
   if (!MeansNone(number)) return ErrnoError("look up the group \"" + name_or_id + "\"", number);
   return MakeError("there is no group \"" + name_or_id + "\" on this machine");
 }
-
-ActingAs::ActingAs(std::uint32_t uid, std::uint32_t gid, const std::vector<std::uint32_t>& groups) {
-  const int count = std::max(::getgroups(0, nullptr), 0);
-  groups_before_.resize(static_cast<std::size_t>(count));
-  const bool knows_groups = ::getgroups(count, groups_before_.data()) == count;
-  const bool has_groups = knows_groups && SetOwnGroups(groups) == 0;
-  gid_before_ = static_cast<std::uint32_t>(::setfsgid(gid));
-  uid_before_ = static_cast<std::uint32_t>(::setfsuid(uid));
-  // They do not say whether they have; asked with what nobody has, they say what is set.
-  holds_ = has_groups && ::setfsgid(static_cast<gid_t>(-1)) == static_cast<int>(gid) &&
-           ::setfsuid(static_cast<uid_t>(-1)) == static_cast<int>(uid);
-}
-
-ActingAs::~ActingAs() {
-  ::setfsuid(uid_before_);
-  ::setfsgid(gid_before_);
-  (void)SetOwnGroups(groups_before_);
-}
-
-SystemStatus GiveTo(const Fd& file, std::uint32_t uid, std::uint32_t gid) {
-  if (Try([&] { return ::fchown(file.get(), uid, gid); }) != 0) return LastErrno();
-  return {};
-}
-
-bool ActsAsRoot() { return ::setfsuid(static_cast<uid_t>(-1)) == 0; }
 
 }  // namespace oxherd::os

@@ -9,6 +9,7 @@
 #include <string>
 #include <thread>
 
+#include "os/acting_as.h"
 #include "os/command.h"
 #include "os/user.h"
 
