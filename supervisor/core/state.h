@@ -52,7 +52,7 @@ struct Rollout {
   class Turns {
    public:
     Turns() = default;
-    Turns(std::size_t slots, Progress all) : each_(slots, all) {}
+    Turns(std::size_t count, Progress all) : each_(count, all) {}
     [[nodiscard]] Progress operator[](std::size_t slot) const {
       return knows(slot) ? each_[slot] : Progress::kTodo;
     }
@@ -62,7 +62,7 @@ struct Rollout {
       if (!knows(slot)) Resize(slot + 1);
       each_[slot] = progress;
     }
-    void Resize(std::size_t slots) { each_.resize(slots, Progress::kTodo); }
+    void Resize(std::size_t count) { each_.resize(count, Progress::kTodo); }
     // For whoever counts or saves them.
     [[nodiscard]] std::vector<Progress>& each() { return each_; }
     [[nodiscard]] const std::vector<Progress>& each() const { return each_; }
