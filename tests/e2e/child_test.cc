@@ -6,6 +6,8 @@
 
 #include <csignal>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <set>
 #include <sstream>
 
@@ -35,6 +37,11 @@ std::set<std::string> LinesOf(const std::string& text, std::string_view prefix) 
     }
   }
   return lines;
+}
+
+std::string Contents(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 TEST_SUITE_BEGIN("child");
@@ -141,6 +148,37 @@ env = { GREETING = "hello", NUMBER = 7, FLAG = true, JOINED = "${GREETING}-${POR
   CHECK_SAYS(log, "env OXHERD_TOKEN=");
   CHECK_SAYS(log, "env PATH=");
   CHECK_FALSE(Contains(log, "leak"));
+}
+
+TEST_CASE(
+    "a value of the environment is shown and logged nowhere, and kept where only its user reads") {
+  constexpr const char* kSecret = "hunter2-of-the-api";
+  const Home home;
+  home.Write("secret.env", std::string("PASSWORD=") + kSecret + "\n");
+  Printed(home, "say up", "env_file = \"secret.env\"\nenv = { URL = \"db://${PASSWORD}@host\" }\n");
+  home.Write("secret.env", std::string("PASSWORD=other-") + kSecret + "\n");
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"start"},
+                                             {"list"},
+                                             {"list", "--json"},
+                                             {"status", "api"},
+                                             {"status", "api", "--json"},
+                                             {"validate"},
+                                             {"reload"},
+                                             {"daemon", "logs"}}) {
+    const Outcome outcome = home.Run(words);
+    CHECK_MESSAGE(outcome.exit_code == 0, words.front() << ": " << outcome.all());
+    CHECK_FALSE(Contains(outcome.all(), kSecret));
+  }
+  bool is_kept = false;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(home.state_folder())) {
+    if (!entry.is_regular_file() || !Contains(Contents(entry.path()), kSecret)) continue;
+    is_kept = true;
+    CHECK_MESSAGE((entry.status().permissions() & (fs::perms::group_all | fs::perms::others_all)) ==
+                      fs::perms::none,
+                  entry.path());
+  }
+  CHECK(is_kept);
 }
 
 TEST_CASE("env_file is read at start, env wins over it, and the port counts with the instance") {
