@@ -8,28 +8,12 @@
 
 #include "tests/e2e/home.h"
 #include "tests/e2e/http.h"
+#include "tests/e2e/survivors.h"
 
 namespace oxherd::e2e {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::string_view kTwoServices = R"(
-[processes.api]
-command = "@misbehave on-term 0 then sleep"
-instances = 2
-min_uptime_ms = 50
-[processes.worker]
-command = "@misbehave on-term 0 then sleep"
-min_uptime_ms = 50
-)";
-
-bool SamePids(const std::vector<Instance>& before, const std::vector<Instance>& after) {
-  return std::equal(before.begin(), before.end(), after.begin(), after.end(),
-                    [](const Instance& a, const Instance& b) {
-                      return a.name == b.name && a.pid == b.pid && IsAlive(b.pid);
-                    });
-}
 
 // The programs once more, as another version's.
 fs::path OtherPrograms(const Home& home) {
