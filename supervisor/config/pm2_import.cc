@@ -54,6 +54,7 @@ class Names {
 std::string NameOf(const Table& app) {
   if (const auto* name = TextIn(app, "name"); name != nullptr && !name->empty()) return *name;
   const auto* script = TextIn(app, "script");
+  if (script == nullptr) return "app";
   const std::string first = script->substr(0, script->find(' '));
   return fs::path(first).stem().string();
 }
