@@ -128,7 +128,7 @@ void Pools::Do(const action::OpenPool& open) {
   const auto [found, is_new] = pools_.try_emplace(key);
   Pool& pool = found->second;
   pool.id = open.pool;
-  if (open.known) DropFrom(key, pool, *open.known);
+  if (open.known) DropFrom(key, pool, *open.known, Copies::kEnd);
   OnHangUp();  // of a pool that was adopted: before the core goes by its order
   for (const SocketNumber number : open.down) {
     if (number >= pool.sockets.size() || pool.seen[number] != Seen::kHeld) continue;
@@ -192,19 +192,20 @@ void Pools::Explain(const Error& error, event::PoolOpened& answer) const {
 void Pools::Close(const Key& key, Pool& pool) {
   const bool is_path = pool.address.family == os::PoolAddress::Family::kUnix;
   const bool has_path = is_path && !pool.sockets.empty();
-  DropFrom(key, pool, 0);
+  // Whoever is stopping has a copy, and may be in accept(2): were that to fail, Node 18 would exit
+  // with the requests that it has. It is closed with its process.
+  DropFrom(key, pool, 0, Copies::kServeOn);
   if (has_path) (void)::unlink(pool.address.path.c_str());
 }
 
-// Down first: copies that stray processes still have would go on accepting.
-void Pools::DropFrom(const Key& key, Pool& pool, std::uint16_t first) {
+void Pools::DropFrom(const Key& key, Pool& pool, std::uint16_t first, Copies copies) {
   while (pool.sockets.size() > first) {
     const auto last = static_cast<SocketNumber>(pool.sockets.size() - 1);
     parts_.keeper.Send(
         keeper::Drop{keeper::HeldName(HeldSocket{key.first, key.second, last}.name())});
     if (pool.sockets[last]) {
       Unwatch(pool, last);
-      os::ShutListening(pool.sockets[last].get());
+      if (copies == Copies::kEnd) os::ShutListening(pool.sockets[last].get());
     }
     pool.sockets.pop_back();
     pool.watch.pop_back();

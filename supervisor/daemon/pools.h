@@ -130,8 +130,9 @@ class Pools {
   void Unwatch(Pool& pool, SocketNumber number);
   [[nodiscard]] Status Open(const action::OpenPool& open, Pool& pool, const Key& key);
   void Close(const Key& key, Pool& pool);
-  // Shuts and forgets the sockets from this number on.
-  void DropFrom(const Key& key, Pool& pool, std::uint16_t first);
+  // Lets go of the sockets from `first` on. kEnd: other processes' copies accept no more either.
+  enum class Copies : std::uint8_t { kServeOn, kEnd };
+  void DropFrom(const Key& key, Pool& pool, std::uint16_t first, Copies copies);
   void OnHangUp();
   void TellShut(const Key& key, Pool& pool, SocketNumber number);
   void LookAtDown();

@@ -175,7 +175,7 @@ TEST_CASE("a service that runs as somebody else may open its standard output ane
   LetOthersThrough(home);
   home.Oxfile(
       "[processes.api]\nuser = \"nobody\"\nmin_uptime_ms = 50\n"
-      "command = [\"sh\", \"-c\", \"echo again >/dev/stdout; exec sleep 1000000\"]\n");
+      "command = [\"sh\", \"-c\", \"echo again >/proc/self/fd/1; exec sleep 1000000\"]\n");
   home.MustRun({"start"});
   home.WaitForLog("api/0", "again\n");
 }
