@@ -79,9 +79,14 @@ struct OpenPool {  // to the pools, which answer PoolOpened; what is open alread
   // nobody knows their places. Nobody has one of them either; they are made anew.
   std::optional<std::uint16_t> known{};
 };
-struct ClosePool {  // shutdown(2), then close: no client waits where nobody will come
+struct ClosePool {  // no client waits where nobody will come
+  // What becomes of the copies that processes have. kServeOn: whoever is stopping closes its own,
+  // or ends; were its accept(2) to fail, Node 18 would exit with the requests that it has. kEnd:
+  // shutdown(2), for nobody is to accept any more, and the address is free at once.
+  enum class Copies : std::uint8_t { kEnd, kServeOn };
   std::string service;
   std::string address;
+  Copies copies = Copies::kEnd;
 };
 struct Steer {  // to the kernel: from now on new connections go to these
   std::string service;

@@ -439,7 +439,9 @@ void PoolsFailed(Context& context, Service& service, const Failure& failure) {
 }
 
 void AdvanceRollout(Context& context, Service& service) {
-  if (!service.rollout || service.rollout->phase == Phase::kPreparing) return;
+  if (!service.rollout) return;
+  // Who has stopped may have been in the way of the target's pools.
+  if (service.rollout->phase == Phase::kPreparing) return PoolsMayBeOpen(context, service);
   if (service.stop_order) return;  // what is to stop first stops first, in its turn
   service.rollout->settle_at = kNever;
   if (service.rollout->phase == Phase::kBack) StopRestartsOfTarget(context, service);

@@ -10,38 +10,8 @@
 namespace oxherd {
 namespace {
 
-constexpr std::string_view kAnyAddress = "tcp:[::]:";
-constexpr std::string_view kAnyIpv4Address = "tcp:0.0.0.0:";
-
-// Its programs want no IPv6: a bare port is opened for IPv4 alone.
-bool IsIpv4Only(const Service& service, const ListenAddress& listen) {
-  return listen.any_family && service.traffic && !service.traffic->ipv4_only.empty() &&
-         listen.address.starts_with(kAnyAddress) &&
-         std::ranges::find(service.traffic->ipv4_only, listen.address) !=
-             service.traffic->ipv4_only.end();
-}
-
-// What this address of a spec is opened as.
-std::string OpenedAs(const Service& service, const ListenAddress& listen) {
-  if (!IsIpv4Only(service, listen)) return listen.address;
-  return std::string(kAnyIpv4Address) + listen.address.substr(kAnyAddress.size());
-}
-
-bool IsOpenedAs(const Service& service, const ListenAddress& listen, std::string_view address) {
-  if (!IsIpv4Only(service, listen)) return listen.address == address;
-  if (!address.starts_with(kAnyIpv4Address)) return false;
-  const std::string_view port = std::string_view(listen.address).substr(kAnyAddress.size());
-  return address.substr(kAnyIpv4Address.size()) == port;
-}
-
 bool Has(const std::vector<SocketNumber>& sockets, SocketNumber socket) {
   return std::ranges::find(sockets, socket) != sockets.end();
-}
-
-Pool* FindPool(Service& service, std::string_view address) {
-  if (!service.traffic) return nullptr;
-  const auto found = std::ranges::find(service.traffic->pools, address, &Pool::address);
-  return found == service.traffic->pools.end() ? nullptr : &*found;
 }
 
 void AddOnce(std::vector<Generation>& generations, Generation generation) {
@@ -171,13 +141,17 @@ std::vector<Generation> GenerationsWithPools(const Context& context, const Servi
   return there;
 }
 
-// The address in the spec of this generation that is open as `address`.
-const ListenAddress* Listed(const Service& service, Generation generation,
-                            std::string_view address) {
-  for (const ListenAddress& listen : service.policy(generation).listen) {
-    if (IsOpenedAs(service, listen, address)) return &listen;
-  }
-  return nullptr;
+// Somebody has a copy of the sockets that are open, or were, at this address.
+enum class Who : std::uint8_t { kAnybody, kStopping };
+bool IsHeldBy(const Service& service, Who who, std::string_view address) {
+  bool held = false;
+  ForEachInstance(service, [&](SlotIndex, Which, const Instance& instance) {
+    if (!instance.is_live() || !instance.socket || instance.is_unkillable()) return;
+    const StateKind kind = instance.kind();
+    const bool stops = kind == StateKind::kStopping || kind == StateKind::kKilling;
+    held |= (who == Who::kAnybody || stops) && Lists(service, instance.generation, address);
+  });
+  return held;
 }
 
 void CloseUnwanted(Context& context, Service& service) {
@@ -189,7 +163,10 @@ void CloseUnwanted(Context& context, Service& service) {
     });
     // While an answer is on its way: with two questions open nobody could tell which one it is for.
     if (wanted || pool.awaited) return false;
-    context.actions.push_back(action::ClosePool{service.name, pool.address});
+    using Copies = action::ClosePool::Copies;
+    const bool held = IsHeldBy(service, Who::kAnybody, pool.address);
+    context.actions.push_back(
+        action::ClosePool{service.name, pool.address, held ? Copies::kServeOn : Copies::kEnd});
     return true;
   });
 }
@@ -261,43 +238,12 @@ bool IsSo(const Service& service, const Instance& instance, SocketNumber socket,
   });
 }
 
-// Nobody could ever use the pool as it is: it is opened for IPv4, and whoever has tried so far
-// tries again.
-void ReopenForIpv4(Context& context, Service& service, const Pool& pool, const std::string& listed,
-                   const event::AddressRefused& refused) {
-  Failure why;
-  why.kind = Failure::Kind::kBindFamily;
-  why.address = pool.address;
-  why.text = refused.wanted;
-  std::vector<std::pair<SlotIndex, Which>> starting;
-  ForEachInstance(service, [&](SlotIndex slot, Which which, const Instance& instance) {
-    if (instance.kind() == StateKind::kStarting && Uses(service, instance, pool)) {
-      starting.emplace_back(slot, which);
-    }
-  });
-  context.actions.push_back(action::ClosePool{service.name, pool.address});
-  TellService(context, service, action::Tell::Kind::kReopened, service.generation, why);
-  std::erase_if(service.traffic->pools,
-                [&](const Pool& each) { return each.address == why.address; });
-  service.traffic->ipv4_only.push_back(listed);
-  for (const auto& [slot, which] : starting) {
-    StepInstance(context, service, slot, which,
-                 on::Refused{.then = on::Refused::Then::kTryAgain, .failure = why});
-  }
-}
-
 }  // namespace
 
-std::vector<std::string> OpenAddresses(const Service& service, Generation generation) {
-  std::vector<std::string> addresses;
-  for (const ListenAddress& listen : service.policy(generation).listen) {
-    addresses.push_back(OpenedAs(service, listen));
-  }
-  return addresses;
-}
-
-bool Lists(const Service& service, Generation generation, std::string_view address) {
-  return Listed(service, generation, address) != nullptr;
+Pool* FindPool(Service& service, std::string_view address) {
+  if (!service.traffic) return nullptr;
+  const auto found = std::ranges::find(service.traffic->pools, address, &Pool::address);
+  return found == service.traffic->pools.end() ? nullptr : &*found;
 }
 
 bool Uses(const Service& service, const Instance& instance, const Pool& pool) {
@@ -342,6 +288,10 @@ bool OpenPools(Context& context, Service& service, Generation generation) {
   for (const std::string& address : OpenAddresses(service, generation)) {
     if (!service.traffic) service.traffic = Traffic{};
     Pool* pool = FindPool(service, address);
+    if (pool == nullptr && IsHeldBy(service, Who::kStopping, address)) {  // the address is not free
+      ready = false;
+      continue;
+    }
     if (pool == nullptr) {
       pool = &service.traffic->pools.emplace_back();
       pool->address = address;
@@ -461,30 +411,6 @@ void SocketListens(Context& context, const event::Relistened& again) {
   }
   context.starts_may_go = true;
   context.Touch(*service);
-}
-
-void AddressWasRefused(Context& context, Service& service, SlotIndex slot, Which which,
-                       const event::AddressRefused& refused) {
-  const Instance& instance = *Find(service.slots[slot], which);
-  if (instance.kind() != StateKind::kStarting) return;
-  using Why = event::AddressRefused::Why;
-  const Pool* pool = FindPool(service, refused.address);
-  const ListenAddress* listed = Listed(service, instance.generation, refused.address);
-  if (pool == nullptr || listed == nullptr) return;
-  const bool can_be_ipv4 = refused.why == Why::kFamily && listed->any_family &&
-                           pool->address.starts_with(kAnyAddress) && !pool->was_ready;
-  if (can_be_ipv4) {
-    const std::string address = listed->address;
-    const Pool old = *pool;
-    return ReopenForIpv4(context, service, old, address, refused);
-  }
-  Failure failure;
-  failure.kind =
-      refused.why == Why::kFamily ? Failure::Kind::kBindFamily : Failure::Kind::kBindWidth;
-  failure.address = refused.address;
-  failure.text = refused.wanted;
-  StepInstance(context, service, slot, which,
-               on::Refused{.then = on::Refused::Then::kFails, .failure = failure});
 }
 
 }  // namespace oxherd

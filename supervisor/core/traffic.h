@@ -23,6 +23,13 @@ constexpr Millis kWaitForOwner = Seconds(5);
 // Whether one of them is this.
 [[nodiscard]] bool Lists(const Service& service, Generation generation, std::string_view address);
 
+// The address in the spec of this generation that is, or would be, open as `address`; null: none.
+[[nodiscard]] const ListenAddress* Listed(const Service& service, Generation generation,
+                                          std::string_view address);
+
+// The pool that is open, or asked for, as `address`; null: none.
+[[nodiscard]] Pool* FindPool(Service& service, std::string_view address);
+
 // Whether this instance is given a socket of the pool.
 [[nodiscard]] bool Uses(const Service& service, const Instance& instance, const Pool& pool);
 

@@ -128,7 +128,7 @@ void Pools::Do(const action::OpenPool& open) {
   const auto [found, is_new] = pools_.try_emplace(key);
   Pool& pool = found->second;
   pool.id = open.pool;
-  if (open.known) DropFrom(key, pool, *open.known, Copies::kEnd);
+  if (open.known) DropFrom(key, pool, *open.known, action::ClosePool::Copies::kEnd);
   OnHangUp();  // of a pool that was adopted: before the core goes by its order
   for (const SocketNumber number : open.down) {
     if (number >= pool.sockets.size() || pool.seen[number] != Seen::kHeld) continue;
@@ -143,7 +143,7 @@ void Pools::Do(const action::OpenPool& open) {
   if (Status done = Open(open, pool, key); !done) {
     Explain(done.error(), opened);
     if (is_new) {
-      Close(key, pool);
+      Close(key, pool, action::ClosePool::Copies::kEnd);
       pools_.erase(found);
     }
   } else {
@@ -189,23 +189,22 @@ void Pools::Explain(const Error& error, event::PoolOpened& answer) const {
   answer.error = "it is taken by " + std::move(taken.by);
 }
 
-void Pools::Close(const Key& key, Pool& pool) {
+void Pools::Close(const Key& key, Pool& pool, action::ClosePool::Copies copies) {
   const bool is_path = pool.address.family == os::PoolAddress::Family::kUnix;
   const bool has_path = is_path && !pool.sockets.empty();
-  // Whoever is stopping has a copy, and may be in accept(2): were that to fail, Node 18 would exit
-  // with the requests that it has. It is closed with its process.
-  DropFrom(key, pool, 0, Copies::kServeOn);
+  DropFrom(key, pool, 0, copies);
   if (has_path) (void)::unlink(pool.address.path.c_str());
 }
 
-void Pools::DropFrom(const Key& key, Pool& pool, std::uint16_t first, Copies copies) {
+void Pools::DropFrom(const Key& key, Pool& pool, std::uint16_t first,
+                     action::ClosePool::Copies copies) {
   while (pool.sockets.size() > first) {
     const auto last = static_cast<SocketNumber>(pool.sockets.size() - 1);
     parts_.keeper.Send(
         keeper::Drop{keeper::HeldName(HeldSocket{key.first, key.second, last}.name())});
     if (pool.sockets[last]) {
       Unwatch(pool, last);
-      if (copies == Copies::kEnd) os::ShutListening(pool.sockets[last].get());
+      if (copies == action::ClosePool::Copies::kEnd) os::ShutListening(pool.sockets[last].get());
     }
     pool.sockets.pop_back();
     pool.watch.pop_back();
@@ -216,7 +215,7 @@ void Pools::DropFrom(const Key& key, Pool& pool, std::uint16_t first, Copies cop
 void Pools::Do(const action::ClosePool& close) {
   const auto found = pools_.find(Key(close.service, close.address));
   if (found == pools_.end()) return;
-  Close(found->first, found->second);
+  Close(found->first, found->second, close.copies);
   pools_.erase(found);
 }
 

@@ -129,10 +129,9 @@ class Pools {
   [[nodiscard]] Status OpenAgain(const Key& key, Pool& pool, SocketNumber number);
   void Unwatch(Pool& pool, SocketNumber number);
   [[nodiscard]] Status Open(const action::OpenPool& open, Pool& pool, const Key& key);
-  void Close(const Key& key, Pool& pool);
-  // Lets go of the sockets from `first` on. kEnd: other processes' copies accept no more either.
-  enum class Copies : std::uint8_t { kServeOn, kEnd };
-  void DropFrom(const Key& key, Pool& pool, std::uint16_t first, Copies copies);
+  void Close(const Key& key, Pool& pool, action::ClosePool::Copies copies);
+  // Lets go of the sockets from `first` on.
+  void DropFrom(const Key& key, Pool& pool, std::uint16_t first, action::ClosePool::Copies copies);
   void OnHangUp();
   void TellShut(const Key& key, Pool& pool, SocketNumber number);
   void LookAtDown();
@@ -162,7 +161,7 @@ void Pools::DropUnknown(IsKnown&& is_known) {
       ++it;
       continue;
     }
-    Close(it->first, it->second);
+    Close(it->first, it->second, action::ClosePool::Copies::kEnd);
     it = pools_.erase(it);
   }
 }

@@ -171,6 +171,29 @@ TEST_SUITE("core: traffic") {
     CHECK_FALSE(play.service("api").traffic);
   }
 
+  TEST_CASE(
+      "a start during a slow stop opens the sockets when those who stop have let go of them") {
+    for (const Verb verb : {Verb::kStart, Verb::kRestart}) {
+      CAPTURE(static_cast<int>(verb));
+      Play play;
+      play.BringUp({TwoInstances()});
+      const Token first = play.token("api", 0);
+      const Token second = play.token("api", 1);
+      play.Ask(Verb::kStop, {"api"});
+      const auto closed = play.Take<action::ClosePool>();
+      REQUIRE(closed.size() == 1);
+      CHECK(closed[0].copies == action::ClosePool::Copies::kServeOn);
+      play.Forget();
+      play.Ask(verb, {"api"}, {TwoInstances()});
+      play.Obey(first);
+      CHECK(play.Take<action::OpenPool>().empty());
+      play.Obey(second);
+      CHECK(play.Take<action::OpenPool>().size() == 1);
+      play.OpenPools();
+      CHECK(play.Take<action::Spawn>().size() == 2);
+    }
+  }
+
   TEST_CASE("a service that stops after its dependents keeps its sockets until its turn") {
     Play play;
     auto web = MakeSpec("web");

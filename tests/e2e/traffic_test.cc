@@ -203,6 +203,21 @@ TEST_CASE("where the kernel does not steer, instances share one socket, and stat
   CHECK_SAYS(outcome.out, "reloaded api: 2 instances");
 }
 
+TEST_CASE("a start during a slow stop waits for the port, which its own instances still have") {
+  const Home home;
+  // Neither closes its socket at SIGTERM, and each takes a second to go.
+  Serve(home, "",
+        std::string(kServer) + "process.on('SIGTERM', () => setTimeout(process.exit, 1000))");
+  home.MustRun({"start"});
+  const std::string old = std::to_string(home.Pid("api/0"));
+  Command stop = home.Begin({"stop", "api"});
+  home.WaitForState("api/0", "stopping");
+  const Outcome started = home.MustRun({"start"});
+  CHECK_SAYS(started.out, "api/1");
+  CHECK(!Answering(home).contains(old));
+  (void)stop.Wait(seconds(10));
+}
+
 TEST_SUITE_END();
 
 }  // namespace

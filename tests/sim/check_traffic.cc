@@ -239,6 +239,22 @@ Violation CheckRelisten(const Moment& moment, const action::Relisten& again) {
   return {Invariant::kSocketHeld, "a socket is to listen again while an old process has it"};
 }
 
+// bind(2) is exclusive: it fails while one process of ours still listens at the address.
+Violation CheckOpen(const Moment& moment, const action::OpenPool& open) {
+  const Service* service = moment.state.Find(open.service);
+  for (const Process& process : moment.kernel.processes()) {
+    if (!process.is_alive() || process.has_shut) continue;
+    if (process.service != ServiceIndex(open.service)) continue;
+    if (std::ranges::count(process.keeps_open, open.address) == 0) continue;
+    bool unkillable = false;  // nobody waits for it
+    ForEach(*service, [&](const Slot&, const Instance& one, bool) {
+      unkillable |= one.token() == process.token && one.is_unkillable();
+    });
+    if (!unkillable) return {Invariant::kSocketHeld, "a pool is opened while an old one listens"};
+  }
+  return {};
+}
+
 // Only where nobody lives who accepts, and nobody will come soon.
 Violation CheckClose(const Moment& moment, const action::ClosePool& close) {
   const Service* service = moment.state.Find(close.service);
@@ -268,6 +284,7 @@ Violation CheckAction(const Moment& moment, const Action& action) {
   if (const auto* sweep = std::get_if<action::Sweep>(&action)) return CheckSweep(moment, *sweep);
   if (const auto* close = std::get_if<action::ClosePool>(&action))
     return CheckClose(moment, *close);
+  if (const auto* open = std::get_if<action::OpenPool>(&action)) return CheckOpen(moment, *open);
   const auto* again = std::get_if<action::Relisten>(&action);
   return again == nullptr ? Violation{} : CheckRelisten(moment, *again);
 }

@@ -42,7 +42,8 @@ struct Process {
 
   Instant shut_at = kNever;  // it shuts its socket down
   bool has_shut = false;
-  bool has_asked = false;  // for its address
+  bool has_asked = false;               // for its address
+  std::vector<std::string> keeps_open;  // addresses of closed pools of which its copy listens on
 
   std::uint8_t stop_signals = 0;
   Instant kill_at = kNever;    // the last word of a Stop

@@ -118,7 +118,10 @@ void Network::Do(const Action& action, Instant now) {
     std::erase_if(pools_, [&](const NetPool& pool) {
       const bool is_it = pool.service == ServiceIndex(close->service);
       if (!is_it || pool.address != close->address) return false;
-      CutOff(pool);
+      if (close->copies == action::ClosePool::Copies::kEnd)
+        CutOff(pool);
+      else
+        LeaveToProcesses(pool);
       return true;
     });
   } else if (const auto* steer = std::get_if<action::Steer>(&action)) {
@@ -207,6 +210,14 @@ void Network::Shut(const Process& process) {
 void Network::CutOff(const NetPool& pool) {
   for (Process& process : kernel_.all()) {
     if (process.has_asked && Uses(process, pool, *scenario_)) process.has_shut = true;
+  }
+}
+
+// Whoever has a copy accepts what comes, and holds the address.
+void Network::LeaveToProcesses(const NetPool& pool) {
+  for (Process& process : kernel_.all()) {
+    const bool listens = process.is_alive() && !process.has_shut;
+    if (listens && Uses(process, pool, *scenario_)) process.keeps_open.push_back(pool.address);
   }
 }
 

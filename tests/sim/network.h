@@ -97,6 +97,7 @@ class Network {
   void TellShut(NetPool& pool, Instant now);
   void Shut(const Process& process);
   void CutOff(const NetPool& pool);
+  void LeaveToProcesses(const NetPool& pool);
   static void TakeDown(NetPool& pool, SocketNumber socket);
   void Sweep(const action::Sweep& sweep, Instant now);
   void AskForAddress(Process& process, Instant now);
