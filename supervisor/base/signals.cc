@@ -2,10 +2,10 @@
 
 #include <array>
 #include <cctype>
-#include <charconv>
 #include <csignal>
 
 #include "base/exit_status.h"
+#include "base/number.h"
 
 #include <sys/wait.h>
 
@@ -36,11 +36,8 @@ constexpr int kLastSignal = 64;
 }  // namespace
 
 std::optional<int> SignalNumber(std::string_view name) {
-  int number = 0;
-  const auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), number);
-  if (failure == std::errc{} && end == name.data() + name.size()) {
-    if (number >= 1 && number <= kLastSignal) return number;
-    return std::nullopt;
+  if (const auto number = ParseNumber<int>(name)) {
+    return *number >= 1 && *number <= kLastSignal ? number : std::nullopt;
   }
   std::string upper;
   for (const char c : name) {

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <filesystem>
 #include <map>
@@ -12,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/number.h"
 #include "cli/logs_view.h"
 #include "cli/render_result.h"
 #include "os/log_index.h"
@@ -45,10 +45,7 @@ std::optional<SlotIndex> SlotInName(const std::string& file) {
   if (dot == std::string::npos) return std::nullopt;
   const std::string_view rest = std::string_view(file).substr(dot);
   if (rest != ".out.log" && rest != ".err.log") return std::nullopt;
-  SlotIndex slot = 0;
-  const auto [end, error] = std::from_chars(file.data(), file.data() + dot, slot);
-  if (error != std::errc{} || end != file.data() + dot) return std::nullopt;
-  return slot;
+  return ParseNumber<SlotIndex>(file.substr(0, dot));
 }
 
 bool IsMeant(const InstanceId& instance, const std::vector<std::string>& names) {

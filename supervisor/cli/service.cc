@@ -14,7 +14,7 @@
 #include "cli/exchange.h"
 #include "cli/service_units.h"
 #include "cli/terminal.h"
-#include "os/command.h"
+#include "os/captured_program.h"
 #include "os/file.h"
 
 namespace oxherd::cli {

@@ -6,10 +6,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
+
+#include "base/number.h"
 
 namespace oxherd::cli {
 namespace {
@@ -102,10 +103,7 @@ std::optional<std::string_view> Variable(const char* name) {
 }
 
 std::size_t NumberIn(const char* variable) {
-  const std::string_view view = Variable(variable).value_or("");
-  std::uint16_t number = 0;
-  const auto [end, failure] = std::from_chars(view.data(), view.data() + view.size(), number);
-  return failure == std::errc{} && end == view.data() + view.size() ? number : 0;
+  return ParseNumber<std::uint16_t>(Variable(variable).value_or("")).value_or(0);
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 
+#include "base/number.h"
 #include "config/endpoint.h"
 #include "config/rules.h"
 
@@ -23,11 +23,7 @@ constexpr auto kNoGpu = std::to_array<std::pair<std::string_view, std::string_vi
     {"ROCR_VISIBLE_DEVICES", ""},
 });
 
-bool IsPort(std::string_view text) {
-  std::uint16_t port = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), port);
-  return failure == std::errc() && end == text.data() + text.size() && port != 0;
-}
+bool IsPort(std::string_view text) { return ParseNumber<std::uint16_t>(text).value_or(0) != 0; }
 
 // The URL of a `curl` that fails where the server does, and does nothing else; empty: it does more.
 std::string UrlOfCurl(const Command& command) {

@@ -4,7 +4,8 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
+
+#include "base/number.h"
 
 namespace oxherd {
 
@@ -14,11 +15,8 @@ constexpr std::size_t kMaxHost = 253;  // RFC 1035
 constexpr std::size_t kMaxTarget = 4096;
 
 Result<std::uint16_t> ParsePort(std::string_view text) {
-  std::uint16_t port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (error != std::errc() || end != text.data() + text.size() || port == 0) {
-    return MakeError(fmt::format("\"{}\" is not a port; write 1 to 65535", text));
-  }
+  const std::uint16_t port = ParseNumber<std::uint16_t>(text).value_or(0);
+  if (port == 0) return MakeError(fmt::format("\"{}\" is not a port; write 1 to 65535", text));
   return port;
 }
 

@@ -4,7 +4,8 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <charconv>
+
+#include "base/number.h"
 
 namespace oxherd {
 
@@ -16,11 +17,8 @@ constexpr std::size_t kMaxUnixPath = 107;  // unix(7): sun_path, with its NUL
 constexpr std::size_t kShown = 64;
 
 std::optional<std::uint16_t> ParsePort(std::string_view text) {
-  std::uint32_t port = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
-  const bool whole = error == std::errc{} && end == text.data() + text.size();
-  if (!whole || port == 0 || port > 65535) return std::nullopt;
-  return static_cast<std::uint16_t>(port);
+  const auto port = ParseNumber<std::uint16_t>(text);
+  return port == 0 ? std::nullopt : port;
 }
 
 bool IsAddress(int family, const std::string& host) {

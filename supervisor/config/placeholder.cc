@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <optional>
+
+#include "base/number.h"
 
 namespace oxherd {
 
@@ -18,10 +19,8 @@ std::string_view Trim(std::string_view text) {
 }
 
 std::optional<std::int64_t> SmallNumber(std::string_view text) {
-  std::int32_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number < 0) return std::nullopt;
-  return number;
+  const auto number = ParseNumber<std::int32_t>(text);
+  return number.value_or(-1) < 0 ? std::nullopt : number;
 }
 
 // "INSTANCE", "3000 + INSTANCE", "INSTANCE+1": what is added to the number of the instance.

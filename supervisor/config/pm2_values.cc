@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/number.h"
 #include "config/shell_words.h"
 #include "config/toml_text.h"
 
@@ -15,14 +16,6 @@ constexpr std::size_t kShown = 80;
 std::string TextOf(const Value& value) {
   const auto* text = value.As<std::string>();
   return text == nullptr ? TomlValue(value) : *text;
-}
-
-template <typename Number>
-std::optional<Number> WholeNumber(const std::string& text) {
-  Number number{};
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failure != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
 }
 
 }  // namespace
@@ -39,13 +32,13 @@ std::string Pm2Port(const Table& env) {
   const Entry* entry = env.Find("PORT");
   if (entry == nullptr) return {};
   const std::string text = TextOf(entry->value);
-  return WholeNumber<std::uint16_t>(text).value_or(0) != 0 ? text : std::string();
+  return ParseNumber<std::uint16_t>(text).value_or(0) != 0 ? text : std::string();
 }
 
 std::string Pm2Count(const Value& value) {
   const std::string text = TextOf(value);
   if (text == "max" || text == "0" || text == "-1") return "\"max\"";
-  return WholeNumber<int>(text).value_or(1) > 1 ? text : std::string();
+  return ParseNumber<int>(text).value_or(1) > 1 ? text : std::string();
 }
 
 std::optional<std::int64_t> Pm2Megabytes(const Value& value) {

@@ -1,20 +1,8 @@
 #include "control/target.h"
 
-#include <charconv>
+#include "base/number.h"
 
 namespace oxherd::control {
-namespace {
-
-template <typename Number>
-std::optional<Number> ParseNumber(std::string_view text) {
-  Number number{};
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failure != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-}  // namespace
-
 std::optional<Target> ParseTarget(std::string_view typed,
                                   const std::function<bool(std::string_view)>& is_service) {
   if (is_service(typed))

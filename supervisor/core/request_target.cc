@@ -1,7 +1,8 @@
 #include "core/request_target.h"
 
 #include <algorithm>
-#include <charconv>
+
+#include "base/number.h"
 
 namespace oxherd {
 namespace {
@@ -10,10 +11,7 @@ Target ParseTarget(const std::string& name) {
   const std::size_t slash = name.find('/');
   Target target{.service = name.substr(0, slash), .slot = std::nullopt};
   if (slash == std::string::npos) return target;
-  SlotIndex slot = 0;
-  const char* end = name.data() + name.size();
-  const auto [stop, failure] = std::from_chars(name.data() + slash + 1, end, slot);
-  if (failure == std::errc{} && stop == end) target.slot = slot;
+  target.slot = ParseNumber<SlotIndex>(std::string_view(name).substr(slash + 1));
   return target;
 }
 

@@ -1,7 +1,8 @@
 #include "daemon/arguments.h"
 
-#include <charconv>
 #include <string_view>
+
+#include "base/number.h"
 
 namespace oxherd {
 
@@ -18,11 +19,8 @@ Result<Arguments> ParseArguments(std::span<char* const> words) {
     } else if (option == "--logs") {
       arguments.logs_folder = value;
     } else if (option == "--check-image") {
-      int number = -1;
-      const std::string_view text(value);
-      const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-      if (failure != std::errc() || number < 3)
-        return MakeError("--check-image needs a descriptor");
+      const int number = ParseNumber<int>(value).value_or(-1);
+      if (number < 3) return MakeError("--check-image needs a descriptor");
       arguments.check_image = number;
     } else if (option == "--run") {
       arguments.run_files.emplace_back(value);

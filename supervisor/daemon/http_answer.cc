@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <system_error>
 #include <utility>
+
+#include "base/number.h"
 
 namespace oxherd {
 namespace {
@@ -19,13 +20,6 @@ std::string Lower(std::string_view text) {
   std::string lower(text);
   for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return lower;
-}
-
-std::optional<std::uint64_t> Number(std::string_view text, int base) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return number;
 }
 
 // What a status line that is no HTTP at all looks like after its first bytes.
@@ -97,8 +91,9 @@ HttpAnswer::Verdict HttpAnswer::Line(std::string_view line) {
 
 HttpAnswer::Verdict HttpAnswer::StatusLine(std::string_view line) {
   // "HTTP/1.1 200 OK"
-  const auto status =
-      line.size() >= 12 && line[8] == ' ' ? Number(line.substr(9, 3), 10) : std::nullopt;
+  const auto status = line.size() >= 12 && line[8] == ' '
+                          ? ParseNumber<std::uint64_t>(line.substr(9, 3), 10)
+                          : std::nullopt;
   if (!status || *status < 100) return Bad("no HTTP");
   status_ = static_cast<int>(*status);
   text_ = std::to_string(status_);
@@ -114,7 +109,7 @@ void HttpAnswer::Header(std::string_view line) {
   if (colon == std::string_view::npos) return;
   const std::string name = Lower(line.substr(0, colon));
   const std::string_view value = Trimmed(line.substr(colon + 1));
-  if (name == "content-length") length_ = Number(value, 10);
+  if (name == "content-length") length_ = ParseNumber<std::uint64_t>(value, 10);
   if (name == "transfer-encoding") chunked_ = Lower(value).ends_with("chunked");
 }
 
@@ -136,7 +131,7 @@ HttpAnswer::Verdict HttpAnswer::HeadersEnd() {
 
 HttpAnswer::Verdict HttpAnswer::ChunkSize(std::string_view line) {
   if (line.empty()) return verdict_;  // the line end behind a chunk
-  const auto size = Number(Trimmed(line.substr(0, line.find(';'))), 16);
+  const auto size = ParseNumber<std::uint64_t>(Trimmed(line.substr(0, line.find(';'))), 16);
   if (!size) return Bad("the answer is no HTTP");
   left_ = *size;
   part_ = *size == 0 ? Part::kTrailers : Part::kChunk;

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -14,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/number.h"
 #include "os/log_file.h"
 #include "os/log_index.h"
 
@@ -45,10 +45,8 @@ void Remove(const std::string& path) {
 
 // "7" -> 7; nothing for what is no number that a rotation gives.
 std::optional<std::uint64_t> RotationNumber(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size() || number == 0) return std::nullopt;
-  return number;
+  const auto number = ParseNumber<std::uint64_t>(text);
+  return number == 0U ? std::nullopt : number;
 }
 
 // The numbers of all rotated files of this log.

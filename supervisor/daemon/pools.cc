@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <utility>
 
+#include "base/number.h"
 #include "os/traffic_facts.h"
 
 namespace oxherd {
@@ -29,11 +29,9 @@ std::optional<HeldSocket> HeldSocket::Parse(std::string_view name) {
   if (first == std::string_view::npos || first == last) return std::nullopt;
   HeldSocket held{.service = std::string(name.substr(0, first)),
                   .address = std::string(name.substr(first + 1, last - first - 1))};
-  const std::string_view digits = name.substr(last + 1);
-  const auto [end, error] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), held.number);
-  if (error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
-  if (held.number >= os::kMaxPoolWidth) return std::nullopt;
+  const auto number = ParseNumber<SocketNumber>(name.substr(last + 1));
+  if (!number || *number >= os::kMaxPoolWidth) return std::nullopt;
+  held.number = *number;
   return held;
 }
 

@@ -6,10 +6,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstring>
 #include <utility>
 
+#include "base/number.h"
 #include "config/endpoint.h"
 #include "daemon/port_evidence.h"
 #include "daemon/views.h"
@@ -116,12 +116,6 @@ const LiveInstance* InstanceOf(Pid pid, const std::vector<LiveInstance>& live) {
   return found == live.end() ? nullptr : &*found;
 }
 
-std::uint16_t PortIn(const std::string& text) {
-  std::uint16_t port = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), port);
-  return parsed.ptr == text.data() + text.size() ? port : 0;
-}
-
 }  // namespace
 
 // ---- One that failed. ----
@@ -217,7 +211,7 @@ std::vector<std::uint16_t> PortInquiry::PortsFor(const Wanting& who) const {
       if (asks_port && endpoint) add(endpoint->port);
     }
     for (const auto& [name, value] : spec->env) {
-      if (name == "PORT") add(PortIn(value));
+      if (name == "PORT") add(ParseNumber<std::uint16_t>(value).value_or(0));
     }
   }
   std::ranges::for_each(who.own, add);

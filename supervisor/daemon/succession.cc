@@ -21,16 +21,6 @@ void KeepOverExec(int descriptor) {
   if (descriptor >= 0) ::fcntl(descriptor, F_SETFD, 0);
 }
 
-void KeepAllOverExec(const keeper::Estate& estate) {
-  const keeper::Preamble& preamble = estate.preamble;
-  for (const int one : {preamble.lock, preamble.control_socket, preamble.image}) KeepOverExec(one);
-  for (const keeper::LeftProcess& process : estate.processes) {
-    KeepOverExec(process.pidfd);
-    for (const int one : process.held) KeepOverExec(one);
-  }
-  for (const keeper::LeftHeld& held : estate.held) KeepOverExec(held.descriptor);
-}
-
 }  // namespace
 
 Result<keeper::Estate> EstateFor(const Arguments& arguments, const Duplicates& duplicates,
@@ -58,7 +48,7 @@ Error BecomeKeeper(const Arguments& arguments, const keeper::Estate& estate) {
   // Not all that libraries open is close-on-exec, and a client must see that we are gone.
   constexpr unsigned kCloseOnExec = 1U << 2;
   ::syscall(SYS_close_range, 3U, ~0U, kCloseOnExec);
-  KeepAllOverExec(estate);
+  keeper::ForEachDescriptor(estate, KeepOverExec);
   KeepOverExec(memfd->get());
   std::vector<std::string> words = {"--state",
                                     arguments.state_folder,

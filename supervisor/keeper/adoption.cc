@@ -3,9 +3,9 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
+#include "base/number.h"
 #include "os/former_process.h"
 #include "os/process.h"
 #include "os/process_tree.h"
@@ -97,11 +97,7 @@ std::optional<std::int32_t> NumberOf(std::string_view name, std::string_view ser
   if (!name.starts_with(service) || !name.substr(service.size()).starts_with('\n')) {
     return std::nullopt;
   }
-  const std::string_view text = name.substr(name.rfind('\n') + 1);
-  std::int32_t number = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failure != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
+  return ParseNumber<std::int32_t>(name.substr(name.rfind('\n') + 1));
 }
 
 // A program that took its sockets by LISTEN_FDS: which they are shows in what it has open.

@@ -1,7 +1,8 @@
 #include "keeper/arguments.h"
 
-#include <charconv>
 #include <string_view>
+
+#include "base/number.h"
 
 namespace oxherd::keeper {
 namespace {
@@ -14,11 +15,8 @@ Status CheckComplete(const Arguments& arguments) {
 }
 
 Result<int> NumberOf(std::string_view text) {
-  int number = -1;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failure != std::errc() || end != text.data() + text.size() || number < 3) {
-    return MakeError("\"" + std::string(text) + "\" is no descriptor");
-  }
+  const int number = ParseNumber<int>(text).value_or(-1);
+  if (number < 3) return MakeError("\"" + std::string(text) + "\" is no descriptor");
   return number;
 }
 

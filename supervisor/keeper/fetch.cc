@@ -1,8 +1,9 @@
 #include "keeper/fetch.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
+
+#include "base/number.h"
 
 namespace oxherd::keeper {
 namespace {
@@ -54,10 +55,7 @@ bool IsSocketOf(std::string_view held_name, std::string_view service, std::uint1
   const std::size_t first = held_name.find('\n');
   const std::size_t last = held_name.rfind('\n');
   if (first == last || held_name.substr(0, first) != service) return false;
-  const std::string_view digits = held_name.substr(last + 1);
-  std::uint16_t found = 0;
-  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), found);
-  return parsed.ec == std::errc() && parsed.ptr == digits.data() + digits.size() && found == number;
+  return ParseNumber<std::uint16_t>(held_name.substr(last + 1)) == number;
 }
 
 bool IsSame(const ListenSecret& one, const ListenSecret& other) {

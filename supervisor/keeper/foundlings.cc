@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <vector>
 
+#include "base/number.h"
 #include "os/cgroup.h"
 #include "os/former_process.h"
 
@@ -16,14 +16,6 @@ namespace {
 
 // More than an environment that we make is likely to be: what is cut off is not found.
 constexpr std::size_t kMostEnvironment = std::size_t{1} << 20;
-
-template <typename Number>
-std::optional<Number> NumberIn(std::string_view text) {
-  Number number = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failure != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
 
 // The value of a variable; nothing where it is not there.
 std::optional<std::string_view> ValueOf(std::string_view environment, std::string_view name) {
@@ -88,11 +80,11 @@ void Add(std::vector<LeftProcess>& processes, const LeftProcess& left) {
 
 std::optional<LeftProcess> ReadMarks(std::string_view environment, std::string_view state) {
   if (ValueOf(environment, "OXHERD_STATE") != state) return std::nullopt;
-  const auto token = NumberIn<std::uint64_t>(ValueOf(environment, "OXHERD_TOKEN").value_or(""));
+  const auto token = ParseNumber<std::uint64_t>(ValueOf(environment, "OXHERD_TOKEN").value_or(""));
   const auto slot =
-      NumberIn<std::uint16_t>(ValueOf(environment, "OXHERD_INSTANCE_ID").value_or(""));
+      ParseNumber<std::uint16_t>(ValueOf(environment, "OXHERD_INSTANCE_ID").value_or(""));
   const auto generation =
-      NumberIn<std::uint32_t>(ValueOf(environment, "OXHERD_GENERATION").value_or(""));
+      ParseNumber<std::uint32_t>(ValueOf(environment, "OXHERD_GENERATION").value_or(""));
   const std::string_view service = ValueOf(environment, "OXHERD_SERVICE").value_or("");
   if (!token || *token == 0 || !slot || !generation || service.empty()) return std::nullopt;
   LeftProcess left;
@@ -112,7 +104,7 @@ Estate FindFoundlings(const std::string& state) {
   DIR* folder = ::opendir("/proc");
   if (folder == nullptr) return estate;
   while (const dirent* entry = ::readdir(folder)) {  // NOLINT(concurrency-mt-unsafe): our own DIR
-    const auto number = NumberIn<std::int32_t>(entry->d_name);
+    const auto number = ParseNumber<std::int32_t>(entry->d_name);
     if (!number) continue;
     std::optional<LeftProcess> left = LookAt(Pid(*number), state);
     if (!left) continue;

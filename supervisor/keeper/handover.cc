@@ -24,21 +24,6 @@ constexpr std::byte kPart{'p'};
 constexpr std::byte kThanks{'t'};
 constexpr Duration kBetweenTries = Millis(50);
 
-// Every number in the estate that is a descriptor.
-template <typename See>
-void ForEachNumber(Estate& estate, const See& see) {
-  Preamble& preamble = estate.preamble;
-  for (std::int32_t* one :
-       {&preamble.lock, &preamble.control_socket, &preamble.image, &preamble.fetch_socket}) {
-    see(*one);
-  }
-  for (LeftProcess& process : estate.processes) {
-    see(process.pidfd);
-    for (std::int32_t& one : process.held) see(one);
-  }
-  for (LeftHeld& held : estate.held) see(held.descriptor);
-}
-
 bool WaitFor(int socket, short events, Instant until) {
   pollfd waiting{.fd = socket, .events = events, .revents = 0};
   const std::int64_t left = std::max<std::int64_t>(ToMillis(until - os::Now()), 0);
@@ -75,7 +60,7 @@ bool Receive(int socket, std::byte& what, std::vector<os::Fd>& descriptors, Inst
 bool Give(int socket, const Estate& estate, Instant until) {
   Estate numbered = estate;
   std::vector<int> descriptors(1, -1);  // the first is the memfd with the estate
-  ForEachNumber(numbered, [&](std::int32_t& number) {
+  ForEachDescriptor(numbered, [&](std::int32_t& number) {
     if (number < 0) return;
     const auto place = static_cast<std::int32_t>(descriptors.size());
     descriptors.push_back(std::exchange(number, place));
@@ -108,7 +93,7 @@ std::optional<Estate> Take(int socket, Instant until) {
   Result<Estate> estate = DecodeEstate(mapping->bytes());
   if (!estate) return std::nullopt;
   bool is_whole = true;
-  ForEachNumber(*estate, [&](std::int32_t& number) {
+  ForEachDescriptor(*estate, [&](std::int32_t& number) {
     if (number < 0) return;
     const auto place = static_cast<std::size_t>(number);
     is_whole = is_whole && place > 0 && place < descriptors.size() && descriptors[place];

@@ -23,16 +23,8 @@ void Mark(const Estate& estate, int memfd, OverExec what) {
     const int flags = what == OverExec::kKept ? 0 : FD_CLOEXEC;
     if (descriptor >= 0) ::fcntl(descriptor, F_SETFD, flags);
   };
-  const Preamble& preamble = estate.preamble;
-  for (const int one :
-       {preamble.lock, preamble.control_socket, preamble.image, preamble.fetch_socket, memfd}) {
-    mark(one);
-  }
-  for (const LeftProcess& process : estate.processes) {
-    mark(process.pidfd);
-    for (const int one : process.held) mark(one);
-  }
-  for (const LeftHeld& held : estate.held) mark(held.descriptor);
+  mark(memfd);
+  ForEachDescriptor(estate, mark);
 }
 
 std::vector<std::string> WordsFor(const Arguments& arguments, int estate) {

@@ -86,6 +86,21 @@ struct Estate {
   std::size_t damaged = 0;  // blocks that do not hold what was written
 };
 
+// Visits every place in an estate where the number of a descriptor is, -1 for none: visit(number).
+template <typename AnEstate, typename Visit>
+void ForEachDescriptor(AnEstate& estate, Visit visit) {
+  auto& preamble = estate.preamble;
+  visit(preamble.lock);
+  visit(preamble.control_socket);
+  visit(preamble.image);
+  visit(preamble.fetch_socket);
+  for (auto& process : estate.processes) {
+    visit(process.pidfd);
+    for (auto& one : process.held) visit(one);
+  }
+  for (auto& held : estate.held) visit(held.descriptor);
+}
+
 using Block = std::array<std::byte, kBlockBytes>;
 using PreambleBytes = std::array<std::byte, kPreambleBytes>;
 

@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+
+#include "base/number.h"
 
 namespace oxherd::keeper {
 namespace {
@@ -31,16 +32,10 @@ std::string_view Variable(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-std::int64_t NumberIn(std::string_view text) {
-  std::int64_t number = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return failure == std::errc() && end == text.data() + text.size() ? number : 0;
-}
-
 Duration WatchdogPeriod() {
   const std::string_view whose = Variable("WATCHDOG_PID");
-  if (!whose.empty() && NumberIn(whose) != ::getpid()) return Duration(0);
-  const std::int64_t micros = NumberIn(Variable("WATCHDOG_USEC"));
+  if (!whose.empty() && ParseNumber<std::int64_t>(whose) != ::getpid()) return Duration(0);
+  const std::int64_t micros = ParseNumber<std::int64_t>(Variable("WATCHDOG_USEC")).value_or(0);
   constexpr std::int64_t kLongest = std::int64_t{365} * 24 * 3600 * 1'000'000;
   if (micros <= 0 || micros > kLongest) return Duration(0);
   return std::chrono::microseconds(micros);

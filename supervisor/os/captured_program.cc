@@ -18,6 +18,8 @@
 namespace oxherd::os {
 namespace {
 
+constexpr Millis kCommandTime{120'000};
+
 class SetUp {
  public:
   SetUp(const std::string& folder, int out, int err) {
@@ -144,6 +146,20 @@ Result<Captured> RunCaptured(const CapturedProgram& program) {
   }
   captured.status = child.End();
   return captured;
+}
+
+Result<CommandOutcome> RunCommand(const std::vector<std::string>& words) {
+  OXHERD_TRY_ASSIGN(const Captured captured,
+                    RunCaptured({.name = words.front(),
+                                 .arguments = {words.begin() + 1, words.end()},
+                                 .folder = ".",
+                                 .time = kCommandTime}));
+  CommandOutcome outcome;
+  const bool by_signal = captured.status.kind == ExitStatus::Kind::kSignal;
+  outcome.exit_code = captured.status.number + (by_signal ? 128 : 0);
+  outcome.output = captured.out + captured.err;
+  while (outcome.output.ends_with('\n')) outcome.output.pop_back();
+  return outcome;
 }
 
 }  // namespace oxherd::os

@@ -30,4 +30,14 @@ struct Captured {
 // time is over, or it says too much. Source: posix_spawnp(3), poll(2).
 [[nodiscard]] Result<Captured> RunCaptured(const CapturedProgram& program);
 
+struct CommandOutcome {
+  int exit_code = 0;   // 128 + N: killed by signal N
+  std::string output;  // of stdout, then of stderr, without the last newline
+  [[nodiscard]] bool ok() const { return exit_code == 0; }
+};
+
+// The same for a command of the system, in our folder; it has two minutes (systemctl(1) waits for
+// what it starts). `words` are its name and arguments.
+[[nodiscard]] Result<CommandOutcome> RunCommand(const std::vector<std::string>& words);
+
 }  // namespace oxherd::os

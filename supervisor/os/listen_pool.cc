@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 
 #include "base/check.h"
+#include "base/number.h"
 #include "os/file.h"
 #include "os/local_socket.h"
 #include "os/steering.h"
@@ -160,11 +160,8 @@ Result<PoolAddress> ParseTcp(std::string_view text, std::string_view whole) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return NotAnAddress(whole);
   PoolAddress address;
-  const std::string_view port = text.substr(colon + 1);
-  const auto parsed = std::from_chars(port.data(), port.data() + port.size(), address.port);
-  if (parsed.ec != std::errc() || parsed.ptr != port.data() + port.size() || address.port == 0) {
-    return NotAnAddress(whole);
-  }
+  address.port = ParseNumber<std::uint16_t>(text.substr(colon + 1)).value_or(0);
+  if (address.port == 0) return NotAnAddress(whole);
   std::string host(text.substr(0, colon));
   const bool is_ipv6 = host.starts_with('[') && host.ends_with(']') && host.size() > 2;
   if (is_ipv6) host = host.substr(1, host.size() - 2);

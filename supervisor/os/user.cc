@@ -6,8 +6,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <optional>
+
+#include "base/number.h"
 
 namespace oxherd::os {
 namespace {
@@ -16,13 +17,9 @@ constexpr std::size_t kMaxEntry = std::size_t{1} << 20;
 constexpr int kMaxGroups = 65'536;
 
 std::optional<std::uint32_t> NumberIn(std::string_view text) {
-  std::uint32_t number = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const auto number = ParseNumber<std::uint32_t>(text);
   // All ones means "leave it as it is" to setresuid(2).
-  if (failure != std::errc() || end != text.data() + text.size() || number == ~0U) {
-    return std::nullopt;
-  }
-  return number;
+  return number == ~0U ? std::nullopt : number;
 }
 
 // Calls with a buffer that grows as long as it is too small; the errno, 0 where there is an entry

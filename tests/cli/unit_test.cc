@@ -8,7 +8,7 @@
 #include "cli/completion.h"
 #include "cli/service.h"
 #include "cli/verbs.h"
-#include "os/command.h"
+#include "os/captured_program.h"
 
 namespace oxherd::cli {
 namespace {

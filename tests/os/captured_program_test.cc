@@ -57,5 +57,14 @@ TEST_CASE("a program that is not there is an error with its number") {
   CHECK(captured.error().number == ENOENT);
 }
 
+TEST_CASE("a command's end and what it says on both streams come back") {
+  const auto done = RunCommand({"sh", "-c", "echo one; echo two >&2; exit 3"});
+  REQUIRE(done.has_value());
+  CHECK(done->exit_code == 3);
+  CHECK(done->output == "one\ntwo");
+  CHECK(RunCommand({"sh", "-c", "kill -9 $$"})->exit_code == 137);
+  CHECK_FALSE(RunCommand({"no-such-program-of-ours"}).has_value());
+}
+
 }  // namespace
 }  // namespace oxherd::os

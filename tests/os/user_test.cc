@@ -10,7 +10,6 @@
 #include <thread>
 
 #include "os/acting_as.h"
-#include "os/command.h"
 #include "os/user.h"
 
 namespace oxherd::os {
@@ -83,16 +82,6 @@ TEST_CASE(
   CHECK(opens());
   ::unlink(secret.c_str());
   ::rmdir(folder.c_str());
-}
-
-TEST_CASE("a command's end and what it says on both streams come back") {
-  const auto done = RunCommand({"sh", "-c", "echo one; echo two >&2; exit 3"});
-  REQUIRE(done.has_value());
-  CHECK(done->exit_code == 3);
-  CHECK(done->output == "one\ntwo");
-  CHECK(RunCommand({"sh", "-c", "kill -9 $$"})->exit_code == 137);
-  CHECK(RunCommand({"sh", "-c", "head -c 200000 /dev/zero"})->output.size() == 65536);
-  CHECK_FALSE(RunCommand({"no-such-program-of-ours"}).has_value());
 }
 
 }  // namespace
