@@ -118,6 +118,7 @@ ReadOutcome ReadOwnOxfile(const Session& session, const std::string& path) {
   options.home_dir = session.places.home;
   options.usable_cpus = UsableCpus();
   options.profile = session.options.profile;
+  options.explains_dialect = session.options.verb == Verb::kValidate;
   return ReadOxfile(ShortPath(path), options);
 }
 

@@ -27,6 +27,7 @@ HealthCheck& HealthOf(R reading) { return reading.draft().spec.health_check; }
 AppWishes& AppOf(R reading) { return reading.draft().app; }
 
 void Note(R reading, std::string message) {
+  if (!reading.place.options.explains_dialect) return;
   reading.place.errors.Note(reading.value.position, reading.Path(), std::move(message));
 }
 

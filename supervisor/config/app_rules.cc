@@ -69,6 +69,9 @@ class AppRules {
   }
 
  private:
+  void Explain(std::string_view mark, std::string message) {
+    if (context_.options.explains_dialect) Note(mark, std::move(message));
+  }
   void Note(std::string_view mark, std::string message) {
     context_.errors.Note(draft_.PositionOf(mark), draft_.PathOf(mark), std::move(message));
   }
@@ -127,10 +130,11 @@ class AppRules {
       const Mark mark{draft_.PositionOf(key), Layer::kOwn, key};
       draft_.marks.insert_or_assign("listen", mark);
       draft_.expandables["listen"] = {{port, mark.position}};
-      Note(key, fmt::format("{} on port {}, which Oxherd owns: a reload loses no connection",
-                            policy_.instances == 1 ? "one instance"
-                                                   : fmt::format("{} instances", policy_.instances),
-                            port));
+      Explain(key,
+              fmt::format("{} on port {}, which Oxherd owns: a reload loses no connection",
+                          policy_.instances == 1 ? "one instance"
+                                                 : fmt::format("{} instances", policy_.instances),
+                          port));
     } else if (app.cluster_mode) {
       Error(key,
             "the port that the instances share is not known; add listen = 3000, or PORT to "
@@ -171,8 +175,8 @@ class AppRules {
       return;
     const auto endpoint = ParseHttpEndpoint(url);
     if (!endpoint || (policy_.instances > 1 && !ListensOn(endpoint->port))) return;
-    Note(kCommand,
-         fmt::format("is asked as endpoint = \"{}\", of the very instance that is meant", url));
+    Explain(kCommand,
+            fmt::format("is asked as endpoint = \"{}\", of the very instance that is meant", url));
     draft_.check_endpoint = url;
     draft_.check_command = {};
     draft_.expandables.erase(std::string(kCommand));

@@ -134,6 +134,10 @@ class FileReader {
     return false;
   }
 
+  void Explain(Position position, std::string key, std::string message) {
+    if (options_.explains_dialect) errors_.Note(position, std::move(key), std::move(message));
+  }
+
   // The table of `entry`, or nothing and an error.
   const Table* TableOf(const Entry& entry, std::string_view path, std::string_view expected) {
     const auto* table = entry.value.As<Table>();
@@ -166,7 +170,7 @@ class FileReader {
                       fmt::format("found {}, expected 1", Describe(entry.value)));
         }
       } else if (entry.key == "deploy") {
-        errors_.Note(entry.position, entry.key, "is OxMgr's, and left alone");
+        Explain(entry.position, entry.key, "is OxMgr's, and left alone");
       } else if (entry.key == "supervisor" || entry.key == "logging") {
         const bool logging = entry.key == "logging";
         const Table* table = TableOf(entry, entry.key, fmt::format("[{}]", entry.key));
@@ -301,7 +305,7 @@ class FileReader {
     if (!draft.app.disabled) {
       drafts_.push_back(std::move(draft));
     } else {
-      errors_.Note(app.position, path, "is disabled, and left out");
+      Explain(app.position, path, "is disabled, and left out");
     }
   }
 

@@ -49,6 +49,8 @@ struct ReadOptions {
   std::vector<EnvEntry> base_environment = {};
   std::string home_dir = {};      // what "~/" stands for
   std::uint16_t usable_cpus = 1;  // what `instances = "max"` stands for
+  // Notes also where OxMgr's dialect means something else here: for `validate`.
+  bool explains_dialect = false;
   // The [.profiles.NAME] that counts; empty: none. Nothing was said: the one that a service was
   // read with before; for one that is new, that of the others, if they agree.
   std::optional<std::string> profile = {};

@@ -19,7 +19,8 @@ struct Surroundings {
   std::set<std::string> unsafe = {};
   ReadOptions options{.base_environment = {{"PATH", "/usr/bin:/bin"}, {"HOME", "/home/ann"}},
                       .home_dir = "/home/ann",
-                      .usable_cpus = 4};
+                      .usable_cpus = 4,
+                      .explains_dialect = true};
 
   [[nodiscard]] FileAccess Access() const {
     return {[this](const std::string& path) -> Result<std::string> {
