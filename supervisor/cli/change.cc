@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/daemon_start.h"
 #include "cli/exchange.h"
+#include "cli/program.h"
 #include "cli/progress_view.h"
 #include "cli/render_result.h"
 #include "cli/service.h"
@@ -181,6 +182,7 @@ int Change(const Session& session, Command command) {
   const KeeperEnd keeper(session.places);
   ProgressView view(session.options.json ? STDERR_FILENO : STDOUT_FILENO, command,
                     *oxfile ? (*oxfile)->path : "", *oxfile ? (*oxfile)->note : "");
+  view.LeaveOut(session.places.typed_programs());
   Reply reply = Run({.places = session.places,
                      .request = *request,
                      .deadline = os::Now() + PatienceFor(*request, session.options),
@@ -188,6 +190,11 @@ int Change(const Session& session, Command command) {
                     std::move(*begun.connection));
   reply.command = command;
   if (command == Command::kDaemonStop && reply.ok()) keeper.Wait();
+  if (command == Command::kDelete && reply.ok()) {
+    std::vector<std::string> names;
+    for (const control::ServiceResult& result : reply.services) names.push_back(result.name);
+    ForgetPrograms(session.places, names);
+  }
   return Show(session, reply);
 }
 

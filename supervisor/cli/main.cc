@@ -9,6 +9,7 @@
 #include "cli/import.h"
 #include "cli/options.h"
 #include "cli/places.h"
+#include "cli/program.h"
 #include "cli/session.h"
 #include "cli/terminal.h"
 
@@ -28,6 +29,7 @@ int Main(int count, char** words) {
   auto places = FindPlaces();
   if (!places) return Fail(session, ExitCode::kNotDone, places.error().message);
   session.places = std::move(*places);
+  if (const auto code = TakeProgram(session, options)) return *code;
   if (const auto code = TakeEcosystemFiles(session, options)) return *code;
   return Perform(session);
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cli/import.h"
+#include "cli/program_flags.h"
 #include "cli/verbs.h"
 #include "config/nearest.h"
 #include "config/quantity.h"
@@ -161,7 +162,11 @@ void AddFlags(CLI::App& app, std::uint32_t takes, Options& options) {
     app.add_flag("--dry-run", options.dry_run, "print what would be done, do nothing");
   }
   if ((takes & kOnly) != 0) AddOnly(app, options);
-  if ((takes & kProfile) != 0) AddProfile(app, options);
+  if ((takes & kProgram) != 0) {
+    AddProgramFlags(app, options);
+  } else if ((takes & kProfile) != 0) {
+    AddProfile(app, options);
+  }
   if ((takes & kDependents) != 0) {
     app.add_flag("--with-dependents", options.with_dependents, "also what depends on it");
   }
@@ -212,10 +217,15 @@ void AddOptions(CLI::App& app, const VerbEntry& entry, Options& options) {
   app.add_flag("--json", options.json, "one JSON object at the end");
   if ((takes & (kNames | kName)) != 0) {
     CLI::Option* names =
-        app.add_option("NAME", options.names, "services, instances (api/0) or all");
+        app.add_option("NAME", options.names,
+                       (takes & kProgram) != 0 ? "services, instances (api/0) or all; or a program"
+                                               : "services, instances (api/0) or all");
     if ((takes & kName) != 0) names->required();
   }
-  if ((takes & kFiles) != 0) app.add_option("FILE", options.names, "Oxfiles");
+  if ((takes & kFiles) != 0) {
+    app.add_option("FILE", options.names,
+                   (takes & kProgram) != 0 ? "Oxfiles; or a program" : "Oxfiles");
+  }
   if ((takes & kSource) != 0) {
     app.add_option("FILE", options.names, "ecosystem.config.js or .json, or pm2 for its dump")
         ->required()
@@ -295,9 +305,14 @@ std::string OneLine(std::string text) {
 }
 
 std::expected<Options, NotOptions> ParseVerb(const VerbEntry& entry,
-                                             const std::vector<std::string>& words) {
+                                             std::vector<std::string> words) {
   Options options;
   options.verb = entry.verb;
+  if ((entry.takes & kArguments) != 0) {
+    const auto end = std::ranges::find(words, "--");
+    if (end != words.end()) options.arguments.assign(end + 1, words.end());
+    words.erase(end, words.end());
+  }
   CLI::App app(std::string(entry.summary), "oxherd " + std::string(entry.name));
   AddOptions(app, entry, options);
   // CLI11 takes the arguments from the end.
@@ -332,6 +347,7 @@ std::expected<Options, NotOptions> ParseVerb(const VerbEntry& entry,
 
 // Names that are files are what -c would have named.
 void TakeFilesAsOxfiles(Options& options) {
+  options.typed = options.names;
   const bool only_files =
       options.verb == Verb::kApply || options.verb == Verb::kRun || options.verb == Verb::kValidate;
   const bool may_be_file = options.verb == Verb::kStart || options.verb == Verb::kReload ||

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "config/program_oxfile.h"
 #include "control/message.h"
 
 namespace oxherd::cli {
@@ -65,6 +66,20 @@ struct LogOptions {
   bool raw = false;
 };
 
+// What `start PROGRAM` and `run PROGRAM` say of the program.
+struct ProgramOptions {
+  std::optional<std::string> name;       // --name
+  std::optional<std::string> folder;     // --cwd, as typed
+  std::string interpreter;               // --interpreter
+  std::vector<ProgramSetting> settings;  // the flags that are keys of an Oxfile
+  std::vector<std::string> path_keys;    // those of them whose values are paths, as typed
+  std::vector<EnvEntry> env;             // --env NAME=VALUE
+  std::vector<std::string> copied;       // -e NAME: from this environment
+  std::vector<std::string> env_files;    // as typed
+  std::vector<std::string> typed_flags;  // whatever of these was given, for messages
+  bool replace = false;                  // --replace
+};
+
 struct Options {
   Verb verb = Verb::kGreeting;
   std::vector<std::string> names;
@@ -89,6 +104,10 @@ struct Options {
   control::Until until = control::Until::kReady;
   std::optional<Millis> timeout;
   LogOptions logs;
+  ProgramOptions program;
+  std::vector<std::string> typed;      // the names, before any was taken for a file
+  std::vector<std::string> arguments;  // what comes after `--`
+  bool is_program = false;             // `oxfile` was made for a program that was typed
 };
 
 // Why there are no Options: help was asked for (code 0, for stdout), or it was asked wrongly (code

@@ -21,6 +21,8 @@ struct Places {
   std::string own_oxfile;
 
   [[nodiscard]] std::string lock() const { return state + "/daemon.lock"; }
+  // The Oxfiles of programs that were typed (`start server.js`), one each.
+  [[nodiscard]] std::string typed_programs() const { return state + "/programs"; }
   [[nodiscard]] std::string daemon_log() const { return logs + "/daemon.log"; }
 };
 

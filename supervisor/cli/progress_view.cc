@@ -34,6 +34,7 @@ void ProgressView::On(const control::FromDaemon& message) {
 void ProgressView::OnAccepted(const Accepted& accepted) {
   std::string text;
   for (const std::string& path : accepted.oxfiles) {
+    if (!left_out_.empty() && path.starts_with(left_out_ + "/")) continue;
     text += Painted(screen_, Paint::kDim, "Oxfile: " + Clean(path)) + "\n";
     if (path == oxfile_ && !oxfile_note_.empty()) text += Clean(oxfile_note_) + "\n";
   }

@@ -16,6 +16,9 @@ class ProgressView {
   ProgressView(int descriptor, control::Command command, std::string oxfile,
                std::string oxfile_note);
 
+  // Oxfiles in this folder nobody has written: they are not named.
+  void LeaveOut(std::string folder) { left_out_ = std::move(folder); }
+
   void On(const control::FromDaemon& message);
 
  private:
@@ -27,6 +30,7 @@ class ProgressView {
   Screen screen_;
   std::string oxfile_;
   std::string oxfile_note_;
+  std::string left_out_;
   ProgressLines lines_;
   bool live_;
   std::size_t drawn_ = 0;  // lines on the screen that are drawn again

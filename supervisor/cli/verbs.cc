@@ -10,8 +10,8 @@ using Aliases = std::array<std::string_view, 3>;
 
 constexpr std::array kVerbs = {
     VerbEntry{Verb::kStart, "start", Aliases{},
-              kNames | kNoWait | kDryRun | kOnly | kProfile | kTimeout,
-              "start services, and what they depend on"},
+              kNames | kNoWait | kDryRun | kOnly | kProfile | kTimeout | kProgram | kArguments,
+              "start services, and what they depend on; or a program: start server.js"},
     VerbEntry{Verb::kStop, "stop", Aliases{}, kNames | kDependents | kForce | kNoWait | kTimeout,
               "stop services"},
     VerbEntry{Verb::kRestart, "restart", Aliases{"rs"},
@@ -35,8 +35,9 @@ constexpr std::array kVerbs = {
               "take one instance out of traffic, and back; or restart it"},
     VerbEntry{Verb::kValidate, "validate", Aliases{"check"}, kFiles | kOnly | kProfile,
               "check an Oxfile, change nothing"},
-    VerbEntry{Verb::kRun, "run", Aliases{"runtime"}, kFiles | kOnly | kProfile,
-              "run an Oxfile in the foreground, as in a container"},
+    VerbEntry{Verb::kRun, "run", Aliases{"runtime"},
+              kFiles | kOnly | kProfile | kProgram | kArguments,
+              "run an Oxfile, or a program, in the foreground, as in a container"},
     VerbEntry{Verb::kInit, "init", Aliases{}, kNothing,
               "write an Oxfile for what is in this folder"},
     VerbEntry{Verb::kImport, "import", Aliases{"convert"}, kSource,

@@ -97,7 +97,7 @@ TEST_CASE("--env names a profile, and a variable is refused with the way to set 
   const auto options = ParseWords(none);
   REQUIRE(options.has_value());
   CHECK(options->profile == "");
-  CHECK(Refusal("start --env PORT=3000").find("goes into the Oxfile's env") != std::string::npos);
+  CHECK(Refusal("reload --env PORT=3000").find("goes into the Oxfile's env") != std::string::npos);
   CHECK(Refusal("stop --env production").find("stop has no option --env") != std::string::npos);
 }
 
