@@ -60,7 +60,7 @@ TEST_CASE("a server on a fixed port is not reloaded start-first, and both mends 
   if (!HasNode()) return;
   const Home home;
   home.Write("server.js", kServer);
-  home.Oxfile(Api(""));
+  home.Oxfile(Api("min_uptime_ms = 2000"));  // longer than Node takes to find its port taken
   home.MustRun({"start"});
   const pid_t old = home.Pid("api/0");
   const Outcome reloaded = home.Run({"reload"});
