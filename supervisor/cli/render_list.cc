@@ -22,6 +22,8 @@ using control::Row;
 
 constexpr std::string_view kNone = "–";
 constexpr std::size_t kLongestCell = 28;
+// In milliseconds: how long it is worth a line that an instance was replaced.
+constexpr std::int64_t kReplacedIsNews = 3'600'000;
 
 constexpr std::array kColumns = {
     Column{"id", 30},  Column{"name", kAlways}, Column{"state", kAlways}, Column{"pid", 80},
@@ -189,6 +191,12 @@ std::string AdviceFor(const Row& row, const std::string& name, std::int64_t now)
   if (!row.remark.empty()) return fmt::format("{} {}", name, Clean(row.remark));
   if (row.state == "killing" && !row.reason.empty()) {
     return fmt::format("{} {}: oxherd status {}", name, Clean(row.reason), Clean(row.service));
+  }
+  const bool replaced_lately =
+      row.replaced_unix_ms && now - *row.replaced_unix_ms < kReplacedIsNews && row.wanted;
+  if (replaced_lately) {
+    return fmt::format("{} replaced at {}: {}", name, ClockText(*row.replaced_unix_ms, now),
+                       Clean(row.replaced_because));
   }
   return "";
 }

@@ -101,6 +101,10 @@ std::string RenderInstance(const Screen& screen, const Row& row, std::int64_t no
   if (row.restarts > 0) AddLine(out, "restarts", std::to_string(row.restarts));
   AddLine(out, row.last_exit ? "last exit" : "reason",
           row.last_exit ? ExitLine(row, now) : Clean(row.reason));
+  AddLine(out, "replaced",
+          row.replaced_unix_ms
+              ? ClockText(*row.replaced_unix_ms, now) + ": " + Clean(row.replaced_because)
+              : "");
   AddLine(out, "says", Clean(row.says));
   AddLine(out, "remark", Clean(row.remark));
   AddLine(out, "traffic",
@@ -173,6 +177,7 @@ std::string RenderStatus(const Screen& screen, const ServiceDetail& detail,
   AddLine(out, "ready when", Clean(detail.ready_by));
   AddLine(out, "restart", Clean(detail.restart));
   AddLine(out, "stop", Clean(detail.stop));
+  AddLine(out, "limits", Clean(detail.limits));
   out += RenderPools(detail);
   std::size_t shown = 0;
   for (const Row& row : detail.instances) {

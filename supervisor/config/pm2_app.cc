@@ -392,11 +392,7 @@ class Conversion {
       Comment("max_memory_restart = " + Pm2Shown(*limit) + ": not understood");
       return;
     }
-    const bool is_there = IsSupported(Section::kLimits, "memory_mb");
-    const std::string_view mark = is_there ? "" : "# ";
-    tables_ += fmt::format("\n{}[processes.{}.limits]\n{}memory_mb = {}{}\n", mark, TomlKey(name_),
-                           mark, *megabytes, is_there ? "" : "  # not supported yet");
-    if (!is_there) Warn("limits.memory_mb (max_memory_restart) is not supported yet");
+    tables_ += fmt::format("\n[processes.{}.limits]\nmemory_mb = {}\n", TomlKey(name_), *megabytes);
   }
 
   // ---- Variables. ----

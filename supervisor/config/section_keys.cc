@@ -14,6 +14,7 @@ using R = const Reading&;
 constexpr DurationRange kInterval{TimeUnit::kSeconds, Millis(100), hours(24)};
 constexpr DurationRange kTimeout{TimeUnit::kSeconds, Millis(10), hours(1)};
 constexpr DurationRange kDelay{TimeUnit::kSeconds, Millis(0), hours(24)};
+constexpr DurationRange kCpuWindow{TimeUnit::kSeconds, Millis(1000), hours(1)};
 constexpr std::uint64_t kMegabyte = std::uint64_t{1024} * 1024;
 constexpr std::int64_t kMaxMegabytes = std::int64_t{1024} * 1024;  // 1 TiB
 constexpr std::int64_t kMaxProcesses = 4'194'304;                  // the kernel's largest pid_max
@@ -72,6 +73,30 @@ void ReadCore(R reading) {
   }
 }
 
+void ReadMemoryLimit(R reading) {
+  if (const auto megabytes = ReadInteger(reading, 1, kMaxMegabytes)) {
+    reading.draft().spec.limits.memory_bytes = static_cast<std::uint64_t>(*megabytes) * kMegabyte;
+  }
+}
+
+// 8.5 is well said too.
+void ReadCpuLimit(R reading) {
+  constexpr double kLeast = 0.1;
+  constexpr double kMost = 100'000;
+  double percent = 0;
+  if (const auto* number = reading.value.As<double>()) {
+    percent = *number;
+  } else if (const auto* whole = reading.value.As<std::int64_t>()) {
+    percent = static_cast<double>(*whole);
+  } else {
+    return reading.WrongType(reading.value, "a number: 80 means 80 % of one core");
+  }
+  if (!(percent >= kLeast && percent <= kMost)) {
+    return reading.Error("out of range; write 0.1 to 100000, where 100 is one whole core");
+  }
+  reading.draft().spec.limits.cpu_permille = static_cast<std::uint32_t>(percent * 10 + 0.5);
+}
+
 constexpr auto kHealthCheckKeys = std::to_array<Key>({
     {"endpoint", "http URL", "", "healthy: it answers 2xx", ReadEndpoint},
     {"tcp", "\"host:port\" or port", "", "healthy: it accepts", ReadTcp},
@@ -96,11 +121,14 @@ constexpr auto kLimitKeys = std::to_array<Key>({
          r.draft().spec.limits.max_open_files = static_cast<std::uint64_t>(*files);
        }
      }},
-    {"memory_mb", "number", "", "memory of the whole tree", kLater},
-    {"max_memory_mb", "number", "", "memory_mb", kLater, "memory_mb"},
-    {"cpu_percent", "number", "", "CPU of the whole tree", kLater},
-    {"max_cpu_percent", "number", "", "cpu_percent", kLater, "cpu_percent"},
-    {"cpu_window_secs", "duration", "60", "over which CPU is measured", kLater},
+    {"memory_mb", "1 to 1048576", "", "memory of the whole tree; beyond it it is replaced",
+     ReadMemoryLimit},
+    {"max_memory_mb", "number", "", "memory_mb", ReadMemoryLimit, "memory_mb"},
+    {"cpu_percent", "0.1 to 100000", "", "CPU of the whole tree, of one core; likewise",
+     ReadCpuLimit},
+    {"max_cpu_percent", "number", "", "cpu_percent", ReadCpuLimit, "cpu_percent"},
+    {"cpu_window_secs", "duration", "60", "over which CPU is measured",
+     [](R r) { ReadDurationInto(r, r.draft().spec.limits.cpu_window, kCpuWindow); }},
     {"max_processes", "1 to 4194304", "", "processes of its user (RLIMIT_NPROC; none for root)",
      [](R r) {
        if (const auto processes = ReadInteger(r, 1, kMaxProcesses)) {

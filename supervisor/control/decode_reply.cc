@@ -73,6 +73,10 @@ void ReadRow(const Fields& fields, Row& row) {
   fields.Read("reason", row.reason);
   fields.Read("remark", row.remark);
   fields.Read("waits_for", row.waits_for);
+  if (const Json* object = fields.Object("replaced")) {
+    ReadTime(fields.Inside(*object), "time", row.replaced_unix_ms);
+    fields.Inside(*object).Read("because", row.replaced_because);
+  }
   if (const Json* object = fields.Object("replacement")) {
     fields.Inside(*object).Read("generation", row.next_generation);
     fields.Inside(*object).Read("state", row.next_state);
@@ -147,6 +151,7 @@ void ReadDetail(const Fields& fields, ServiceDetail& detail) {
   fields.Read("ready_by", detail.ready_by);
   fields.Read("restart", detail.restart);
   fields.Read("stop", detail.stop);
+  fields.Read("limits", detail.limits);
   fields.ReadEach("sockets", detail.pools, ReadPool);
   fields.Read("swept", detail.swept);
   fields.ReadEach("instances", detail.instances, ReadRow);

@@ -205,6 +205,8 @@ std::string CauseText(const Failure& failure, const About& about) {
       return "is the only one in traffic; --force takes it out all the same";
     case Failure::Kind::kDeaf:
       return "shut its listening socket and did not listen again";
+    case Failure::Kind::kRoutine:
+      return failure.text;
   }
   return "";
 }

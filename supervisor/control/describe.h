@@ -9,6 +9,7 @@
 
 #include "core/action.h"
 #include "core/failure.h"
+#include "core/limit_watch.h"
 #include "core/spec.h"
 
 namespace oxherd::control {
@@ -47,6 +48,10 @@ struct LogLine {
 [[nodiscard]] std::string ReadyByText(const Spec& spec);
 [[nodiscard]] std::string RestartText(const Policy& policy);
 [[nodiscard]] std::string StopText(const Policy& policy);
+// "memory 256 MB, cpu 80% over 60 s"; empty if there are no such limits.
+[[nodiscard]] std::string LimitsText(const Limits& limits);
+// "312 MB in use, limit 256 MB", "93% of a core over 60 s, limit 80%".
+[[nodiscard]] std::string ExcessText(const Excess& excess, const Limits& limits);
 [[nodiscard]] std::string DependencyText(const Dependency& dependency);
 
 }  // namespace oxherd::control

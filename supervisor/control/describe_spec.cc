@@ -83,6 +83,36 @@ std::string StopText(const Policy& policy) {
                      LimitText(policy.stop_timeout.count()));
 }
 
+namespace {
+
+// 85 is "8.5%".
+std::string PercentText(std::uint64_t permille) {
+  if (permille % 10 == 0) return fmt::format("{}%", permille / 10);
+  return fmt::format("{}.{}%", permille / 10, permille % 10);
+}
+
+}  // namespace
+
+std::string LimitsText(const Limits& limits) {
+  std::string text;
+  if (limits.memory_bytes) text = "memory " + BytesText(*limits.memory_bytes);
+  if (limits.cpu_permille) {
+    text += fmt::format("{}cpu {} over {}", text.empty() ? "" : ", ",
+                        PercentText(*limits.cpu_permille), LimitText(limits.cpu_window.count()));
+  }
+  return text;
+}
+
+std::string ExcessText(const Excess& excess, const Limits& limits) {
+  if (excess.of == Excess::Of::kMemory) {
+    return fmt::format("{} in use, limit {}", BytesText(excess.used),
+                       BytesText(limits.memory_bytes.value_or(0)));
+  }
+  return fmt::format("{} of a core over {}, limit {}", PercentText(excess.used),
+                     LimitText(limits.cpu_window.count()),
+                     PercentText(limits.cpu_permille.value_or(0)));
+}
+
 std::string DependencyText(const Dependency& dependency) {
   switch (dependency.kind) {
     case DependencyKind::kReady:

@@ -102,6 +102,10 @@ Json EncodeRow(const Row& row) {
   PutText(object, "reason", row.reason);
   PutText(object, "remark", row.remark);
   PutList(object, "waits_for", row.waits_for);
+  if (row.replaced_unix_ms) {
+    object["replaced"] = {{"time", TimeText(*row.replaced_unix_ms)},
+                          {"because", row.replaced_because}};
+  }
   if (row.next_generation) {
     object["replacement"] = {{"generation", row.next_generation->number()},
                              {"state", row.next_state}};
@@ -174,6 +178,7 @@ Json EncodeDetail(const ServiceDetail& detail) {
   object["ready_by"] = detail.ready_by;
   object["restart"] = detail.restart;
   object["stop"] = detail.stop;
+  PutText(object, "limits", detail.limits);
   if (!detail.pools.empty()) {
     object["sockets"] = Each(detail.pools, EncodePool);
     object["swept"] = detail.swept;

@@ -201,6 +201,9 @@ struct Row {
   bool taken_out = false;  // of traffic, by `oxherd instance --drain`
   std::string says;        // its own STATUS=…
   std::string remark;      // what was found out about its process and is not as it should be
+  // The last time that a limit, cron or watch had it replaced, as far as this daemon knows.
+  std::optional<std::int64_t> replaced_unix_ms;
+  std::string replaced_because;  // "312 MB in use, limit 256 MB"
   // While it is being replaced: the new one.
   std::optional<Generation> next_generation;
   std::string next_state;
@@ -265,6 +268,7 @@ struct ServiceDetail {
   std::string ready_by;                 // "answers http://127.0.0.1:${PORT}/health"
   std::string restart;                  // "always, at most 10 crashes in a row"
   std::string stop;                     // "SIGTERM to the group, SIGKILL after 10 s"
+  std::string limits;                   // "memory 256 MB, cpu 80% over 60 s"; empty: none
   std::vector<PoolRow> pools;
   std::uint64_t swept = 0;  // clients that were reset because nobody would have served them
   std::vector<Row> instances;

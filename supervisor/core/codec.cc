@@ -104,7 +104,7 @@ constexpr T kLast = T{};
 template <>
 constexpr auto kLast<ExitStatus::Kind> = ExitStatus::Kind::kUnknown;
 template <>
-constexpr auto kLast<Failure::Kind> = Failure::Kind::kDeaf;
+constexpr auto kLast<Failure::Kind> = Failure::Kind::kRoutine;
 template <>
 constexpr auto kLast<Verb> = Verb::kResume;
 template <>

@@ -116,6 +116,7 @@ struct Request {
 struct Replace {
   std::string service;
   std::optional<SlotIndex> slot;  // nothing: all, one after the other
+  std::string why = {};           // for people: "312 MB in use, limit 256 MB"
 };
 
 // What was wanted when the state was saved: at a cold start, before any other event.

@@ -308,7 +308,7 @@ void RequestRollout(Context& context, Service& service, Generation target) {
 }
 
 void RequestReplacement(Context& context, Service& service, Cause cause,
-                        std::optional<SlotIndex> slot) {
+                        std::optional<SlotIndex> slot, const std::string& why) {
   if (!service.may_replace() || context.state.shutdown) return;
   const Policy& policy = service.policy(service.generation);
   if (policy.type == ServiceType::kOneshot) return;
@@ -324,7 +324,11 @@ void RequestReplacement(Context& context, Service& service, Cause cause,
                             .hook = {},
                             .settle_at = kNever,
                             .began = context.now};
-  TellService(context, service, Tell::Kind::kReplacing, service.generation);
+  Failure because;
+  if (!why.empty()) because.kind = Failure::Kind::kRoutine;
+  because.text = why;
+  TellService(context, service, Tell::Kind::kReplacing, service.generation, because);
+  if (slot) std::get<Tell>(context.actions.back()).instance.slot = *slot;
   context.Touch(service);
 }
 

@@ -22,9 +22,10 @@ void TrimSpecs(Service& service, const State& state);
 void RequestRollout(Context& context, Service& service, Generation target);
 
 // Replaces what runs from its own generation: one unhealthy instance, or (routine) the given slot
-// or all. Dropped if a rollout is in flight or pending: that one satisfies it.
+// or all. Dropped if a rollout is in flight or pending: that one satisfies it. `why` is for people,
+// and may be empty.
 void RequestReplacement(Context& context, Service& service, Cause cause,
-                        std::optional<SlotIndex> slot);
+                        std::optional<SlotIndex> slot, const std::string& why = {});
 
 // Ends rollout and next without finishing them; their callers are told by which verb. Instances
 // are left as they are: the verb deals with them.

@@ -108,6 +108,12 @@ struct Limits {
   std::optional<std::uint64_t> max_open_files;  // RLIMIT_NOFILE, soft and hard
   std::optional<std::uint64_t> max_processes;   // RLIMIT_NPROC, of its user, soft and hard
   std::optional<std::uint64_t> core_bytes;      // RLIMIT_CORE, soft and hard
+  // Of the whole tree; what exceeds them is replaced (core/limit_watch.h).
+  std::optional<std::uint64_t> memory_bytes;
+  std::optional<std::uint32_t> cpu_permille;  // of one core, over `cpu_window`
+  Millis cpu_window{60000};
+
+  [[nodiscard]] bool are_watched() const { return memory_bytes || cpu_permille; }
   friend bool operator==(const Limits&, const Limits&) = default;
 };
 

@@ -118,7 +118,8 @@ void On(Context& context, const event::Request& event) { AcceptRequest(context, 
 
 void On(Context& context, const event::Replace& event) {
   Service* service = context.state.Find(event.service);
-  if (service != nullptr) RequestReplacement(context, *service, Cause::kRoutine, event.slot);
+  if (service == nullptr) return;
+  RequestReplacement(context, *service, Cause::kRoutine, event.slot, event.why);
 }
 
 void On(Context& context, const event::Boot& event) {

@@ -74,6 +74,7 @@ std::string FailedInstance(const RequestItem& item) {
     case Kind::kUnknown:
     case Kind::kTimeout:
     case Kind::kListen:
+    case Kind::kRoutine:
       break;
   }
   return "";

@@ -56,11 +56,13 @@ int Daemon::Run() {
     Turn();
     if (exit_code_) break;
     const Instant upgrade_at = upgrade_ ? upgrade_->deadline() : kNever;
-    loop_.SetAlarm(
-        std::min({NextDeadline(state_), leave_by_, rest_at_, upgrade_at, leave_for_upgrade_by_}));
+    limits_->OnTurn(os::Now());
+    loop_.SetAlarm(std::min({NextDeadline(state_), leave_by_, rest_at_, upgrade_at,
+                             leave_for_upgrade_by_, limits_->deadline()}));
     loop_.Wait();
     if (upgrade_) upgrade_->OnTime(os::Now());
     if (os::Now() >= rest_at_) Rest();
+    limits_->OnTime(os::Now());
   }
   return *exit_code_;
 }

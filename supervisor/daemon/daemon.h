@@ -19,6 +19,7 @@
 #include "daemon/image.h"
 #include "daemon/inbox.h"
 #include "daemon/keeper_link.h"
+#include "daemon/limit_checks.h"
 #include "daemon/loop.h"
 #include "daemon/observations.h"
 #include "daemon/output_log.h"
@@ -61,6 +62,8 @@ class Daemon {
   [[nodiscard]] Status OpenParts();
   void OpenTraffic();
   void OpenProbes();
+  void OpenLimits();
+  void RunOffLoop(std::function<void()> job);
   void OpenConversations();
   void JoinWorld(KeeperWorld world, StartState start);
   void AdoptSockets(KeeperWorld& world);
@@ -131,6 +134,7 @@ class Daemon {
   std::optional<Conversations> conversations_;
   std::optional<Probes> probes_;
   std::optional<DrainWatch> drains_;
+  std::optional<LimitChecks> limits_;
   std::optional<Performer> performer_;
   std::optional<ControlServer> server_;
   os::Fd signals_;

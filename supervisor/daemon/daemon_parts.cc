@@ -32,6 +32,7 @@ Status Daemon::OpenParts() {
   spawner_.emplace(
       Spawner::Parts{.keeper = keeper_, .output = *output_, .notify = *notify_, .ground = ground_});
   OpenProbes();
+  OpenLimits();
   OpenConversations();
   performer_.emplace(Performer::Parts{.state = state_,
                                       .keeper = keeper_,
@@ -85,22 +86,34 @@ void Daemon::OpenTraffic() {
 void Daemon::OpenProbes() {
   probes_.emplace(
       loop_.context(),
-      Probes::Seams{.answered = [this](const ProbeAnswer& answer) { performer_->OnProbed(answer); },
-                    .live_instances = [this] { return performer_->LiveInstances(); },
-                    .run_off_loop =
-                        [this](std::function<void()> job) {
-                          if (!lookups_) {
-                            if (auto started = Background::Start("oxherd-lookup")) {
-                              lookups_ = std::move(*started);
-                            } else {
-                              return log_.Error(started.error().message);
-                            }
-                          }
-                          lookups_->Post(std::move(job));
-                        },
-                    .spawn_check =
-                        [this](const ProbeQuestion& question) { performer_->SpawnCheck(question); },
-                    .kill_check = [this](Token check) { performer_->KillCheck(check); }});
+      Probes::Seams{
+          .answered = [this](const ProbeAnswer& answer) { performer_->OnProbed(answer); },
+          .live_instances = [this] { return performer_->LiveInstances(); },
+          .run_off_loop = [this](std::function<void()> job) { RunOffLoop(std::move(job)); },
+          .spawn_check =
+              [this](const ProbeQuestion& question) { performer_->SpawnCheck(question); },
+          .kill_check = [this](Token check) { performer_->KillCheck(check); }});
+}
+
+void Daemon::RunOffLoop(std::function<void()> job) {
+  if (!lookups_) {
+    if (auto started = Background::Start("oxherd-lookup")) {
+      lookups_ = std::move(*started);
+    } else {
+      return log_.Error(started.error().message);
+    }
+  }
+  lookups_->Post(std::move(job));
+}
+
+void Daemon::OpenLimits() {
+  limits_.emplace(LimitChecks::Parts{
+      .loop = loop_.context(),
+      .state = state_,
+      .inbox = inbox_,
+      .log = log_,
+      .keeper = hello_.keeper,
+      .run_off_loop = [this](std::function<void()> job) { RunOffLoop(std::move(job)); }});
 }
 
 // People.

@@ -47,6 +47,11 @@ const std::string* Observations::PortTakenOf(Token token) const {
   return found == ports_taken_.end() ? nullptr : &found->second;
 }
 
+const control::Happening* Observations::ReplacedOf(const InstanceId& instance) const {
+  const auto found = replaced_.find(instance);
+  return found == replaced_.end() ? nullptr : &found->second;
+}
+
 std::uint32_t Observations::RowOf(const InstanceId& instance) {
   const auto [place, is_new] = rows_.try_emplace(instance, next_row_);
   if (is_new) ++next_row_;
@@ -83,10 +88,12 @@ void Observations::Trim(const State& state) {
   std::erase_if(ports_taken_, is_over);
   std::erase_if(refused_, [&](Token token) { return !tokens.contains(token); });
   std::erase_if(happenings_, [&](const auto& entry) { return state.Find(entry.first) == nullptr; });
-  std::erase_if(rows_, [&](const auto& entry) {
+  const auto is_no_slot = [&](const auto& entry) {
     const Service* const service = state.Find(entry.first.service);
     return service == nullptr || entry.first.slot >= service->slots.size();
-  });
+  };
+  std::erase_if(rows_, is_no_slot);
+  std::erase_if(replaced_, is_no_slot);
 }
 
 }  // namespace oxherd

@@ -60,6 +60,12 @@ class Observations {
   void NoteRemark(Token token, std::string text) { remarks_[token] = std::move(text); }
   [[nodiscard]] const std::string* RemarkOf(Token token) const;
 
+  // ---- Why an instance was last replaced by a limit, cron or watch. ----
+  void NoteReplaced(const InstanceId& instance, control::Happening why) {
+    replaced_[instance] = std::move(why);
+  }
+  [[nodiscard]] const control::Happening* ReplacedOf(const InstanceId& instance) const;
+
   // ---- Plans that could not be made: in words, where the core has only a stage and an errno. ----
   void NoteTrouble(Token token, std::string text) { troubles_[token] = std::move(text); }
   [[nodiscard]] const std::string* TroubleOf(Token token) const;
@@ -82,6 +88,7 @@ class Observations {
   std::unordered_set<Token> takers_;
   std::unordered_set<Token> refused_;
   std::unordered_map<Token, std::string> ports_taken_;
+  std::map<InstanceId, control::Happening> replaced_;
   std::map<InstanceId, std::uint32_t> rows_;
   std::uint32_t next_row_ = 0;
 };

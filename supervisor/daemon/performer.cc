@@ -212,6 +212,10 @@ void Performer::Do(const action::Tell& tell) {
     parts_.log.Write(line.severity, WithReason(line.text, tell.failure, spec, parts_.observations));
   }
   if (tell.kind == Kind::kUnkillable) TellIfOutOfReach(tell);
+  if (tell.kind == Kind::kReplacing && !tell.failure.text.empty()) {
+    parts_.observations.NoteReplaced(
+        tell.instance, {.unix_ms = Clocks::Read().unix_ms, .text = tell.failure.text});
+  }
   if (!IsHappening(tell.kind)) return;
   parts_.observations.NoteHappening(
       tell.instance.service, {.unix_ms = Clocks::Read().unix_ms,

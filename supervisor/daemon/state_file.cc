@@ -83,6 +83,9 @@ void Fields(Archive& in, Limits& value) {
   in("max_open_files", value.max_open_files);
   in("max_processes", value.max_processes);
   in("core_bytes", value.core_bytes);
+  in("memory_bytes", value.memory_bytes);
+  in("cpu_permille", value.cpu_permille);
+  in("cpu_window_ms", value.cpu_window);
 }
 
 template <typename Archive>

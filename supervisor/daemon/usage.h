@@ -26,8 +26,6 @@ class UsageSampler {
   // than kStale too, so that everybody's turn comes.
   static constexpr Duration kFresh = Millis(500);
   static constexpr Duration kStale = Seconds(10);
-  // Processes of one tree that are looked at.
-  static constexpr int kMostProcesses = 256;
 
   // Begins a question: its budget counts from `now`.
   void Begin(Instant now);
@@ -40,7 +38,7 @@ class UsageSampler {
  private:
   struct Sample {
     Instant at;
-    std::uint64_t ticks = 0;
+    Duration cpu{0};
     Usage usage;
     std::uint64_t question = 0;
   };

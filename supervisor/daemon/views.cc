@@ -129,6 +129,10 @@ Row Views::RowOf(const Service& service, SlotIndex slot, WithLogs with_logs) {
     AddTrouble(service, instance, row);
     AddListen(service, instance, row);
     if (const KeptSpec* kept = KeptOf(service, instance)) AddHealth(*kept->spec, instance, row);
+    if (const control::Happening* why = from_.observations.ReplacedOf({service.name, slot})) {
+      row.replaced_unix_ms = why->unix_ms;
+      row.replaced_because = why->text;
+    }
     if (place.replacement) {
       row.next_generation = place.replacement->generation;
       row.next_state = StateWord(service, *place.replacement);
@@ -217,6 +221,7 @@ ServiceDetail Views::DetailOf(const Service& service, const std::vector<Instance
   detail.ready_by = control::ReadyByText(spec);
   detail.restart = control::RestartText(spec.policy);
   detail.stop = control::StopText(spec.policy);
+  detail.limits = control::LimitsText(spec.limits);
   std::vector<InstanceId> all;
   for (std::size_t slot = 0; slot < std::max<std::size_t>(service.slots.size(), 1); ++slot) {
     const InstanceId id{service.name, static_cast<SlotIndex>(slot)};

@@ -186,12 +186,12 @@ TEST_CASE("mistakes in [[apps]] are located, all at once, and unknown keys are n
   const Surroundings here;
   CHECK(here.Errors("version = 2\n[[apps]]\ncommand = \"x\"\n[[apps]]\nname = \"api\"\n[[apps]]\n"
                     "name = \"api\"\ncommand = \"y\"\nstop_timeout = 5\nrestart_policy = "
-                    "\"sometimes\"\nwait_ready = true\n[defaults]\nmax_memory_mb = 300") ==
+                    "\"sometimes\"\nwait_ready = true\n[defaults]\ncgroup_enforce = true") ==
         "1:11: version: found the number 2, expected 1\n"
         "2:1: apps: an app without a name; add name = \"api\"\n"
         "4:1: apps.api: no command; add command = \"what to run\"\n"
         "7:8: apps.api: /srv/app/Oxfile.toml:5 defines \"api\" already; rename one of them\n"
-        "13:17: defaults.max_memory_mb: \"max_memory_mb\" is not supported yet; leave it out for "
+        "13:18: defaults.cgroup_enforce: \"cgroup_enforce\" is not supported yet; leave it out for "
         "now");
   CHECK(here.Errors(App("stop_timeout = 5\nrestart_policy = \"sometimes\"\nwait_ready = true")) ==
         "4:1: apps.api.stop_timeout: unknown key; did you mean \"stop_timeout_secs\"?\n"
@@ -213,15 +213,26 @@ TEST_CASE("mistakes in [[apps]] are located, all at once, and unknown keys are n
 TEST_CASE("what is not there yet is refused by OxMgr's name, unless it is off") {
   const Surroundings here;
   for (const char* key :
-       {"watch = true", "ignore_watch = [\"x\"]", "watch_delay_secs = 1", "max_memory_mb = 5",
-        "max_cpu_percent = 8.5", "cgroup_enforce = true", "cron_restart = \"* * * * *\"",
-        "namespace = \"web\"", "git_repo = \"x\"", "git_ref = \"x\"", "pull_secret = \"x\""}) {
+       {"watch = true", "ignore_watch = [\"x\"]", "watch_delay_secs = 1", "cgroup_enforce = true",
+        "cron_restart = \"* * * * *\"", "namespace = \"web\"", "git_repo = \"x\"",
+        "git_ref = \"x\"", "pull_secret = \"x\""}) {
     CAPTURE(key);
     CHECK(here.Errors(App(key)).contains("is not supported yet; leave it out for now"));
   }
   CHECK(here.Read(App("ignore_watch = []\nwatch_delay_secs = 0\ncgroup_enforce = false\n"
                       "max_cpu_percent = 0.0"))
             .specs.size() == 1);
+}
+
+TEST_CASE("OxMgr's limits are ours, over the whole tree; 0 is none") {
+  const Surroundings here;
+  const Limits limits =
+      here.Read(App("max_memory_mb = 300\nmax_cpu_percent = 8.5")).specs.at(0).limits;
+  CHECK(limits.memory_bytes == 300UL * 1024 * 1024);
+  CHECK(limits.cpu_permille == 85);
+  CHECK(limits.cpu_window == Millis(60000));
+  CHECK_FALSE(
+      here.Read(App("max_memory_mb = 0\nmax_cpu_percent = 0")).specs.at(0).limits.are_watched());
 }
 
 TEST_CASE("the two dialects do not stand in one file") {

@@ -60,10 +60,33 @@ TEST_CASE("what later work brings is refused by name") {
               "\" is not supported yet; leave it out for now");
   }
   CHECK(here.Errors(Api("[processes.api.webhook]")).contains("not supported yet"));
-  CHECK(here.Errors(Api("limits = { memory_mb = 5 }")).contains("not supported yet"));
+  CHECK(here.Errors(Api("limits = { enforce = true }")).contains("not supported yet"));
   CHECK(here.Errors(Api("logs = { compress = true }")).contains("not supported yet"));
   CHECK(here.Errors("[logging]\nmode = \"0640\"\n" + Api("")).contains("not supported yet"));
   CHECK(here.Errors("[supervisor]\nhttp = \"x\"\n" + Api("")).contains("not supported yet"));
+}
+
+TEST_CASE("limits on memory and CPU are read by each of their names") {
+  const Surroundings here;
+  const Limits limits =
+      here.Read(Api("limits = { memory_mb = 5, cpu_percent = 250, cpu_window_secs = 10 }"))
+          .specs.at(0)
+          .limits;
+  CHECK(limits.memory_bytes == 5UL * 1024 * 1024);
+  CHECK(limits.cpu_permille == 2500);
+  CHECK(limits.cpu_window == Millis(10000));
+  const Limits other =
+      here.Read(Api("resource_limits = { max_memory_mb = 5, max_cpu_percent = 0.5 }"))
+          .specs.at(0)
+          .limits;
+  CHECK(other.memory_bytes == limits.memory_bytes);
+  CHECK(other.cpu_permille == 5);
+  CHECK(here.Errors(Api("limits = { memory_mb = 0 }")).contains("1 to 1048576"));
+  CHECK(here.Errors(Api("limits = { memory_mb = \"1G\" }")).contains("expected"));
+  CHECK(here.Errors(Api("limits = { cpu_percent = 0 }")).contains("write 0.1 to 100000"));
+  CHECK(here.Errors(Api("limits = { cpu_percent = nan }")).contains("write 0.1 to 100000"));
+  CHECK(here.Errors(Api("limits = { cpu_percent = \"80%\" }")).contains("a number"));
+  CHECK(here.Errors(Api("limits = { cpu_window_secs = 0 }")).contains("out of range"));
 }
 
 TEST_CASE("an unknown key is explained by the nearest, by its home, or by what others call it") {

@@ -137,7 +137,8 @@ TEST_CASE("what has no equivalent, or is not there yet, becomes a comment and a 
   CHECK(made.text.contains("# shutdown_with_message = true has no equivalent here\n"));
   CHECK(made.text.contains("# stop_exit_codes = [0] has no equivalent here\n"));
   CHECK(made.text.contains("not a text"));
-  CHECK(made.text.contains("memory_mb = 300"));
+  CHECK(made.text.contains("\nmemory_mb = 300\n"));
+  CHECK(app.limits.memory_bytes == 300UL * 1024 * 1024);
   CHECK(made.text.contains("watch = [\"src\"]"));
   CHECK(made.text.contains("schedule = \"0 3 * * *\""));
 }

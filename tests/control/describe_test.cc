@@ -161,6 +161,25 @@ TEST_CASE("a log line has its subject first and its numbers as key=value") {
   CHECK(LogLineFor(Tell(TellKind::kFailed)).severity == Severity::kError);
 }
 
+TEST_CASE("limits, and what is beyond them, are said in megabytes and percent of a core") {
+  constexpr std::uint64_t kMegabyte = 1024UL * 1024;
+  Limits limits;
+  CHECK(LimitsText(limits).empty());
+  limits.cpu_permille = 85;
+  CHECK(LimitsText(limits) == "cpu 8.5% over 1 min");
+  limits.memory_bytes = 256 * kMegabyte;
+  CHECK(LimitsText(limits) == "memory 256 MB, cpu 8.5% over 1 min");
+  const Excess memory{.of = Excess::Of::kMemory, .used = 312 * kMegabyte};
+  CHECK(ExcessText(memory, limits) == "312 MB in use, limit 256 MB");
+  const Excess cpu{.of = Excess::Of::kCpu, .used = 930};
+  CHECK(ExcessText(cpu, limits) == "93% of a core over 1 min, limit 8.5%");
+  Failure why;
+  why.kind = Failure::Kind::kRoutine;
+  why.text = "312 MB in use, limit 256 MB";
+  CHECK(LogLineFor(Tell(TellKind::kReplacing, 0, 0, why)).text ==
+        "api/0 gen=8 being replaced: 312 MB in use, limit 256 MB");
+}
+
 TEST_CASE("what proves readiness is said as the person configured it") {
   Spec spec = NodeSpec();
   CHECK(EvidenceText(spec) == "alive for 1 s, no health check");

@@ -30,6 +30,8 @@ Row FullRow() {
   row.memory_bytes = 62ULL * 1024 * 1024;
   row.health = Health{Health::Kind::kBad, 3, "503 Service Unavailable"};
   row.listen = {":3000"};
+  row.replaced_unix_ms = 1'763'787'800'000;
+  row.replaced_because = "312 MB in use, limit 256 MB";
   row.next_generation = Generation(9);
   row.next_state = "starting";
   row.out_log = "/logs/api/1.out.log";

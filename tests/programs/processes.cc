@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <vector>
 
 #include "steps.h"
 
@@ -40,6 +42,8 @@ void Exit(Words words) { _exit(static_cast<int>(Number(words[0]))); }
     action.sa_handler = SIG_IGN;
     Need(sigaction(SIGTERM, &action, nullptr), "sigaction");
   }
+  static std::vector<char> held;
+  if (wants("heavy")) held.assign(80UL * 1024 * 1024, 'x');
   Say("child " + std::to_string(getpid()));
   if (wants("quiet")) {  // lets go of the output pipes
     for (int fd = 0; fd < 3; ++fd) {
@@ -126,13 +130,31 @@ void Append(Words words) {
 // Root altogether, as a set-uid program may make itself.
 void BecomeRoot(Words /*words*/) { Need(setresuid(0, 0, 0), "setresuid"); }
 
+// Takes so many megabytes, and touches them, again and again until it has MOST.
+void Leak(Words words) {
+  constexpr std::size_t kMegabyte = 1024UL * 1024;
+  static std::vector<std::vector<char>> held;
+  const auto megabytes = static_cast<std::size_t>(Number(words[0]));
+  for (long has = 0; has < Number(words[2]); has += Number(words[0])) {
+    held.emplace_back(megabytes * kMegabyte, 'x');
+    SleepMilliseconds(Number(words[1]));
+  }
+}
+
+void Burn(Words /*words*/) {
+  std::atomic<unsigned long> rounds = 0;
+  for (;;) rounds.fetch_add(1, std::memory_order_relaxed);
+}
+
 constexpr std::array kSteps{
     Step{"sleep", "[MILLISECONDS]", 0, Sleep},
     Step{"exit", "CODE", 1, Exit},
-    Step{"child", "[session] [orphan] [ignore-term] [quiet] [no-env]", 0, Child},
+    Step{"child", "[session] [orphan] [ignore-term] [quiet] [no-env] [heavy: 80 MB]", 0, Child},
     Step{"children", "COUNT [the words of child]", 1, Children},
     Step{"daemonise", "", 0, Daemonise},
     Step{"become-root", ": for one that is set-uid", 0, BecomeRoot},
+    Step{"leak", "MEGABYTES EVERY_MILLISECONDS MOST", 3, Leak},
+    Step{"burn", "", 0, Burn},
     Step{"fail-first", "COUNT FILE CODE", 3, FailFirst},
     Step{"exit-if-file", "FILE CODE", 2, ExitIfFile},
     Step{"wait-for-file", "FILE", 1, WaitForFile},
