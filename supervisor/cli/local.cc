@@ -60,11 +60,13 @@ std::vector<const Spec*> AddServices(const Oxfile& oxfile, const std::string& fi
   return chosen;
 }
 
-// A name after --only that no file defines; empty: there is none.
+// A name after --only or --exit-with that no file defines; empty: there is none.
 std::string UnknownName(const Options& options, const Defined& defined) {
   std::vector<std::string_view> known;
   for (const auto& [name, file] : defined) known.push_back(name);
-  for (const std::string& name : options.names) {
+  std::vector<std::string> named = options.names;
+  if (!options.exit_with.empty()) named.push_back(options.exit_with);
+  for (const std::string& name : named) {
     if (defined.contains(name)) continue;
     const auto nearest = Nearest(name, known);
     return "no service \"" + name + "\" is defined there" +
@@ -106,6 +108,26 @@ int RunDaemon(const Session& session) {
   }
   if (session.places.own_oxfile.empty()) return BecomeOr(session, {});
   return BecomeOr(session, {"--oxfile", session.places.own_oxfile});
+}
+
+// Who stops a container kills everything in it after a while, whatever the Oxfile says.
+constexpr Millis kDockerWaits{10'000};  // docker-stop(1)
+void WarnOfContainer(Millis longest_stop) {
+  if (::getpid() != 1 || longest_stop < kDockerWaits) return;
+  const std::string needed = std::to_string(longest_stop.count() / 1000 + 5);
+  Write(STDERR_FILENO, "a stop may take " + std::to_string(longest_stop.count() / 1000) +
+                           " s here, and docker stop waits 10 s: docker run --stop-timeout " +
+                           needed + ", in a compose file stop_grace_period: " + needed + "s\n");
+}
+
+// What the daemon of `run` is told beside the files.
+std::vector<std::string> RunWords(const Options& options) {
+  std::vector<std::string> words;
+  if (!options.exit_with.empty()) words = {"--exit-with", options.exit_with};
+  if (options.keep_going) words.insert(words.end(), {"--on-failure", "go-on"});
+  if (options.profile) words.insert(words.end(), {"--profile", *options.profile});
+  for (const std::string& name : options.names) words.insert(words.end(), {"--only", name});
+  return words;
 }
 
 }  // namespace
@@ -187,13 +209,19 @@ int RunInForeground(const Session& session) {
   const auto files = FilesMeant(session);
   if (!files) return static_cast<int>(ExitCode::kAskedWrongly);
   Reply problems;
-  problems.errors = MistakesIn(session, *files);
-  std::vector<std::string> arguments;
+  std::vector<std::string> arguments = RunWords(options);
   Defined defined;
+  Millis longest_stop{0};
   for (const std::string& file : *files) {
     arguments.insert(arguments.end(), {"--run", file});
     const ReadOutcome outcome = ReadOwnOxfile(session, file);
-    if (outcome) AddServices(*outcome, ShortPath(file), options, defined, problems);
+    if (!outcome) {
+      for (const ConfigError& error : outcome.error()) problems.errors.push_back(error.Render());
+      continue;
+    }
+    for (const Spec* spec : AddServices(*outcome, ShortPath(file), options, defined, problems)) {
+      longest_stop = std::max(longest_stop, spec->policy.stop_timeout);
+    }
   }
   if (!problems.errors.empty()) {
     const std::string what = files->size() == 1 ? Clean(files->front()) + " is" : "the files are";
@@ -201,11 +229,8 @@ int RunInForeground(const Session& session) {
   }
   const std::string unknown = UnknownName(options, defined);
   if (!unknown.empty()) return Fail(session, ExitCode::kAskedWrongly, unknown);
-  if (options.profile) arguments.insert(arguments.end(), {"--profile", *options.profile});
-  for (const std::string& name : options.names) {
-    arguments.insert(arguments.end(), {"--only", name});
-  }
   for (const std::string& file : *files) Write(STDERR_FILENO, "Oxfile: " + Clean(file) + "\n");
+  WarnOfContainer(longest_stop);
   return BecomeOr(session, arguments);
 }
 

@@ -176,6 +176,14 @@ int ShowLogs(const Session& session) {
   } else {
     return Fail(session, reply.error());
   }
+  const auto has_file = [](const control::Row& row) {
+    return !row.out_log.empty() || !row.err_log.empty();
+  };
+  if (!rows.empty() && std::ranges::none_of(rows, has_file)) {
+    return Fail(session, ExitCode::kNotDone,
+                "what these print is in no file: oxherd run passes it on to its own output; "
+                "log_file = \"app.log\" in the Oxfile writes one");
+  }
   return Show(session, SourcesOf(rows, session.options.logs), std::move(*filter));
 }
 

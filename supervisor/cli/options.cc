@@ -176,6 +176,13 @@ void AddFlags(CLI::App& app, std::uint32_t takes, Options& options) {
   if ((takes & kUpdateEnv) != 0) {
     app.add_flag("--update-env", options.update_env, "take PATH from this shell");
   }
+  if ((takes & kRunFlags) != 0) {
+    app.add_flag("--keep-going", options.keep_going,
+                 "a service that has failed for good does not end the others");
+    app.add_option("--exit-with", options.exit_with,
+                   "end when this service ends, with its exit code")
+        ->type_name("NAME");
+  }
   if ((takes & kKeep) != 0) {
     app.add_flag("--keep", options.keep_instances, "leave the instances running");
   }

@@ -88,6 +88,8 @@ struct Options {
   std::optional<std::string> profile;     // --env; empty: none
   std::optional<std::string> out;         // import: --out
   std::vector<std::string> only_names;    // --only; they are among `names` as well
+  std::string exit_with;                  // run: --exit-with
+  bool keep_going = false;                // run: --keep-going
   bool json = false;
   bool no_wait = false;
   bool dry_run = false;

@@ -2,7 +2,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 
@@ -34,6 +36,25 @@ std::optional<std::string> HomeByGetent(uid_t uid) {
   }
   ::pclose(answer);
   return HomeInPasswd(text, uid);
+}
+
+// It is there and ours to write to, or can be made. Source: access(2).
+bool CanBeMade(std::string folder) {
+  for (;;) {
+    if (::access(folder.c_str(), W_OK | X_OK) == 0) return true;
+    if (errno != ENOENT || folder.size() <= 1) return false;
+    folder.resize(std::max<std::size_t>(folder.rfind('/'), 1));
+  }
+}
+
+// For who has no folder of its own that can be written: a user without a home, a container whose
+// root is read-only. Docker leaves /dev/shm writable even then.
+std::optional<std::string> ScratchHome(uid_t uid) {
+  for (const std::string folder : {"/tmp", "/dev/shm"}) {
+    std::string path = folder + "/oxherd-" + std::to_string(uid);
+    if (os::MakePrivateDirectory(path)) return path;  // not what a stranger has put there
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -91,15 +112,19 @@ Result<Places> FindPlaces() {
   if (const auto text = os::ReadFile("/etc/passwd", kMaxPasswd)) home = HomeInPasswd(*text, uid);
   if (!home && override_home.empty()) home = HomeByGetent(uid);
   if (!home && uid == 0) home = "/root";
-  if (!home && override_home.empty()) {
-    return MakeError("user " + std::to_string(uid) +
-                     " has no home folder in the passwd database; set OXHERD_HOME=DIR");
-  }
   std::string folder;
   if (!override_home.empty() && !override_home.starts_with('/')) {
     OXHERD_TRY_ASSIGN(folder, WorkingFolder());
   }
-  return PlacesFor(uid, home.value_or("/"), override_home, folder);
+  Places places = PlacesFor(uid, home.value_or("/"), override_home, folder);
+  const bool is_usable = !override_home.empty() || (home && CanBeMade(places.state));
+  if (is_usable) return places;
+  if (const auto scratch = ScratchHome(uid)) {
+    return PlacesFor(uid, home.value_or("/"), *scratch, folder);
+  }
+  if (home) return places;  // whoever makes the folders says what is wrong with them
+  return MakeError("user " + std::to_string(uid) +
+                   " has no home folder in the passwd database; set OXHERD_HOME=DIR");
 }
 
 Status MakePlaces(const Places& places) {

@@ -33,8 +33,9 @@ inline constexpr const char* kControlSocket = "control.sock";
 [[nodiscard]] Places PlacesFor(uid_t uid, std::string_view home, std::string_view override_home,
                                std::string_view folder);
 
-// Of this process. Fails where the user has no passwd entry and OXHERD_HOME is not set. Reads
-// /etc/passwd; only for users who are not in it is getent(1) asked, which may block.
+// Of this process. Where the user has no home, or one that cannot be written to, everything is
+// below /tmp/oxherd-UID, or /dev/shm/oxherd-UID, which is made; fails where that cannot be either.
+// Reads /etc/passwd; only for users who are not in it is getent(1) asked, which may block.
 [[nodiscard]] Result<Places> FindPlaces();
 
 // The folder of the entry for `uid` in the text of a passwd(5) file.

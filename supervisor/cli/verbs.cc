@@ -36,7 +36,7 @@ constexpr std::array kVerbs = {
     VerbEntry{Verb::kValidate, "validate", Aliases{"check"}, kFiles | kOnly | kProfile,
               "check an Oxfile, change nothing"},
     VerbEntry{Verb::kRun, "run", Aliases{"runtime"},
-              kFiles | kOnly | kProfile | kProgram | kArguments,
+              kFiles | kOnly | kProfile | kProgram | kArguments | kRunFlags,
               "run an Oxfile, or a program, in the foreground, as in a container"},
     VerbEntry{Verb::kInit, "init", Aliases{}, kNothing,
               "write an Oxfile for what is in this folder"},

@@ -34,6 +34,7 @@ enum Takes : std::uint32_t {
   kShell = 1U << 19U,        // of `completion`
   kProfile = 1U << 20U,      // --env
   kSource = 1U << 21U,       // of `import`: a file or pm2, and --out
+  kRunFlags = 1U << 29U,     // of `run`: --keep-going, --exit-with
   kProgram = 1U << 30U,      // a program may be typed, with flags of its own
   kArguments = 1U << 31U,    // `-- WORDS`
 };

@@ -208,7 +208,7 @@ struct Row {
   std::optional<Generation> next_generation;
   std::string next_state;
   // kStatus and kLogs only: absolute paths; equal where they are merged.
-  std::string out_log;
+  std::string out_log;  // empty, here and below: what it prints is in no file
   std::string err_log;
 
   [[nodiscard]] std::string name() const;  // "api/0"

@@ -24,6 +24,10 @@ Result<Arguments> ParseArguments(std::span<char* const> words) {
       arguments.check_image = number;
     } else if (option == "--run") {
       arguments.run_files.emplace_back(value);
+    } else if (option == "--exit-with") {
+      arguments.run_rules.exit_with = value;
+    } else if (option == "--on-failure") {
+      arguments.run_rules.keep_going = std::string_view(value) == "go-on";
     } else if (option == "--oxfile" || option == "--named-oxfile") {
       arguments.own_oxfile = OwnOxfile{.path = value, .is_named = option == "--named-oxfile"};
     } else if (option == "--profile") {

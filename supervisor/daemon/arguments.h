@@ -2,7 +2,8 @@
 //
 // oxherd-daemon --state DIR --runtime DIR [--logs DIR] [--run OXFILE]...
 //   [--oxfile OXFILE | --named-oxfile OXFILE]
-//   [--profile NAME] [--only SERVICE]... [--check-image N]
+//   [--profile NAME] [--only SERVICE]... [--exit-with SERVICE] [--on-failure go-on]
+//   [--check-image N]
 // The keeper gives the first two (keeper/inheritance.h), the rest is what follows "--" on its own
 // command line.
 #pragma once
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "daemon/run_end.h"
 
 namespace oxherd {
 
@@ -29,9 +31,11 @@ struct Arguments {
   std::string runtime_folder;  // the control socket; for showing
   std::string logs_folder;     // DIR/logs of the state folder unless it is given
   // `oxherd run`: in the foreground, with exactly the services of these files and no state.json;
-  // what instances print is also written to standard output.
+  // what instances print is written to standard output, and to a file only where the Oxfile names
+  // one.
   std::vector<std::string> run_files;
   std::optional<OwnOxfile> own_oxfile;
+  RunRules run_rules = {};                  // of `oxherd run`
   std::optional<std::string> profile = {};  // of `oxherd run`: --env
   std::vector<std::string> only = {};       // of `oxherd run`: these services, if any is named
   // Only to say whether this program can go on from the image open there (daemon/upgrade.h).

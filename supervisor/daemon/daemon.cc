@@ -267,7 +267,7 @@ control::DaemonDetail Daemon::Detail() const {
   detail.version = OXHERD_VERSION;
   detail.socket = arguments_.socket_path();
   detail.state_folder = arguments_.state_folder;
-  detail.log_folder = arguments_.logs_folder;
+  detail.log_folder = ground_.logs_folder;
   detail.daemon_log = log_.path();
   detail.uptime_ms = ToMillis(os::Now() - started_at_);
   detail.started_unix_ms = started_unix_ms_;
@@ -340,24 +340,12 @@ void Daemon::AskForShutdown() {
   inbox_.Put(Urgency::kControl, std::move(request));
 }
 
-// `oxherd run` ends when nothing runs and nothing is going to.
 void Daemon::EndRunWhenDone() {
   if (state_.shutdown) return;
-  bool has_failed = false;
-  for (const Service& service : state_.services) {
-    if (!service.is_down()) return;
-    for (const Slot& slot : service.slots) {
-      const StateKind kind = slot.current.kind();
-      if (kind == StateKind::kFailed) {
-        has_failed = true;
-      } else if (kind != StateKind::kExited && kind != StateKind::kStopped) {
-        return;
-      }
-    }
-  }
-  run_code_ = has_failed ? 1 : 0;
-  log_.Info(has_failed ? "nothing runs any more, and something has failed; ending"
-                       : "all is done; ending");
+  const std::optional<RunEnd> end = EndOfRun(state_, arguments_.run_rules);
+  if (!end) return;
+  run_code_ = end->code;
+  log_.Info(end->why + "; ending");
   AskForShutdown();
   loop_.SetAlarm(os::Now());
 }

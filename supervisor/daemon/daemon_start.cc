@@ -18,7 +18,15 @@
 namespace oxherd {
 namespace {
 
-std::string LogPath(const Arguments& arguments) { return arguments.logs_folder + "/daemon.log"; }
+// `oxherd run` writes no file that nobody asked for; it has standard error.
+std::string LogsFolder(const Arguments& arguments) {
+  return arguments.is_foreground() ? "" : arguments.logs_folder;
+}
+
+std::string LogPath(const Arguments& arguments) {
+  const std::string folder = LogsFolder(arguments);
+  return folder.empty() ? "" : folder + "/daemon.log";
+}
 
 // A path for LD_PRELOAD, in which blanks and colons separate (ld.so(8)): where it has one, a link
 // without.
@@ -51,7 +59,7 @@ Daemon::Daemon(Arguments arguments, Inherited inherited)
       inherited_(std::move(inherited)),
       surroundings_(SurroundingsOfThisProcess()),
       ground_{.base = surroundings_.base,
-              .logs_folder = arguments_.logs_folder,
+              .logs_folder = LogsFolder(arguments_),
               .state_folder = arguments_.state_folder},
       log_(LogPath(arguments_), CopyOfLog(arguments_)),
       keeper_(std::move(inherited_.keeper)),

@@ -101,6 +101,7 @@ Result<std::string> LogPath(const std::string& written, const SpawnOrder& order,
                             const Environment& environment, const SpawnGround& ground,
                             LogStream stream) {
   if (written.empty()) {
+    if (ground.logs_folder.empty()) return "/dev/null";
     return os::DefaultLogPath(ground.logs_folder, {order.spec.name, order.slot}, stream);
   }
   Result<std::string> path = Expand(written, environment, order.slot);

@@ -209,10 +209,12 @@ void Spawner::Adopt(const keeper::WorldRecord& record, std::vector<os::Fd> attac
     source.logs = std::move(*logs);
     SetWriters(source, *spec);
   } else {
-    source.logs.out_path =
-        os::DefaultLogPath(parts_.ground.logs_folder, source.instance, os::LogStream::kOut);
-    source.logs.err_path =
-        os::DefaultLogPath(parts_.ground.logs_folder, source.instance, os::LogStream::kErr);
+    const auto path = [&](os::LogStream stream) {
+      const std::string& folder = parts_.ground.logs_folder;
+      return folder.empty() ? "/dev/null" : os::DefaultLogPath(folder, source.instance, stream);
+    };
+    source.logs.out_path = path(os::LogStream::kOut);
+    source.logs.err_path = path(os::LogStream::kErr);
   }
   const bool matches = spec != nullptr && spec->policy.ready_by == ReadyBy::kLog &&
                        record.label.kind == keeper::ProcessKind::kInstance;

@@ -73,6 +73,14 @@ Error BecomeKeeper(const Arguments& arguments, const keeper::Estate& estate) {
     words.emplace_back("--profile");
     words.push_back(*arguments.profile);
   }
+  if (!arguments.run_rules.exit_with.empty()) {
+    words.emplace_back("--exit-with");
+    words.push_back(arguments.run_rules.exit_with);
+  }
+  if (arguments.run_rules.keep_going) {
+    words.emplace_back("--on-failure");
+    words.emplace_back("go-on");
+  }
   for (const std::string& name : arguments.only) {
     words.emplace_back("--only");
     words.push_back(name);

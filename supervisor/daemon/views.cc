@@ -180,8 +180,8 @@ void Views::AddHealth(const Spec& spec, const Instance& instance, Row& row) cons
 void Views::AddLogs(const Spec& spec, Row& row) const {
   const Result<LogSpec> logs = LogsOf(spec, row.slot, from_.ground);
   if (!logs) return;
-  row.out_log = logs->out_path;
-  row.err_log = logs->err_path;
+  if (logs->out_path != "/dev/null") row.out_log = logs->out_path;
+  if (logs->err_path != "/dev/null") row.err_log = logs->err_path;
 }
 
 std::vector<ServiceDetail> Views::Details(const std::vector<InstanceId>& only) {

@@ -121,6 +121,22 @@ TEST_CASE("the Oxfile at the top of the repository runs, with nothing to install
   }
 }
 
+TEST_CASE("docker: the Oxfile runs in the foreground as it does in the container") {
+  if (!HasNode() || !IsFree(3000)) {
+    MESSAGE("skipped: no node on the PATH, or something else listens on port 3000");
+    return;
+  }
+  const Home home;
+  home.CopyFromSource("examples/docker");
+  CHECK(Contains(home.Read("Dockerfile"), "CMD [\"oxherd\", \"run\"]"));
+  Command running = home.Begin({"run"});
+  running.ReadUntil("worker: waiting for jobs");
+  CHECK_SAYS(HttpGet(3000, "/").body, "hello from ");
+  CHECK(home.Run({"wait", "api", "--for", "ready", "--timeout", "2s"}).exit_code == 0);
+  running.Signal(SIGTERM);
+  CHECK(running.Wait().exit_code == 0);
+}
+
 TEST_SUITE_END();
 
 }  // namespace
