@@ -28,8 +28,8 @@ constexpr std::int64_t kReplacedIsNews = 3'600'000;
 constexpr std::array kColumns = {
     Column{"id", 30},  Column{"name", kAlways}, Column{"state", kAlways}, Column{"pid", 80},
     Column{"gen", 50}, Column{"uptime", 70},    Column{"restarts", 60},   Column{"cpu", 20},
-    Column{"mem", 25}, Column{"health", 40},    Column{"listen", 35}};
-constexpr std::size_t kListenColumn = kColumns.size() - 1;
+    Column{"mem", 25}, Column{"health", 40},    Column{"listen", 35},     Column{"next", 45}};
+constexpr std::size_t kListenColumn = kColumns.size() - 2;
 
 std::string Join(const std::vector<std::string>& parts) {
   std::string joined;
@@ -45,7 +45,7 @@ std::string CpuText(const Row& row) {
   return fmt::format("{:.0f}%", *row.cpu_percent);
 }
 
-std::vector<CellText> CellsOf(const Row& row) {
+std::vector<CellText> CellsOf(const Row& row, std::int64_t now) {
   const StateLabel state = LabelOf(row);
   const auto or_none = [](bool there, std::string text) {
     return there ? std::move(text) : std::string(kNone);
@@ -64,6 +64,8 @@ std::vector<CellText> CellsOf(const Row& row) {
        Paint::kPlain},
       {Cut(HealthText(row), kLongestCell), bad_health ? Paint::kBad : Paint::kPlain},
       {or_none(!row.listen.empty(), Cut(Join(row.listen), kLongestCell)), Paint::kPlain},
+      {or_none(row.next_run_unix_ms.has_value(), ClockText(row.next_run_unix_ms.value_or(0), now)),
+       Paint::kPlain},
   };
 }
 
@@ -123,12 +125,13 @@ StateLabel LabelOf(const Row& row) {
     Paint paint;
   };
   constexpr std::array kKnown = {
-      Known{"ready", "●", Paint::kGood},    Known{"starting", "◐", Paint::kBusy},
-      Known{"waiting", "◐", Paint::kBusy},  Known{"draining", "◐", Paint::kBusy},
-      Known{"stopping", "◐", Paint::kBusy}, Known{"killing", "◐", Paint::kBad},
-      Known{"backoff", "◐", Paint::kBad},   Known{"unhealthy", "◐", Paint::kBad},
-      Known{"failed", "○", Paint::kBad},    Known{"exited", "○", Paint::kDim},
-      Known{"stopped", "○", Paint::kDim},   Known{"done", "○", Paint::kGood},
+      Known{"ready", "●", Paint::kGood},     Known{"starting", "◐", Paint::kBusy},
+      Known{"waiting", "◐", Paint::kBusy},   Known{"draining", "◐", Paint::kBusy},
+      Known{"stopping", "◐", Paint::kBusy},  Known{"killing", "◐", Paint::kBad},
+      Known{"backoff", "◐", Paint::kBad},    Known{"unhealthy", "◐", Paint::kBad},
+      Known{"failed", "○", Paint::kBad},     Known{"exited", "○", Paint::kDim},
+      Known{"stopped", "○", Paint::kDim},    Known{"done", "○", Paint::kGood},
+      Known{"scheduled", "○", Paint::kGood},
   };
   const auto* known = std::ranges::find(kKnown, row.state, &Known::state);
   StateLabel label;
@@ -205,14 +208,21 @@ std::string RenderList(const Screen& screen, const std::vector<Row>& rows,
                        std::int64_t now_unix_ms) {
   if (rows.empty()) return "nothing is known to this daemon yet: oxherd start\n";
   std::vector<Column> columns(kColumns.begin(), kColumns.end());
+  // Columns of what not everybody has.
   const bool listens =
       std::ranges::any_of(rows, [](const Row& row) { return !row.listen.empty(); });
-  if (!listens) columns.pop_back();
+  const bool has_times =
+      std::ranges::any_of(rows, [](const Row& row) { return row.next_run_unix_ms.has_value(); });
+  const auto trim = [&](auto& of_row) {
+    if (!has_times) of_row.pop_back();
+    if (!listens) of_row.erase(of_row.begin() + kListenColumn);
+  };
+  trim(columns);
   std::vector<std::vector<CellText>> cells;
   cells.reserve(rows.size());
   for (const Row& row : rows) {
-    cells.push_back(CellsOf(row));
-    if (!listens) cells.back().resize(kListenColumn);
+    cells.push_back(CellsOf(row, now_unix_ms));
+    trim(cells.back());
   }
   return RenderTable(screen, columns, cells) + AdviceLines(rows, now_unix_ms);
 }

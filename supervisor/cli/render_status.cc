@@ -97,6 +97,7 @@ std::string RenderInstance(const Screen& screen, const Row& row, std::int64_t no
   if (row.pid.is_set()) AddLine(out, "process", RunLine(row));
   AddLine(out, "generation", std::to_string(row.generation.number()));
   AddLine(out, "waits for", Join(row.waits_for));
+  if (row.next_run_unix_ms) AddLine(out, "next run", ClockText(*row.next_run_unix_ms, now));
   if (row.health) AddLine(out, "health", HealthText(row));
   if (row.restarts > 0) AddLine(out, "restarts", std::to_string(row.restarts));
   AddLine(out, row.last_exit ? "last exit" : "reason",

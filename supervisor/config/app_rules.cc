@@ -62,6 +62,10 @@ class AppRules {
     SettleVariables();
     SettlePort();
     SettleHealth();
+    if (!draft_.spec.cron_restart.empty() && draft_.Find("timezone") == nullptr) {
+      draft_.spec.timezone = "UTC";
+      Note("cron_restart", "is in UTC, as in OxMgr; add timezone for the times of another place");
+    }
     if (draft_.app.unified_logs && draft_.Find("logs.combined") == nullptr) {
       context_.errors.Add(*draft_.app.unified_logs, draft_.table + ".unified_logs",
                           "needs a file that both streams go to; add logs = { combined = \"…\" }");

@@ -13,6 +13,7 @@
 #include "config/pm2_values.h"
 #include "config/quantity.h"
 #include "config/toml_text.h"
+#include "core/cron.h"
 
 namespace oxherd {
 
@@ -326,6 +327,12 @@ class Conversion {
     const Value* value = At(key.pm2);
     if (value == nullptr || IsOffInPm2(*value) || (key.pm2 == "cron_restart" && is_scheduled_))
       return;
+    const auto* text = value->As<std::string>();
+    if (key.pm2 == "cron_restart" && (text == nullptr || !ParseCron(*text))) {
+      Comment(fmt::format("cron_restart = {}: not understood", Pm2Shown(*value)));
+      Warn("cron_restart = " + Pm2Shown(*value) + " is not understood");
+      return;
+    }
     if (key.pm2 == "namespace" && TextAt("namespace") == "default") return;
     Put(key.ours, TomlValue(*value));
   }

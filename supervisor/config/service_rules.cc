@@ -38,6 +38,13 @@ class ServiceRules {
       return;
     }
     const Policy& policy = found->second->spec.policy;
+    if (policy.scheduled) {
+      context_.errors.Add(setting.position, draft.PathOf("depends_on"),
+                          fmt::format("\"{}\" is run by its schedule, so nothing can wait for it; "
+                                      "remove it here",
+                                      name));
+      return;
+    }
     if (setting.dependency.kind == DependencyKind::kCompleted &&
         policy.type == ServiceType::kService && policy.restart == RestartPolicy::kAlways) {
       context_.errors.Add(setting.position, draft.PathOf("depends_on"),

@@ -16,6 +16,9 @@ void ReadEnv(const Reading& reading);        // table of strings, numbers and bo
 void ReadEnvFile(const Reading& reading);    // path, array, or { path, optional }
 void ReadLogPath(const Reading& reading, std::string& target);
 void ReadLogDateFormat(const Reading& reading);
+void ReadCronRestart(const Reading& reading);
+void ReadSchedule(const Reading& reading);
+void ReadTimezone(const Reading& reading);
 void ReadHealthCheck(const Reading& reading);
 void ReadLimits(const Reading& reading);
 void ReadLogs(const Reading& reading);

@@ -64,6 +64,7 @@ void ReadRow(const Fields& fields, Row& row) {
   fields.Read("crash_span_ms", row.crash_span_ms);
   ReadExit(fields, row.last_exit);
   ReadTime(fields, "next_try", row.next_try_unix_ms);
+  ReadTime(fields, "next_run", row.next_run_unix_ms);
   fields.Read("cpu_percent", row.cpu_percent);
   fields.Read("memory_bytes", row.memory_bytes);
   ReadHealth(fields, row.health);

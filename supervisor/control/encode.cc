@@ -93,6 +93,7 @@ Json EncodeRow(const Row& row) {
                  {"crash_span_ms", row.crash_span_ms},
                  {"last_exit", EncodeExit(row.last_exit)},
                  {"next_try", TimeOrNull(row.next_try_unix_ms)},
+                 {"next_run", TimeOrNull(row.next_run_unix_ms)},
                  {"cpu_percent", OrNull(row.cpu_percent)},
                  {"memory_bytes", OrNull(row.memory_bytes)},
                  {"health", EncodeHealth(row.health)},

@@ -26,6 +26,7 @@ Severity SeverityOf(const action::Tell& tell) {
     case TellKind::kRolledBack:
     case TellKind::kLeftovers:
     case TellKind::kStopsFirst:
+    case TellKind::kRunSkipped:
       return Severity::kWarn;
     case TellKind::kSpawning:
     case TellKind::kWaitingFor:
@@ -109,6 +110,7 @@ std::string Words(const action::Tell& tell, const About& about) {
     case TellKind::kLeftovers:
     case TellKind::kStopsFirst:
     case TellKind::kReopened:
+    case TellKind::kRunSkipped:
       break;
   }
   return Describe(tell, about);

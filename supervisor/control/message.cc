@@ -64,6 +64,7 @@ constexpr std::array kKinds = {
     Named{TellKind::kLeftovers, "leftovers"},
     Named{TellKind::kStopsFirst, "stops_first"},
     Named{TellKind::kReopened, "reopened"},
+    Named{TellKind::kRunSkipped, "run_skipped"},
 };
 
 // kQueued and kRunning are no outcomes to report.

@@ -193,8 +193,9 @@ struct Row {
   std::optional<ExitStatus> last_exit;
   std::string reason;  // of the last failure; empty when all is well
   std::optional<std::int64_t> next_try_unix_ms;
-  std::vector<std::string> waits_for;  // services, while it waits
-  std::optional<double> cpu_percent;   // of its tree, of one core
+  std::optional<std::int64_t> next_run_unix_ms;  // by its schedule or cron_restart
+  std::vector<std::string> waits_for;            // services, while it waits
+  std::optional<double> cpu_percent;             // of its tree, of one core
   std::optional<std::uint64_t> memory_bytes;
   std::optional<Health> health;  // nothing: no health check
   std::vector<std::string> listen;

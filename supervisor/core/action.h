@@ -147,6 +147,7 @@ struct Tell {
     kLeftovers,    // a tree whose main process ended is being killed
     kStopsFirst,   // this once, as `listen` was added (number 1) or taken away (number 0)
     kReopened,     // failure.address is opened for IPv4 alone, as failure.text is what it binds
+    kRunSkipped,   // the time of a scheduled oneshot has come, and its last run still lasts
   };
   Kind kind;
   InstanceId instance;

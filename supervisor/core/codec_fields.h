@@ -47,13 +47,16 @@ void Fields(auto& archive, Like<Policy> auto& x) {
           x.stop_timeout, x.hook_timeout, x.pre_reload_timeout, x.has_pre_reload, x.has_pre_stop,
           x.has_post_stop, x.has_health, x.health_interval, x.health_initial_delay,
           x.health_timeout, x.healthy_threshold, x.unhealthy_threshold, x.depends_on, x.listen,
-          x.drain, x.drain_max);
+          x.drain, x.drain_max, x.scheduled, x.reload_signal);
+}
+void Fields(auto& archive, Like<WatchSpec> auto& x) {
+  archive(x.paths, x.extensions, x.ignore, x.delay);
 }
 void Fields(auto& archive, Like<Spec> auto& x) {
   archive(x.name, x.policy, x.command, x.working_dir, x.program, x.env, x.port_base, x.ready_log,
           x.health_check, x.pre_reload_cmd, x.pre_stop_cmd, x.post_stop_cmd, x.logs, x.limits,
           x.nice, x.source_file, x.source_line, x.env_files, x.included_from, x.run_as, x.umask,
-          x.no_new_privs, x.profile);
+          x.no_new_privs, x.profile, x.cron_restart, x.schedule, x.timezone, x.watch, x.name_space);
 }
 
 // ---- instances
@@ -79,7 +82,7 @@ void Fields(auto& archive, Like<Killing> auto& x) {
   archive(x.process, x.unkillable_at, x.unkillable, x.asked_to_stop, x.after);
 }
 void Fields(auto& archive, Like<Backoff> auto& x) { archive(x.until); }
-void Fields(auto& /*archive*/, Like<Exited> auto& /*x*/) {}
+void Fields(auto& archive, Like<Exited> auto& x) { archive(x.awaits_schedule); }
 void Fields(auto& archive, Like<Failed> auto& x) { archive(x.retry_at); }
 void Fields(auto& /*archive*/, Like<Stopped> auto& /*x*/) {}
 void Fields(auto& archive, Like<Instance> auto& x) {
@@ -89,7 +92,7 @@ void Fields(auto& archive, Like<Instance> auto& x) {
 
 // ---- services
 void Fields(auto& archive, Like<Slot> auto& x) {
-  archive(x.current, x.replacement, x.wish, x.reached, x.socket);
+  archive(x.current, x.replacement, x.wish, x.reached, x.socket, x.is_due);
 }
 void Fields(auto& archive, Like<Rollout> auto& x) {
   archive(x.cause, x.phase, x.from, x.target, x.strategy, x.slots.each(), x.failure, x.hook,

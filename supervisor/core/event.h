@@ -119,6 +119,11 @@ struct Replace {
   std::string why = {};           // for people: "312 MB in use, limit 256 MB"
 };
 
+// The time of a scheduled oneshot has come: it is run, unless its last run still lasts.
+struct Schedule {
+  std::string service;
+};
+
 // What was wanted when the state was saved: at a cold start, before any other event.
 struct Boot {
   struct Wish {
@@ -135,6 +140,6 @@ using Event =
     std::variant<event::Started, event::SpawnFailed, event::Exited, event::Gone, event::KillFired,
                  event::Probed, event::LogMatched, event::Due, event::Request, event::Replace,
                  event::Boot, event::Notified, event::PoolOpened, event::Drained, event::SocketShut,
-                 event::AddressRefused, event::Relistened>;
+                 event::AddressRefused, event::Relistened, event::Schedule>;
 
 }  // namespace oxherd

@@ -115,6 +115,7 @@ struct Backoff {
   friend bool operator==(const Backoff&, const Backoff&) = default;
 };
 struct Exited {  // wanted; ended by itself and not started again by policy; a oneshot's 0: done
+  bool awaits_schedule = false;  // it has not failed, and is run when its time comes
   friend bool operator==(const Exited&, const Exited&) = default;
 };
 struct Failed {      // wanted; given up for now
@@ -175,6 +176,11 @@ struct Instance {
     const auto* killing = std::get_if<Killing>(&state);
     return killing != nullptr && killing->unkillable;
   }
+  // A scheduled oneshot that has not failed: it is as it should be until its time comes.
+  [[nodiscard]] bool awaits_schedule() const {
+    const auto* exited = std::get_if<Exited>(&state);
+    return exited != nullptr && exited->awaits_schedule;
+  }
   // In traffic, or fit to be: Ready, or a oneshot that is done.
   [[nodiscard]] bool is_ready() const { return kind() == StateKind::kReady; }
   // The earliest deadline in the state; kNever if it has none.
@@ -185,8 +191,14 @@ struct Instance {
 
 // What can happen to one instance.
 namespace on {
-struct Start {};  // somebody wants it to run
-struct Stop {     // somebody wants it down
+struct Start {  // somebody wants it to run
+  enum class Why : std::uint8_t {
+    kWanted,  // what has a schedule waits for its time
+    kDue,     // its time has come, or somebody cannot wait for it
+  };
+  Why why = Why::kWanted;
+};
+struct Stop {  // somebody wants it down
   enum class How : std::uint8_t {
     kInTime,  // stop signal, then SIGKILL at stop_timeout
     kForced,  // SIGKILL now

@@ -66,12 +66,15 @@ InstanceState Machine::EnterReady(const Process& process) {
 }
 
 // A start by command: what was counted against the instance is forgotten.
-InstanceState Machine::FreshStart() {
+InstanceState Machine::FreshStart(const on::Start& start) {
   self_.crashes = 0;
   self_.text_busy = 0;
   self_.failure = {};
   self_.taken_out = false;
   self_.out_until = kNever;
+  if (policy().scheduled && start.why == on::Start::Why::kWanted) {
+    return Exited{.awaits_schedule = true};
+  }
   Waiting waiting{.delay_until = kNever, .order = Order::kAfterDependencies};
   if (policy().start_delay > Millis(0)) waiting.delay_until = now() + policy().start_delay;
   return waiting;
@@ -227,7 +230,7 @@ InstanceState Machine::AfterCrash(const Process& process) {
     if (self_.failure.is_set()) return GiveUp();
     self_.was_ready = true;
     Say(Tell::Kind::kDone, {}, MillisBetween(process.spawned_at, now()));
-    return Exited{};
+    return Exited{.awaits_schedule = policy().scheduled};
   }
   const bool is_refused = self_.failure.kind == Failure::Kind::kBindFamily ||
                           self_.failure.kind == Failure::Kind::kBindWidth;
@@ -447,7 +450,7 @@ InstanceState Machine::On(const Killing& state, const InstanceEvent& event) {
 }
 
 InstanceState Machine::On(const Backoff& state, const InstanceEvent& event) {
-  if (As<on::Start>(event)) return FreshStart();
+  if (const auto* start = As<on::Start>(event)) return FreshStart(*start);
   if (As<on::Stop>(event)) return Stopped{};
   if (As<on::Turn>(event)) return Exited{};
   if (state.until > now()) return state;
@@ -455,7 +458,7 @@ InstanceState Machine::On(const Backoff& state, const InstanceEvent& event) {
 }
 
 InstanceState Machine::On(const Exited& state, const InstanceEvent& event) {
-  if (As<on::Start>(event)) return FreshStart();
+  if (const auto* start = As<on::Start>(event)) return FreshStart(*start);
   if (As<on::Undrain>(event)) {
     // The replacement for which its back-off was cancelled has failed.
     if (!IsToStartAgain()) return state;
@@ -465,14 +468,14 @@ InstanceState Machine::On(const Exited& state, const InstanceEvent& event) {
 }
 
 InstanceState Machine::On(const Failed& state, const InstanceEvent& event) {
-  if (As<on::Start>(event)) return FreshStart();
+  if (const auto* start = As<on::Start>(event)) return FreshStart(*start);
   if (As<on::Stop>(event)) return Stopped{};
   if (state.retry_at > now()) return state;
   return Waiting{.delay_until = kNever, .order = Order::kAtOnce};
 }
 
-InstanceState Machine::On(const Stopped& /*state*/, const InstanceEvent& /*event*/) {
-  return FreshStart();  // on::Start
+InstanceState Machine::On(const Stopped& /*state*/, const InstanceEvent& event) {
+  return FreshStart(std::get<on::Start>(event));
 }
 
 }  // namespace oxherd

@@ -38,7 +38,7 @@ class Machine {
                   std::int32_t number = 0);
 
   InstanceState EnterReady(const Process& process);
-  InstanceState FreshStart();
+  InstanceState FreshStart(const on::Start& start);
   InstanceState BeginStop(const Process& process, on::Stop::How how, After after);
   InstanceState SendSignal(const Process& process, After after);
   InstanceState EnterDraining(const Process& process, Instant ready_since, Instant not_before);

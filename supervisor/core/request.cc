@@ -67,7 +67,8 @@ const Instance* FailedSlot(const Service& service, const RequestItem& item) {
     // A 0 before it was ready is a failed start all the same.
     const bool was_up = !instance.failure.is_set() || instance.failure.was_ready;
     const bool ended_well = was_up && instance.last_exit && instance.last_exit->success();
-    const bool given_up = kind == StateKind::kFailed || (kind == StateKind::kExited && !ended_well);
+    const bool has_ended = kind == StateKind::kExited && !instance.awaits_schedule();
+    const bool given_up = kind == StateKind::kFailed || (has_ended && !ended_well);
     const auto* killing = std::get_if<Killing>(&instance.state);
     const bool stuck = killing != nullptr && killing->unkillable;
     if (given_up || stuck) found = &instance;
@@ -138,7 +139,7 @@ bool Holds(const Service& service, const RequestItem& item, event::Request::Unti
              });
     case event::Request::Until::kDone:
       return !service.slots.empty() && std::ranges::all_of(service.slots, [](const Slot& slot) {
-        return slot.current.kind() == StateKind::kExited;
+        return slot.current.kind() == StateKind::kExited && slot.current.last_exit;
       });
   }
   return false;

@@ -103,7 +103,7 @@ bool IsUp(const Service& service, const RequestItem& item) {
     if (slot.wish == Wish::kStopped || service.is_gap(i)) continue;
     const StateKind kind = slot.current.kind();
     const bool up = kind == StateKind::kReady || kind == StateKind::kUnhealthy ||
-                    kind == StateKind::kDraining ||
+                    kind == StateKind::kDraining || slot.current.awaits_schedule() ||
                     (kind == StateKind::kExited && !slot.replacement && slot.current.last_exit &&
                      slot.current.last_exit->success());
     if (!up) return false;

@@ -25,8 +25,9 @@ void AcceptStart(Context& context, RequestRecord& record, const std::string& nam
   if (runs) {
     if (!named) return;  // a dependency that was started before: it is waited for, not touched
     item.differs = spec != nullptr && *spec != service->spec();
-    const bool oneshot = service->spec().policy.type == ServiceType::kOneshot;
-    if (IsUp(*service, item) && !oneshot) item.outcome = Outcome::kUnchanged;
+    const Policy& policy = service->spec().policy;
+    const bool runs_again = policy.type == ServiceType::kOneshot && !policy.scheduled;
+    if (IsUp(*service, item) && !runs_again) item.outcome = Outcome::kUnchanged;
     StartWhatIsDown(context, *service, item);
   } else {
     AbortDeletes(context, name, Verb::kStart);
@@ -53,6 +54,15 @@ void WaitForWanted(const Context& context, Service& service,
   });
 }
 
+// A restart cannot wait for the schedule.
+void MakeDue(Context& context, const Target& target) {
+  Service* service = context.state.Find(target.service);
+  if (service == nullptr || !service->spec().policy.scheduled) return;
+  for (std::size_t i = 0; i < service->slots.size(); ++i) {
+    if (!target.slot || *target.slot == i) service->slots[i].is_due = true;
+  }
+}
+
 void RestartInstance(Context& context, Service& service, RequestItem& item) {
   const SlotIndex slot = *item.slot;
   if (slot >= service.slots.size()) {
@@ -76,7 +86,7 @@ void AcceptRestart(Context& context, RequestRecord& record, const Target& target
   if (service == nullptr || service->wish != Wish::kRunning) {
     AcceptStart(context, record, target.service, target.slot, spec, true);
     record.items.back().verb = Verb::kRestart;
-    return;
+    return MakeDue(context, target);
   }
   RequestItem item{.service = target.service, .verb = Verb::kRestart, .outcome = Outcome::kRunning};
   item.slot = target.slot;
@@ -94,6 +104,7 @@ void AcceptRestart(Context& context, RequestRecord& record, const Target& target
     WaitForWanted(context, *service, names);
     OrderStop(context, *service, names);
   }
+  MakeDue(context, target);
   item.generation = service->generation;
   record.items.push_back(std::move(item));
 }

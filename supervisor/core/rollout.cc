@@ -132,6 +132,7 @@ void GiveUpReplacing(Context& context, Service& service, SlotIndex slot) {
 // Given up, or ended by itself and not well, and the policy does not start it again.
 bool HasFailedForGood(const Instance& instance) {
   if (instance.kind() == StateKind::kFailed) return true;
+  if (instance.awaits_schedule()) return false;
   const bool ended_well = instance.last_exit && instance.last_exit->success();
   return instance.kind() == StateKind::kExited && !ended_well;
 }

@@ -25,11 +25,15 @@ Generation GoalOf(const Service& service, const Slot& slot) {
 
 Instance Newcomer(const Context& context, const Service& service, Generation generation) {
   Instance newcomer{.generation = generation, .state = Waiting{}};
+  newcomer.state_since = context.now;
+  if (service.policy(generation).scheduled) {  // replacing it is no reason to run it
+    newcomer.state = Exited{.awaits_schedule = true};
+    return newcomer;
+  }
   auto& waiting = std::get<Waiting>(newcomer.state);
   waiting.order = Order::kAtOnce;
   const Millis delay = service.policy(generation).start_delay;
   if (delay > Millis(0)) waiting.delay_until = context.now + delay;
-  newcomer.state_since = context.now;
   return newcomer;
 }
 
@@ -202,7 +206,9 @@ void UpdateInPlace(Context& context, Service& service, SlotIndex index) {
 // A newcomer of a service that is not up: like the others it waits for what that depends on, and
 // the rollout does not wait for it.
 Progress WaitForDependencies(Instance& newcomer) {
-  std::get<Waiting>(newcomer.state).order = Order::kAfterDependencies;
+  if (auto* waiting = std::get_if<Waiting>(&newcomer.state)) {
+    waiting->order = Order::kAfterDependencies;
+  }
   return Progress::kDone;
 }
 
@@ -436,6 +442,7 @@ Generation GenerationToStart(const Service& service, std::size_t index) {
 void SettleSlots(Context& context, Service& service) {
   for (std::size_t i = 0; i < service.slots.size(); ++i) {
     Slot& slot = service.slots[i];
+    if (slot.wish == Wish::kStopped || service.wish == Wish::kStopped) slot.is_due = false;
     if (slot.replacement && slot.replacement->kind() == StateKind::kStopped) {
       slot.replacement.reset();
       context.Touch(service);
@@ -458,7 +465,9 @@ void SettleSlots(Context& context, Service& service) {
     if (slot.current.generation != generation || !service.rollout) {
       slot.current = Instance{.generation = generation};
     }
-    StepInstance(context, service, static_cast<SlotIndex>(i), Which::kCurrent, on::Start{});
+    const bool is_due = std::exchange(slot.is_due, false);
+    StepInstance(context, service, static_cast<SlotIndex>(i), Which::kCurrent,
+                 on::Start{is_due ? on::Start::Why::kDue : on::Start::Why::kWanted});
   }
   const auto is_surplus = [&] {
     return !service.rollout && service.slots.size() > service.policy(service.generation).instances;

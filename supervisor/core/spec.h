@@ -165,9 +165,21 @@ struct Policy {
   std::vector<ListenAddress> listen;
   Millis drain{0};         // a retired instance is given at least this long
   Millis drain_max{5000};  // and this long at most
+  bool scheduled = false;  // a oneshot that is run by event::Schedule, not by its start
+  // Sent to the main process by a reload that changes nothing, instead of replacing it; 0: none.
+  std::uint8_t reload_signal = 0;
 
   [[nodiscard]] bool has_listen() const { return !listen.empty(); }
   friend bool operator==(const Policy&, const Policy&) = default;
+};
+
+// Which files make a service be replaced when they change.
+struct WatchSpec {
+  std::vector<std::string> paths;       // absolute; empty: nothing is watched
+  std::vector<std::string> extensions;  // "js", without the dot; empty: all
+  std::vector<std::string> ignore;      // globs, further to what is ignored anyway
+  Millis delay{200};                    // how long nothing more must change
+  friend bool operator==(const WatchSpec&, const WatchSpec&) = default;
 };
 
 // Everything about one service. core/ keeps it, hashes it and hands it back in actions; only
@@ -201,6 +213,12 @@ struct Spec {
   bool no_new_privs = false;  // on where a user is set, unless the file says otherwise
   // The [.profiles.NAME] that it was read with. Empty: a person wants none of those that it has.
   std::optional<std::string> profile;
+
+  std::string cron_restart;  // times at which it is replaced (core/cron.h); empty: none
+  std::string schedule;      // times at which it is run: a oneshot's, with Policy::scheduled
+  std::string timezone;      // of both: an IANA name; empty: the machine's
+  WatchSpec watch;
+  std::string name_space;  // that it can be called by: "@batch"; empty: none
 
   [[nodiscard]] const std::string& defined_in() const {
     return included_from.empty() ? source_file : included_from;

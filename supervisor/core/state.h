@@ -36,6 +36,7 @@ struct Slot {
   Wish wish = Wish::kRunning;             // kStopped: a person stopped this instance alone
   Reached reached = Reached::kNothing;
   std::optional<SocketNumber> socket{};  // of its current instance, or of the last one it had
+  bool is_due = false;  // with a schedule: somebody wants the next start to be a run
   friend bool operator==(const Slot&, const Slot&) = default;
 };
 

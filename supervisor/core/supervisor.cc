@@ -7,6 +7,7 @@
 #include "core/reconcile.h"
 #include "core/request.h"
 #include "core/rollout.h"
+#include "core/schedule.h"
 #include "core/traffic.h"
 
 namespace oxherd {
@@ -120,6 +121,11 @@ void On(Context& context, const event::Replace& event) {
   Service* service = context.state.Find(event.service);
   if (service == nullptr) return;
   RequestReplacement(context, *service, Cause::kRoutine, event.slot, event.why);
+}
+
+void On(Context& context, const event::Schedule& event) {
+  Service* service = context.state.Find(event.service);
+  if (service != nullptr) RunScheduled(context, *service);
 }
 
 void On(Context& context, const event::Boot& event) {

@@ -82,6 +82,7 @@ Views Conversations::views() {
                 .observations = parts_.observations,
                 .usage = usage_,
                 .pools = parts_.pools,
+                .timetable = parts_.timetable,
                 .ground = parts_.ground});
 }
 

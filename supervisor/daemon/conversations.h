@@ -20,6 +20,7 @@
 #include "daemon/observations.h"
 #include "daemon/output_log.h"
 #include "daemon/spawn_plan.h"
+#include "daemon/timetable.h"
 #include "daemon/upgrade.h"
 #include "daemon/views.h"
 
@@ -34,6 +35,7 @@ class Conversations {
     const SpawnGround& ground;
     OutputLog& output;
     const Pools& pools;
+    const Timetable& timetable;
     // Into the core, with the next turn.
     std::function<void(event::Request)> ask_core;
     std::function<void(const SupervisorSettings&)> use_settings;

@@ -81,6 +81,7 @@ void Daemon::Turn() {
     if (is_over) rest_at_ = now + kRestAfter;
     if (inbox_.is_empty()) break;
   }
+  timetable_->Update();
   if (!inbox_.is_empty()) loop_.SetAlarm(os::Now());
   if (arguments_.is_foreground()) EndRunWhenDone();
   LeaveWhenDone();

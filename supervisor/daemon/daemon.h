@@ -30,6 +30,7 @@
 #include "daemon/startup.h"
 #include "daemon/state_store.h"
 #include "daemon/succession.h"
+#include "daemon/timetable.h"
 #include "daemon/upgrade.h"
 
 namespace oxherd {
@@ -131,6 +132,7 @@ class Daemon {
   std::optional<NotifySockets> notify_;
   std::optional<Spawner> spawner_;
   std::optional<PortInquiry> ports_;
+  std::optional<Timetable> timetable_;
   std::optional<Conversations> conversations_;
   std::optional<Probes> probes_;
   std::optional<DrainWatch> drains_;

@@ -33,6 +33,7 @@ Status Daemon::OpenParts() {
       Spawner::Parts{.keeper = keeper_, .output = *output_, .notify = *notify_, .ground = ground_});
   OpenProbes();
   OpenLimits();
+  timetable_.emplace(Timetable::Parts{.state = state_, .inbox = inbox_, .log = log_});
   OpenConversations();
   performer_.emplace(Performer::Parts{.state = state_,
                                       .keeper = keeper_,
@@ -125,6 +126,7 @@ void Daemon::OpenConversations() {
       .ground = ground_,
       .output = *output_,
       .pools = *pools_,
+      .timetable = *timetable_,
       .ask_core =
           [this](event::Request request) {
             inbox_.Put(Urgency::kControl, std::move(request));

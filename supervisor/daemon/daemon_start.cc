@@ -248,6 +248,7 @@ void Daemon::AdoptSockets(KeeperWorld& world) {
 
 Status Daemon::WatchAll() {
   OXHERD_TRY(pools_->WatchIn(loop_));
+  OXHERD_TRY(timetable_->WatchIn(loop_));
   os::SystemResult<os::Fd> signals = os::OpenSignals();
   if (!signals) return os::ToError("signalfd", signals.error());
   signals_ = std::move(*signals);

@@ -11,12 +11,18 @@ bool IsOver(const Slot& slot) {
          (kind == StateKind::kFailed || kind == StateKind::kExited || kind == StateKind::kStopped);
 }
 
+// By its schedule.
+bool IsRunAgain(const Service& service) {
+  return service.wish == Wish::kRunning && service.spec().policy.scheduled;
+}
+
 bool IsOver(const Service& service) {
-  return service.is_down() &&
+  return !IsRunAgain(service) && service.is_down() &&
          std::ranges::all_of(service.slots, [](const Slot& slot) { return IsOver(slot); });
 }
 
 bool HasFailed(const Service& service) {
+  if (IsRunAgain(service)) return false;
   return std::ranges::any_of(
       service.slots, [](const Slot& slot) { return slot.current.kind() == StateKind::kFailed; });
 }

@@ -49,7 +49,8 @@ void ComparePolicies(Comparison& keys, const Policy& a, const Policy& b) {
       .Compare("depends_on", a.depends_on, b.depends_on)
       .Compare("listen", a.listen, b.listen)
       .Compare("drain_ms", a.drain, b.drain)
-      .Compare("drain_max_ms", a.drain_max, b.drain_max);
+      .Compare("drain_max_ms", a.drain_max, b.drain_max)
+      .Compare("reload_signal", a.reload_signal, b.reload_signal);
 }
 
 void CompareHealth(Comparison& keys, const HealthCheck& a, const HealthCheck& b) {
@@ -116,7 +117,12 @@ Keys Differences(const Spec& one, const Spec& other) {
       .Compare("nice", one.nice, other.nice)
       .Compare("user", one.run_as, other.run_as)
       .Compare("umask", one.umask, other.umask)
-      .Compare("no_new_privs", one.no_new_privs, other.no_new_privs);
+      .Compare("no_new_privs", one.no_new_privs, other.no_new_privs)
+      .Compare("cron_restart", one.cron_restart, other.cron_restart)
+      .Compare("schedule", one.schedule, other.schedule)
+      .Compare("timezone", one.timezone, other.timezone)
+      .Compare("watch", one.watch, other.watch)
+      .Compare("namespace", one.name_space, other.name_space);
   return std::move(keys).Take();
 }
 

@@ -104,6 +104,14 @@ void Fields(Archive& in, ListenAddress& value) {
 }
 
 template <typename Archive>
+void Fields(Archive& in, WatchSpec& value) {
+  in("paths", value.paths);
+  in("extensions", value.extensions);
+  in("ignore", value.ignore);
+  in("delay_ms", value.delay);
+}
+
+template <typename Archive>
 void Fields(Archive& in, Policy& value) {
   in("type", value.type);
   in("instances", value.instances);
@@ -138,6 +146,8 @@ void Fields(Archive& in, Policy& value) {
   in("listen", value.listen);
   in("drain_ms", value.drain);
   in("drain_max_ms", value.drain_max);
+  in("scheduled", value.scheduled);
+  in("reload_signal", value.reload_signal);
 }
 
 template <typename Archive>
@@ -165,6 +175,11 @@ void Fields(Archive& in, Spec& value) {
   in("umask", value.umask);
   in("no_new_privs", value.no_new_privs);
   in("profile", value.profile);
+  in("cron_restart", value.cron_restart);
+  in("schedule", value.schedule);
+  in("timezone", value.timezone);
+  in("watch", value.watch);
+  in("namespace", value.name_space);
 }
 
 template <typename T>

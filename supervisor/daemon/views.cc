@@ -21,6 +21,7 @@ bool IsDone(const Instance& instance) {
 
 std::string StateWord(const Service& service, const Instance& instance) {
   const bool oneshot = service.policy(instance.generation).type == ServiceType::kOneshot;
+  if (instance.awaits_schedule()) return "scheduled";
   if (oneshot && IsDone(instance)) return "done";
   return std::string(Name(instance.kind()));
 }
@@ -29,7 +30,7 @@ std::string StateWord(const Service& service, const Instance& instance) {
 bool IsWell(const Instance& instance) {
   const StateKind kind = instance.kind();
   return kind == StateKind::kReady || kind == StateKind::kDraining || kind == StateKind::kStopped ||
-         kind == StateKind::kStopping || IsDone(instance);
+         kind == StateKind::kStopping || IsDone(instance) || instance.awaits_schedule();
 }
 
 std::optional<Instant> NextTry(const Instance& instance) {
@@ -156,6 +157,9 @@ void Views::AddTrouble(const Service& service, const Instance& instance, Row& ro
   if (const std::optional<Instant> next = NextTry(instance)) {
     row.next_try_unix_ms = clocks_.UnixMs(*next);
   }
+  if (const auto next = from_.timetable.NextOf(service.name); next && row.wanted) {
+    row.next_run_unix_ms = std::chrono::duration_cast<Millis>(next->time_since_epoch()).count();
+  }
   if (const auto* waiting = std::get_if<Waiting>(&instance.state)) {
     if (waiting->order == Order::kAfterDependencies) {
       for (const Dependency& need : service.waits_for) {
@@ -232,7 +236,8 @@ ServiceDetail Views::DetailOf(const Service& service, const std::vector<Instance
   detail.ready = !service.slots.empty();
   for (const Slot& slot : service.slots) {
     const Instance& instance = slot.current;
-    if (!instance.is_ready() && !IsDone(instance)) detail.ready = false;
+    const bool is_well = instance.is_ready() || IsDone(instance) || instance.awaits_schedule();
+    if (!is_well) detail.ready = false;
     const Process* const process = instance.process();
     if (process == nullptr) continue;
     const std::int64_t since = clocks_.UnixMs(process->spawned_at);
@@ -248,7 +253,9 @@ Views::Counts Views::Count() const {
     ++counts.services;
     for (const Slot& slot : service.slots) {
       ++counts.instances;
-      if (slot.current.is_ready() || IsDone(slot.current)) ++counts.ready;
+      const Instance& instance = slot.current;
+      const bool is_well = instance.is_ready() || IsDone(instance) || instance.awaits_schedule();
+      if (is_well) ++counts.ready;
     }
   }
   return counts;

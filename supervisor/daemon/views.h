@@ -14,6 +14,7 @@
 #include "daemon/observations.h"
 #include "daemon/pools.h"
 #include "daemon/spawn_plan.h"
+#include "daemon/timetable.h"
 #include "daemon/usage.h"
 
 namespace oxherd {
@@ -36,6 +37,7 @@ class Views {
     Observations& observations;
     UsageSampler& usage;
     const Pools& pools;
+    const Timetable& timetable;
     const SpawnGround& ground;
   };
   enum class WithUsage : bool { kNo, kYes };

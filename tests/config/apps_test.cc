@@ -214,8 +214,7 @@ TEST_CASE("what is not there yet is refused by OxMgr's name, unless it is off") 
   const Surroundings here;
   for (const char* key :
        {"watch = true", "ignore_watch = [\"x\"]", "watch_delay_secs = 1", "cgroup_enforce = true",
-        "cron_restart = \"* * * * *\"", "namespace = \"web\"", "git_repo = \"x\"",
-        "git_ref = \"x\"", "pull_secret = \"x\""}) {
+        "namespace = \"web\"", "git_repo = \"x\"", "git_ref = \"x\"", "pull_secret = \"x\""}) {
     CAPTURE(key);
     CHECK(here.Errors(App(key)).contains("is not supported yet; leave it out for now"));
   }

@@ -123,7 +123,7 @@ TEST_CASE("every kind of failure has its own words") {
 }
 
 TEST_CASE("every kind of news has words, for people and for the log") {
-  for (int i = 0; i <= static_cast<int>(TellKind::kReopened); ++i) {
+  for (int i = 0; i <= static_cast<int>(TellKind::kRunSkipped); ++i) {
     const action::Tell tell =
         Tell(static_cast<TellKind>(i), 1000, 9, Exit(ExitStatus::Code(1), 84, false));
     CAPTURE(i);

@@ -182,7 +182,7 @@ TEST_CASE("every word of the wire is read back as what it stands for") {
   for (int i = 0; i <= static_cast<int>(Command::kDaemonStatus); ++i) {
     CHECK(CommandFromName(Name(static_cast<Command>(i))) == static_cast<Command>(i));
   }
-  for (int i = 0; i <= static_cast<int>(action::Tell::Kind::kReopened); ++i) {
+  for (int i = 0; i <= static_cast<int>(action::Tell::Kind::kRunSkipped); ++i) {
     const auto kind = static_cast<action::Tell::Kind>(i);
     CHECK(KindFromName(KindName(kind)) == kind);
   }

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t kSampleEvery = 64;
 
-constexpr std::array<Check, 19> kChecks = {
+constexpr std::array<Check, 21> kChecks = {
     CheckTokens,
     CheckNoSignalToDead,
     CheckDeadlines,
@@ -31,6 +31,8 @@ constexpr std::array<Check, 19> kChecks = {
     CheckStartBound,
     CheckHookOnce,
     CheckTraffic,
+    CheckSchedule,
+    CheckRoutine,
 };
 
 // A digest of what an action says, for comparing two runs.

@@ -59,6 +59,7 @@ enum class Invariant : std::uint8_t {
   kDrained = 37,       // an old instance is told to stop when it has drained
   kClosedInTime = 38,  // sockets where nobody will come are closed, and no others
   kSwept = 39,         // only those clients are reset whom nobody will serve
+  kSchedule = 40,      // a scheduled oneshot runs when its time has come, and once at a time
 };
 
 struct Violation {
@@ -110,6 +111,8 @@ using Check = Violation (*)(const Moment&);
 [[nodiscard]] Violation CheckStartBound(const Moment& moment);
 [[nodiscard]] Violation CheckHookOnce(const Moment& moment);
 [[nodiscard]] Violation CheckTraffic(const Moment& moment);
+[[nodiscard]] Violation CheckSchedule(const Moment& moment);
+[[nodiscard]] Violation CheckRoutine(const Moment& moment);
 
 [[nodiscard]] Violation CheckProcesses(const Scene& scene);
 [[nodiscard]] Violation CheckHowManyLive(const Scene& scene);

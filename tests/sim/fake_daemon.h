@@ -38,6 +38,7 @@ class FakeDaemon {
   void Signalled(std::uint8_t signal, Instant now);
   void MeetStrangers(Instant now);
   void Replace(const event::Replace& replace, Instant now);
+  void Schedule(const event::Schedule& schedule, Instant now);
   void Repeat(const event::Request& request, Instant now);
 
   // ---- What happens to it, one thing at a time; kNever if there is nothing. ----

@@ -100,6 +100,10 @@ void FakeDaemon::Replace(const event::Replace& replace, Instant now) {
   if (is_responsive()) Take(replace, now);
 }
 
+void FakeDaemon::Schedule(const event::Schedule& schedule, Instant now) {
+  if (is_responsive()) Take(schedule, now);
+}
+
 void FakeDaemon::Repeat(const event::Request& request, Instant now) {
   if (is_responsive()) Take(request, now);
 }

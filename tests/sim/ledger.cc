@@ -44,6 +44,10 @@ void Start(ServiceHistory& service) {
 // One service that a command names; `whole` if not just one of its instances.
 void Command(ServiceHistory& service, const event::Request& request, bool whole) {
   Command(service);
+  for (SlotHistory& slot : service.slots) {
+    if (request.verb == Verb::kRestart) slot.is_due = true;
+    if (request.verb == Verb::kStop || request.verb == Verb::kDelete) slot.is_due = false;
+  }
   switch (request.verb) {
     case Verb::kStop:
     case Verb::kDelete:
@@ -160,6 +164,13 @@ void Ledger::Learn(const Event& event, Instant now) {
     services[At(refused->token).service].was_refused = true;
   } else if (const auto* drained = std::get_if<event::Drained>(&event)) {
     At(drained->token).drained = true;
+  } else if (const auto* schedule = std::get_if<event::Schedule>(&event)) {
+    for (SlotHistory& slot : services[ServiceIndex(schedule->service)].slots) {
+      const TokenHistory* last = Find(slot.last);
+      if (last != nullptr && !last->gone && !last->failed) continue;  // its last run still lasts
+      slot.is_due = true;
+      slot.fresh = true;
+    }
   } else if (const auto* request = std::get_if<event::Request>(&event)) {
     LearnRequest(*request, now);
   } else if (const auto* boot = std::get_if<event::Boot>(&event)) {

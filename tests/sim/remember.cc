@@ -56,6 +56,7 @@ void RememberSpawn(const Moment& moment, const action::Spawn& spawn) {
     ++slot.restarts;
   }
   slot.fresh = false;
+  slot.is_due = false;
   slot.last = spawn.token;
   slot.generation = spawn.generation;
 }

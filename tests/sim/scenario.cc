@@ -249,6 +249,40 @@ void DrawDrains(Random random, Scenario& scenario) {
   scenario.quiet_after = std::max(scenario.quiet_after, scenario.steps.back().at);
 }
 
+bool SomebodyWaitsFor(const Scenario& scenario, const std::string& name) {
+  for (const auto& versions : scenario.versions) {
+    for (const Version& version : versions) {
+      const auto& needs = version.spec->policy.depends_on;
+      if (std::ranges::find(needs, name, &Dependency::service) != needs.end()) return true;
+    }
+  }
+  return false;
+}
+
+// Oneshots that are run at times, and these times: often while the last run lasts.
+void DrawSchedules(Random random, Scenario& scenario) {
+  for (std::size_t i = 0; i < scenario.services; ++i) {
+    const bool is_oneshot = scenario.versions[i][0].spec->policy.type == ServiceType::kOneshot;
+    if (!is_oneshot || SomebodyWaitsFor(scenario, ServiceName(i)) || random.OneIn(4)) continue;
+    for (Version& version : scenario.versions[i]) {
+      auto spec = std::make_shared<Spec>(*version.spec);
+      spec->policy.scheduled = true;
+      version.spec = std::move(spec);
+    }
+    const std::size_t count = 1 + random.Below(6);
+    for (std::size_t time = 0; time < count; ++time) {
+      Step step;
+      step.kind = Step::Kind::kSchedule;
+      step.services = static_cast<std::uint8_t>(1U << i);
+      const std::size_t before = 1 + random.Below(scenario.steps.size());
+      step.at = scenario.steps[before - 1].at + Millis(random.Below(3000));
+      if (before < scenario.steps.size()) step.at = std::min(step.at, scenario.steps[before].at);
+      scenario.steps.insert(scenario.steps.begin() + static_cast<std::ptrdiff_t>(before), step);
+    }
+  }
+  scenario.quiet_after = std::max(scenario.quiet_after, scenario.steps.back().at);
+}
+
 }  // namespace
 
 void Draw(std::uint64_t seed, Scenario& scenario) {
@@ -263,6 +297,7 @@ void Draw(std::uint64_t seed, Scenario& scenario) {
   DrawTraffic(Random(Mix(seed, 10)), scenario);
   DrawSteps(random, scenario);
   DrawDrains(Random(Mix(seed, 11)), scenario);
+  DrawSchedules(Random(Mix(seed, 12)), scenario);
 }
 
 Scenario Draw(std::uint64_t seed) {

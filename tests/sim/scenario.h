@@ -50,6 +50,7 @@ struct Step {
     kKill,       // something outside kills a process
     kStranger,   // events about tokens that are unknown or dead
     kTerminate,  // SIGTERM to the keeper
+    kSchedule,   // the time of a scheduled oneshot has come
   };
   Kind kind = Kind::kRequest;
   Duration at{};  // since the beginning

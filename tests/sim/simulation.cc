@@ -173,6 +173,9 @@ void Simulation::TakeStep(const Step& step) {
       if (step.number < 3) replace.slot = step.number;
       return daemon_.Replace(replace, now_);
     }
+    case Step::Kind::kSchedule:
+      return daemon_.Schedule(
+          {ServiceName(static_cast<std::size_t>(std::countr_zero(step.services)))}, now_);
     case Step::Kind::kCrash:
       return daemon_.ArmCut(step.number);
     case Step::Kind::kHang:

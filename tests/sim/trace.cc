@@ -77,6 +77,7 @@ struct DescribeEvent {
   std::string operator()(const event::Replace& e) const {
     return "replace " + e.service + (e.slot ? "/" + Number(*e.slot) : "");
   }
+  std::string operator()(const event::Schedule& e) const { return "time of " + e.service; }
   std::string operator()(const event::Notified& e) const {
     return "notified " + Of(e.token) + (e.kind == event::Notified::Kind::kReady ? " ready" : "");
   }
@@ -218,9 +219,10 @@ std::string Describe(const State& state, Instant /*now*/) {
 }
 
 std::string Describe(const Step& step) {
-  constexpr std::array<std::string_view, 8> kNames = {
+  constexpr std::array<std::string_view, 9> kNames = {
       "request",          "the same request again",           "replace",    "the daemon will die",
-      "the daemon hangs", "a process is killed from outside", "a stranger", "SIGTERM"};
+      "the daemon hangs", "a process is killed from outside", "a stranger", "SIGTERM",
+      "the time has come"};
   std::string text = std::string(kNames[static_cast<std::size_t>(step.kind)]);
   if (step.kind == Step::Kind::kRequest) text = "a client sends " + std::string(Name(step.verb));
   if (step.kind == Step::Kind::kCrash) text += " after " + Number(step.number) + " (0: no image)";
@@ -243,6 +245,7 @@ std::string Describe(const Scenario& scenario) {
       for (const ListenAddress& listen : policy.listen) text += " " + listen.address;
       if (version.wants != Wants::kAny) text += version.wants == Wants::kIpv4 ? " ipv4" : " narrow";
       if (policy.type == ServiceType::kOneshot) text += " oneshot";
+      if (policy.scheduled) text += " scheduled";
       if (policy.reload_strategy == ReloadStrategy::kStopFirst) text += " stop-first";
       if (policy.restart != RestartPolicy::kAlways) {
         text += policy.restart == RestartPolicy::kNo ? " restart=no" : " restart=on-failure";
