@@ -13,7 +13,8 @@ bool IsOver(const Slot& slot) {
 
 // By its schedule.
 bool IsRunAgain(const Service& service) {
-  return service.wish == Wish::kRunning && service.spec().policy.scheduled;
+  const KeptSpec* const kept = service.Find(service.generation);
+  return service.wish == Wish::kRunning && kept != nullptr && kept->spec->policy.scheduled;
 }
 
 bool IsOver(const Service& service) {
