@@ -43,11 +43,11 @@ TEST_CASE("exit code and signal are kept apart") {
   const Home home;
   home.Oxfile(R"(
 [processes.coded]
-command = "@misbehave sleep 100 then exit 137"
+command = "@misbehave sleep 500 then exit 137"
 min_uptime_ms = 50
 restart = "never"
 [processes.signalled]
-command = "@misbehave sleep 100 then crash 9"
+command = "@misbehave sleep 500 then crash 9"
 min_uptime_ms = 50
 restart = "never"
 )");
