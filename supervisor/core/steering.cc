@@ -34,19 +34,12 @@ Instant AcceptsAt(const State& state, const Service& service, const Slot& slot, 
   return StartsAt(state, service, slot, instance);
 }
 
-bool HasLivingOwner(const Service& service, SocketNumber socket) {
+// Of this pool, if one is given: another generation may have the number, and not listen there.
+bool HasLivingOwner(const Service& service, SocketNumber socket, const Pool* pool = nullptr) {
   bool lives = false;
   ForEachInstance(service, [&](SlotIndex, Which, const Instance& instance) {
-    lives |= instance.socket == socket && instance.is_live();
-  });
-  return lives;
-}
-
-// As above, of this pool: another generation may have the number, and not listen here.
-bool HasLivingOwner(const Service& service, const Pool& pool, SocketNumber socket) {
-  bool lives = false;
-  ForEachInstance(service, [&](SlotIndex, Which, const Instance& instance) {
-    lives |= instance.socket == socket && instance.is_live() && Uses(service, instance, pool);
+    if (instance.socket != socket || !instance.is_live()) return;
+    lives |= pool == nullptr || Uses(service, instance, *pool);
   });
   return lives;
 }
@@ -238,7 +231,7 @@ Sockets IdleSockets(const Service& service, const Pool& pool) {
   Sockets idle;
   if (!others_serve) return idle;
   for (const SocketNumber socket : pool.order) {
-    if (!HasLivingOwner(service, pool, socket)) idle.push_back(socket);
+    if (!HasLivingOwner(service, socket, &pool)) idle.push_back(socket);
   }
   return idle;
 }

@@ -113,30 +113,7 @@ min_uptime_ms = 50
 }
 
 TEST_CASE("a reload goes on over the daemon's death, and its caller gets the answer") {
-  const Home home;
-  home.Oxfile(R"(
-[processes.api]
-command = "@misbehave on-term 0 then sleep"
-instances = 3
-min_uptime_ms = 400
-)");
-  home.MustRun({"start"});
-  const auto before = home.List();
-  Command reloading = home.Begin({"reload", "api"});
-  WaitUntil("the first new instance", [&] {
-    const auto now = home.List();
-    return std::any_of(now.begin(), now.end(),
-                       [](const Instance& instance) { return instance.generation == 2; });
-  });
-
-  home.KillDaemon();
-
-  CHECK(reloading.Wait().exit_code == 0);
-  for (const Instance& old : before) {
-    CHECK_FALSE(IsAlive(old.pid));
-    CHECK(home.Get(old.name).state == "ready");
-    CHECK(home.Get(old.name).generation == 2);
-  }
+  CheckThatAReloadOutlives([](const Home& home) { home.KillDaemon(); });
 }
 
 TEST_CASE("six crashes in a row: a daemon comes back, and the instances never noticed") {

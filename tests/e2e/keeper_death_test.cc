@@ -120,30 +120,7 @@ min_uptime_ms = 50
 }
 
 TEST_CASE("kill -9 of the keeper in a reload: it goes on, and its caller gets the answer") {
-  const Home home;
-  home.Oxfile(R"(
-[processes.api]
-command = "@misbehave on-term 0 then sleep"
-instances = 3
-min_uptime_ms = 400
-)");
-  home.MustRun({"start"});
-  const auto before = home.List();
-  Command reloading = home.Begin({"reload", "api"});
-  WaitUntil("the first new instance", [&] {
-    const auto now = home.List();
-    return std::any_of(now.begin(), now.end(),
-                       [](const Instance& instance) { return instance.generation == 2; });
-  });
-
-  KillKeeper(home);
-
-  CHECK(reloading.Wait().exit_code == 0);
-  for (const Instance& old : before) {
-    CHECK_FALSE(IsAlive(old.pid));
-    CHECK(home.Get(old.name).state == "ready");
-    CHECK(home.Get(old.name).generation == 2);
-  }
+  CheckThatAReloadOutlives([](const Home& home) { KillKeeper(home); });
 }
 
 TEST_CASE("kill -9 of the keeper in a stop: SIGKILL comes at its time all the same") {
@@ -168,15 +145,7 @@ min_uptime_ms = 50
 
 TEST_CASE("requests are served through the death of the keeper, and of keeper and daemon") {
   const Home home;
-  home.Write("server.js",
-             "require('http').createServer((ask, answer) => answer.end('ok')).listen(@port);\n");
-  home.Oxfile(R"(
-[processes.web]
-command = "node server.js"
-listen = @port
-instances = 2
-)");
-  home.MustRun({"start"});
+  StartWeb(home);
   const auto before = home.List();
   const auto served = [&] {
     for (int i = 0; i < 10; ++i) CHECK(HttpGet(home.port(), "/").status == 200);

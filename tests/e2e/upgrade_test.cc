@@ -77,30 +77,7 @@ TEST_CASE("an upgrade exchanges daemon and keeper, and every instance keeps its 
 }
 
 TEST_CASE("an upgrade in the middle of a reload: the reload goes on, its caller gets the answer") {
-  const Home home;
-  home.Oxfile(R"(
-[processes.api]
-command = "@misbehave on-term 0 then sleep"
-instances = 3
-min_uptime_ms = 400
-)");
-  home.MustRun({"start"});
-  const auto before = home.List();
-  Command reloading = home.Begin({"reload", "api"});
-  WaitUntil("the first new instance", [&] {
-    const auto now = home.List();
-    return std::any_of(now.begin(), now.end(),
-                       [](const Instance& instance) { return instance.generation == 2; });
-  });
-
-  home.MustRun({"daemon", "upgrade"});
-
-  CHECK(reloading.Wait().exit_code == 0);
-  for (const Instance& old : before) {
-    CHECK_FALSE(IsAlive(old.pid));
-    CHECK(home.Get(old.name).state == "ready");
-    CHECK(home.Get(old.name).generation == 2);
-  }
+  CheckThatAReloadOutlives([](const Home& home) { home.MustRun({"daemon", "upgrade"}); });
 }
 
 TEST_CASE("an upgrade loses no output, no exit code and no deadline") {
@@ -132,15 +109,7 @@ min_uptime_ms = 50
 
 TEST_CASE("requests are served through an upgrade") {
   const Home home;
-  home.Write("server.js",
-             "require('http').createServer((ask, answer) => answer.end('ok')).listen(@port);\n");
-  home.Oxfile(R"(
-[processes.web]
-command = "node server.js"
-listen = @port
-instances = 2
-)");
-  home.MustRun({"start"});
+  StartWeb(home);
   const auto before = home.List();
   Command upgrading = home.Begin({"daemon", "upgrade"});
   for (int i = 0; i < 200; ++i) CHECK(HttpGet(home.port(), "/").status == 200);
