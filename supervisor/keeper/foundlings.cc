@@ -116,4 +116,13 @@ Estate FindFoundlings(const std::string& state) {
   return estate;
 }
 
+void AddUnwritten(Estate& estate, const std::string& state) {
+  const Token written = estate.highest;
+  for (const LeftProcess& left : FindFoundlings(state).processes) {
+    if (left.facts.token <= written) continue;
+    estate.processes.push_back(left);
+    estate.highest = std::max(estate.highest, left.facts.token);
+  }
+}
+
 }  // namespace oxherd::keeper

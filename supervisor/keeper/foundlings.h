@@ -1,5 +1,5 @@
 // Main processes of this home found by their environment alone, for when nothing that was written
-// down can be read.
+// down can be read, and for those that were not written down in time.
 //
 // Theirs are OXHERD_STATE, which names the home, OXHERD_TOKEN, OXHERD_SERVICE, OXHERD_INSTANCE_ID
 // and OXHERD_GENERATION, and each leads a session of its own. What has overwritten its environment
@@ -23,5 +23,10 @@ namespace oxherd::keeper {
 // All that run now, as if they had been written down. Reads the environment of every process that
 // we may look at.
 [[nodiscard]] Estate FindFoundlings(const std::string& state);
+
+// Adds what the keeper before us has started and not yet written down when it died. Such a one has
+// a higher token than all that was written: older ones that are not there are no processes of ours
+// any more, whatever their environment says.
+void AddUnwritten(Estate& estate, const std::string& state);
 
 }  // namespace oxherd::keeper

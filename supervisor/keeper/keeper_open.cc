@@ -76,6 +76,7 @@ Result<Home> OpenHome(const Arguments& arguments, Inheritance& left,
   if (!home && HolderIsDead(arguments.state)) {
     std::optional<Estate> given = AskForEstate(arguments.runtime, kDaemonGivesWithin);
     if (!given) return home;
+    AddUnwritten(*given, arguments.state);
     left = TakeOver(std::move(*given), os::Now());
     if (!left.lock || !left.control_socket) return MakeError("the daemon has not given its home");
     return Home::Inherit(arguments.runtime, std::move(left.lock), std::move(left.control_socket));
@@ -83,6 +84,7 @@ Result<Home> OpenHome(const Arguments& arguments, Inheritance& left,
   if (!home) return home;
   std::optional<Estate> estate = FindEstate(arguments, warnings);
   if (!estate) return home;
+  AddUnwritten(*estate, arguments.state);
   if (auto found = FindAgain(std::move(*estate), os::Now())) left = std::move(*found);
   return home;
 }
@@ -96,6 +98,7 @@ Result<Home> InheritHome(const Arguments& arguments, Inheritance& left,
   if (estate.damaged != 0) {
     warnings.push_back("the estate has " + std::to_string(estate.damaged) + " damaged entries");
   }
+  AddUnwritten(estate, arguments.state);
   left = TakeOver(std::move(estate), os::Now());
   if (!left.lock || !left.control_socket) return MakeError("the estate has no home");
   return Home::Inherit(arguments.runtime, std::move(left.lock), std::move(left.control_socket));
