@@ -150,7 +150,7 @@ int Show(const Session& session, const Reply& reply) {
   if (session.options.json) return PrintJson(reply, session.verb());
   Said said;
   if (session.options.dry_run && reply.ok()) {
-    said.out = RenderPlan(reply);
+    said.out = RenderPlan(reply, session.options.prune);
   } else {
     said = RenderResult(session.screen, reply,
                         {.no_wait = session.options.no_wait, .until = session.options.until});
@@ -168,6 +168,49 @@ int Show(const Session& session, const Reply& reply) {
 
 }  // namespace
 
+// What `apply` is about to do. Nothing: all is said, as it cannot be done.
+std::optional<Reply> PlanOf(const Session& session, control::Request request) {
+  request.id = NewRequestId();
+  request.dry_run = true;
+  auto plan = Ask(session, std::move(request));
+  if (!plan) {
+    Fail(session, plan.error());
+    return std::nullopt;
+  }
+  return std::move(*plan);
+}
+
+std::vector<std::string> NamesThatLeft(const Reply& plan) {
+  std::vector<std::string> names;
+  for (const control::PlanStep& step : plan.plan) {
+    if (step.kind == control::PlanStep::Kind::kLeftFile) names.push_back(step.service);
+  }
+  return names;
+}
+
+// --prune: what has left the file is deleted, once the rest is done.
+void Prune(const Session& session, const std::vector<std::string>& names, Reply& reply) {
+  auto connection = Connect(session.places);
+  if (!connection) return;
+  control::Request request;
+  request.id = NewRequestId();
+  request.command = Command::kDelete;
+  request.client_version = Version();
+  request.names = names;
+  ProgressView view(session.options.json ? STDERR_FILENO : STDOUT_FILENO, Command::kDelete, "", "");
+  const Reply pruned =
+      Run({.places = session.places,
+           .request = request,
+           .deadline = os::Now() + PatienceFor(request, session.options),
+           .on_message = [&](const control::FromDaemon& message) { view.On(message); }},
+          std::move(*connection));
+  reply.services.insert(reply.services.end(), pruned.services.begin(), pruned.services.end());
+  if (!pruned.ok()) {
+    reply.code = pruned.code;
+    reply.error = pruned.error;
+  }
+}
+
 int Change(const Session& session, Command command) {
   const auto oxfile = WhichOxfile(session);
   if (!oxfile) return Fail(session, ExitCode::kAskedWrongly, oxfile.error().message);
@@ -178,6 +221,14 @@ int Change(const Session& session, Command command) {
   if (command == Command::kWait)
     request->timeout = session.options.timeout.value_or(kWaitUnlessSaid);
 
+  std::vector<std::string> left;
+  if (command == Command::kApply && !request->dry_run) {
+    const auto plan = PlanOf(session, *request);
+    if (!plan) return static_cast<int>(ExitCode::kNotDone);
+    if (!plan->ok()) return Show(session, *plan);
+    if (session.options.prune) left = NamesThatLeft(*plan);
+    if (!session.options.json) Write(STDOUT_FILENO, RenderPlan(*plan, session.options.prune));
+  }
   DetachOnInterrupt(session.verb());
   const KeeperEnd keeper(session.places);
   ProgressView view(session.options.json ? STDERR_FILENO : STDOUT_FILENO, command,
@@ -190,7 +241,8 @@ int Change(const Session& session, Command command) {
                     std::move(*begun.connection));
   reply.command = command;
   if (command == Command::kDaemonStop && reply.ok()) keeper.Wait();
-  if (command == Command::kDelete && reply.ok()) {
+  if (reply.ok() && !left.empty()) Prune(session, left, reply);
+  if (command == Command::kDelete && reply.ok() && !session.options.dry_run) {
     std::vector<std::string> names;
     for (const control::ServiceResult& result : reply.services) names.push_back(result.name);
     ForgetPrograms(session.places, names);

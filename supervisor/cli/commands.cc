@@ -48,6 +48,24 @@ int Perform(const Session& session) {
       return Change(session, Command::kWait);
     case Verb::kDaemonStop:
       return Change(session, Command::kDaemonStop);
+    case Verb::kRollback:
+      return Change(session, Command::kRollback);
+    case Verb::kReset:
+      return Change(session, Command::kReset);
+    case Verb::kEnvironment:
+      return ShowEnvironment(session);
+    case Verb::kExec:
+      return Execute(session);
+    case Verb::kSignal:
+      return SendSignal(session);
+    case Verb::kExport:
+      return Export(session);
+    case Verb::kEvents:
+      return ShowEvents(session);
+    case Verb::kDoctor:
+      return Doctor(session);
+    case Verb::kFlush:
+      return FlushLogs(session);
     case Verb::kList:
       return Look(session, Command::kList);
     case Verb::kStatus:

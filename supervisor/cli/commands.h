@@ -33,6 +33,22 @@ namespace oxherd::cli {
 // save: says that there is nothing to do.
 [[nodiscard]] int SayThatItIsSaved(const Session& session);
 
+// env: what processes start with. exec: becomes a command in that environment.
+[[nodiscard]] int ShowEnvironment(const Session& session);
+[[nodiscard]] int Execute(const Session& session);
+// signal: to main processes.
+[[nodiscard]] int SendSignal(const Session& session);
+// export: prints an Oxfile.
+[[nodiscard]] int Export(const Session& session);
+// flush: empties logs.
+[[nodiscard]] int FlushLogs(const Session& session);
+
+// events: the journal. Goes on until it is interrupted with -f.
+[[nodiscard]] int ShowEvents(const Session& session);
+
+// doctor: exit code 1 if something is wrong.
+[[nodiscard]] int Doctor(const Session& session);
+
 // The daemon's own log.
 [[nodiscard]] int ShowDaemonLog(const Session& session);
 

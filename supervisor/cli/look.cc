@@ -61,6 +61,10 @@ std::string Render(const Session& session, const Reply& reply, Duration took) {
     case Command::kDrain:
     case Command::kResume:
     case Command::kReplace:
+    case Command::kRollback:
+    case Command::kReset:
+    case Command::kEnvironment:
+    case Command::kSignal:
     case Command::kWait:
     case Command::kDaemonStop:
     case Command::kLogs:

@@ -183,6 +183,19 @@ void AddFlags(CLI::App& app, std::uint32_t takes, Options& options) {
                    "end when this service ends, with its exit code")
         ->type_name("NAME");
   }
+  if ((takes & kReveal) != 0) {
+    app.add_flag("--reveal", options.reveal, "secrets too");
+  }
+  if ((takes & kPrune) != 0) {
+    app.add_flag("--prune", options.prune, "delete what was defined there once and is no longer");
+  }
+  if ((takes & kTo) != 0) {
+    app.add_option_function<std::uint32_t>(
+           "--to", [&options](std::uint32_t number) { options.to = Generation(number); },
+           "a generation; else the last one that was ready and is another")
+        ->type_name("GENERATION")
+        ->check(CLI::PositiveNumber);
+  }
   if ((takes & kKeep) != 0) {
     app.add_flag("--keep", options.keep_instances, "leave the instances running");
   }

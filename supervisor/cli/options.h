@@ -31,6 +31,15 @@ enum class Verb : std::uint8_t {
   kValidate,
   kWait,
   kInstance,
+  kRollback,
+  kReset,
+  kEnvironment,
+  kExec,
+  kSignal,
+  kExport,
+  kFlush,
+  kEvents,
+  kDoctor,
   kRun,
   kImport,
   kInit,
@@ -109,6 +118,9 @@ struct Options {
   ProgramOptions program;
   std::vector<std::string> typed;      // the names, before any was taken for a file
   std::vector<std::string> arguments;  // what comes after `--`
+  Generation to{};                     // rollback: --to; not set: the last good one
+  bool reveal = false;                 // env: --reveal
+  bool prune = false;                  // apply: --prune
   bool is_program = false;             // `oxfile` was made for a program that was typed
 };
 

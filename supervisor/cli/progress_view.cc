@@ -10,7 +10,7 @@ using control::Command;
 using control::Progress;
 
 ProgressLines::Generations GenerationsFor(Command command) {
-  return command == Command::kReload || command == Command::kApply
+  return command == Command::kReload || command == Command::kApply || command == Command::kRollback
              ? ProgressLines::Generations::kShown
              : ProgressLines::Generations::kHidden;
 }

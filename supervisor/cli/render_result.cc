@@ -171,7 +171,11 @@ std::string SuccessText(const Reply& reply, const Asked& asked) {
       return Summary(reply, Outcome::kStopped, "deleted", "gone already");
     case Command::kReload:
     case Command::kApply:
+    case Command::kRollback:
       return Changes(reply);
+    case Command::kReset:
+      return "restarts and crashes of " + Join(NamesWith(reply, Outcome::kDone)) +
+             " are counted from zero\n";
     case Command::kDrain:
     case Command::kResume:
       return TrafficLine(reply);
@@ -189,6 +193,8 @@ std::string SuccessText(const Reply& reply, const Asked& asked) {
     case Command::kList:
     case Command::kStatus:
     case Command::kLogs:
+    case Command::kEnvironment:
+    case Command::kSignal:
     case Command::kPing:
     case Command::kDaemonStatus:
     case Command::kDaemonUpgrade:
@@ -232,7 +238,7 @@ Said RenderResult(const Screen& screen, const Reply& reply, const Asked& asked) 
   return said;
 }
 
-std::string RenderPlan(const Reply& reply) {
+std::string RenderPlan(const Reply& reply, bool prunes) {
   if (reply.plan.empty()) return "nothing would be done\n";
   std::string text;
   for (const PlanStep& step : reply.plan) {
@@ -242,9 +248,20 @@ std::string RenderPlan(const Reply& reply) {
         text += fmt::format(" start   {} ({})\n", name, Count(step.instances, "instance"));
         break;
       case PlanStep::Kind::kReload:
-        text += fmt::format(" reload  {} ({}): {} {}\n", name, Count(step.instances, "instance"),
-                            Join(step.differences),
-                            step.differences.size() == 1 ? "differs" : "differ");
+        text += fmt::format(" reload  {} ({}){}\n", name, Count(step.instances, "instance"),
+                            step.differences.empty()
+                                ? ", defined as it runs"
+                                : ": " + Join(step.differences) +
+                                      (step.differences.size() == 1 ? " differs" : " differ"));
+        break;
+      case PlanStep::Kind::kRestart:
+        text += fmt::format(" restart {} ({})\n", name, Count(step.instances, "instance"));
+        break;
+      case PlanStep::Kind::kStop:
+        text += fmt::format(" stop    {} ({})\n", name, Count(step.instances, "instance"));
+        break;
+      case PlanStep::Kind::kDelete:
+        text += fmt::format(" delete  {}\n", name);
         break;
       case PlanStep::Kind::kKeep:
         text += fmt::format(" keep    {}{}\n", name,
@@ -256,8 +273,11 @@ std::string RenderPlan(const Reply& reply) {
         text += fmt::format(" leave   {}, which was stopped: oxherd start {}\n", name, name);
         break;
       case PlanStep::Kind::kLeftFile:
-        text += fmt::format(" leave   {}, which is no longer in the file: oxherd delete {}\n", name,
-                            name);
+        text += prunes ? fmt::format(" delete  {}, which is no longer in the file\n", name)
+                       : fmt::format(
+                             " leave   {}, which is no longer in the file: --prune, or "
+                             "oxherd delete {}\n",
+                             name, name);
         break;
     }
   }

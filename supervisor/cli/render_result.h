@@ -24,8 +24,8 @@ struct Asked {
 [[nodiscard]] Said RenderResult(const Screen& screen, const control::Reply& reply,
                                 const Asked& asked = {});
 
-// What `--dry-run` prints.
-[[nodiscard]] std::string RenderPlan(const control::Reply& reply);
+// What `--dry-run` prints, and `apply` first. `prunes`: what has left the file is to be deleted.
+[[nodiscard]] std::string RenderPlan(const control::Reply& reply, bool prunes = false);
 
 // "oxherd: …" for an error without services, and what it is made of.
 [[nodiscard]] std::string RenderError(const control::Reply& reply);

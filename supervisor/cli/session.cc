@@ -92,24 +92,29 @@ Result<control::Request> MakeRequest(const Session& session, control::Command co
   request.keep_instances = options.keep_instances;
   request.parallel = options.parallel;
   request.until = options.until;
+  request.to = options.to;
   return request;
 }
 
 std::expected<Reply, NotConnected> Ask(const Session& session, control::Command command,
                                        const std::vector<std::string>& names) {
+  control::Request request;
+  request.command = command;
+  request.names = names;
+  return Ask(session, std::move(request));
+}
+
+std::expected<Reply, NotConnected> Ask(const Session& session, control::Request request) {
   auto connection = Connect(session.places);
   if (!connection) return std::unexpected(std::move(connection.error()));
-  control::Request request;
   request.id = NewRequestId();
-  request.command = command;
   request.client_version = Version();
-  request.names = names;
   Reply reply = Run({.places = session.places,
                      .request = request,
                      .deadline = os::Now() + kPatience,
                      .on_message = [](const control::FromDaemon&) {}},
                     std::move(*connection));
-  reply.command = command;
+  reply.command = request.command;
   return reply;
 }
 

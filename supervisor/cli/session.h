@@ -52,6 +52,10 @@ int PrintJson(const Reply& reply, std::string_view verb);
                                                      control::Command command,
                                                      const std::vector<std::string>& names);
 
+// The same with a request of which only command and what belongs to it are filled in.
+[[nodiscard]] std::expected<Reply, NotConnected> Ask(const Session& session,
+                                                     control::Request request);
+
 [[nodiscard]] std::int64_t UnixMillis();
 
 // Prints, once per call, that the daemon is of another version, if it is.

@@ -35,6 +35,9 @@ enum Takes : std::uint32_t {
   kProfile = 1U << 20U,      // --env
   kSource = 1U << 21U,       // of `import`: a file or pm2, and --out
   kRunFlags = 1U << 29U,     // of `run`: --keep-going, --exit-with
+  kTo = 1U << 27U,           // of `rollback`
+  kReveal = 1U << 28U,       // of `env`
+  kPrune = 1U << 26U,        // of `apply`
   kProgram = 1U << 30U,      // a program may be typed, with flags of its own
   kArguments = 1U << 31U,    // `-- WORDS`
 };

@@ -196,6 +196,30 @@ void ReadError(const Fields& fields, Reply& reply) {
   reply.code = static_cast<ExitCode>(code);
 }
 
+void ReadEnvironment(const Fields& fields, ServiceEnvironment& environment) {
+  fields.Read("service", environment.service);
+  fields.Read("folder", environment.folder);
+  if (const Json* object = fields.Object("run_as")) {
+    const Fields inner = fields.Inside(*object);
+    RunAs& run_as = environment.run_as.emplace();
+    inner.Read("user", run_as.user);
+    inner.Read("group", run_as.group);
+    inner.Read("uid", run_as.uid);
+    inner.Read("gid", run_as.gid);
+    if (const Json* groups = inner.Find("groups"); groups != nullptr && groups->is_array()) {
+      for (const Json& group : *groups) {
+        if (group.is_number_unsigned()) run_as.groups.push_back(group.get<std::uint32_t>());
+      }
+    }
+  }
+  fields.ReadEach("variables", environment.variables,
+                  [](const Fields& inner, ServiceEnvironment::Variable& variable) {
+                    inner.Read("name", variable.name);
+                    variable.hidden = inner.Find("value") == nullptr;
+                    inner.Read("value", variable.value);
+                  });
+}
+
 Reply ReadReply(const Fields& fields) {
   Reply reply;
   fields.ReadWord("command", reply.command, CommandFromName);
@@ -206,6 +230,7 @@ Reply ReadReply(const Fields& fields) {
   fields.ReadEach("plan", reply.plan, ReadStep);
   fields.ReadEach("instances", reply.instances, ReadRow);
   fields.ReadEach("details", reply.details, ReadDetail);
+  fields.ReadEach("environments", reply.environments, ReadEnvironment);
   if (const Json* object = fields.Object("daemon"))
     reply.daemon = ReadDaemon(fields.Inside(*object));
   fields.Read("notes", reply.notes);

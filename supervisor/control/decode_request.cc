@@ -6,6 +6,8 @@
 namespace oxherd::control {
 namespace {
 
+constexpr std::uint8_t kLastSignal = 64;
+
 void CheckLength(const Fields& fields, const char* key, const std::string& text) {
   if (text.size() > kMaxText) fields.Complain(key, "is too long");
   // Names and paths reach system calls, which end at a NUL.
@@ -53,6 +55,10 @@ void ReadOptions(const Fields& fields, Request& request) {
   std::optional<std::uint32_t> timeout_ms;
   fields.Read("timeout_ms", timeout_ms);
   if (timeout_ms) request.timeout = Millis(*timeout_ms);
+  fields.Read("to", request.to);
+  fields.Read("signal", request.signal);
+  if (request.signal > kLastSignal) fields.Complain("signal", "is no signal");
+  fields.Read("reveal", request.reveal);
 }
 
 RequestId ReadId(const Fields& fields, const char* key) {

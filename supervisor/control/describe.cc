@@ -146,6 +146,8 @@ std::string_view VerbWord(Verb verb) {
       return "a drain";
     case Verb::kResume:
       return "a resume";
+    case Verb::kReset:
+      return "a reset";
     case Verb::kWait:
     case Verb::kBoot:
     case Verb::kNone:

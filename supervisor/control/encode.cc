@@ -191,6 +191,23 @@ Json EncodeDetail(const ServiceDetail& detail) {
   return object;
 }
 
+Json EncodeEnvironment(const ServiceEnvironment& environment) {
+  Json object = {{"service", environment.service}, {"folder", environment.folder}};
+  if (const auto& run_as = environment.run_as) {
+    object["run_as"] = {{"user", run_as->user},
+                        {"group", run_as->group},
+                        {"uid", run_as->uid},
+                        {"gid", run_as->gid},
+                        {"groups", run_as->groups}};
+  }
+  object["variables"] =
+      Each(environment.variables, [](const ServiceEnvironment::Variable& variable) {
+        return Json{{"name", variable.name},
+                    {"value", variable.hidden ? Json() : Json(variable.value)}};
+      });
+  return object;
+}
+
 Json EncodeDaemon(const DaemonDetail& daemon) {
   Json object = {{"pid", daemon.pid.number()},          {"keeper_pid", daemon.keeper_pid.number()},
                  {"version", daemon.version},           {"socket", daemon.socket},
@@ -215,6 +232,9 @@ void PutAnswer(Json& object, const Reply& reply) {
   if (!reply.plan.empty()) object["plan"] = Each(reply.plan, EncodeStep);
   if (rows || !reply.instances.empty()) object["instances"] = Each(reply.instances, EncodeRow);
   if (reply.command == Command::kStatus) object["details"] = Each(reply.details, EncodeDetail);
+  if (!reply.environments.empty()) {
+    object["environments"] = Each(reply.environments, EncodeEnvironment);
+  }
   if (reply.daemon) object["daemon"] = EncodeDaemon(*reply.daemon);
   PutList(object, "notes", reply.notes);
 }
@@ -275,6 +295,9 @@ Json EncodeRequest(const Request& request) {
   if (request.parallel != 1) object["parallel"] = request.parallel;
   if (request.until != Until::kReady) object["until"] = UntilName(request.until);
   if (request.timeout) object["timeout_ms"] = request.timeout->count();
+  if (request.to.is_set()) object["to"] = request.to.number();
+  if (request.signal != 0) object["signal"] = request.signal;
+  PutFlag(object, "reveal", request.reveal);
   return object;
 }
 

@@ -24,11 +24,15 @@ constexpr std::array kCommands = {
     Named{Command::kDrain, "drain"},
     Named{Command::kResume, "resume"},
     Named{Command::kReplace, "replace"},
+    Named{Command::kRollback, "rollback"},
+    Named{Command::kReset, "reset"},
     Named{Command::kWait, "wait"},
     Named{Command::kDaemonStop, "daemon stop"},
     Named{Command::kList, "list"},
     Named{Command::kStatus, "status"},
     Named{Command::kLogs, "logs"},
+    Named{Command::kEnvironment, "env"},
+    Named{Command::kSignal, "signal"},
     Named{Command::kPing, "ping"},
     Named{Command::kDaemonStatus, "daemon status"},
     Named{Command::kDaemonUpgrade, "daemon upgrade"},
@@ -81,6 +85,9 @@ constexpr std::array kSteps = {
     Named{PlanStep::Kind::kKeep, "keep"},
     Named{PlanStep::Kind::kLeaveStopped, "leave_stopped"},
     Named{PlanStep::Kind::kLeftFile, "left_file"},
+    Named{PlanStep::Kind::kStop, "stop"},
+    Named{PlanStep::Kind::kRestart, "restart"},
+    Named{PlanStep::Kind::kDelete, "delete"},
 };
 
 constexpr std::array kUntils = {

@@ -46,12 +46,16 @@ enum class Command : std::uint8_t {
   kDrain,       // one instance out of traffic
   kResume,      // and back
   kReplace,     // one instance by a new one of its own generation
+  kRollback,    // to a kept spec: Request::to
+  kReset,       // counters to zero
   kWait,        // changes nothing, but has progress
   kDaemonStop,  // the Reply comes when all is down; then the socket closes
   // These only look.
   kList,          // `instances`
   kStatus,        // `details`, one per service
   kLogs,          // `instances`, with their log paths
+  kEnvironment,   // `environments`, one per service
+  kSignal,        // Request::signal to main processes; `instances` are those that got it
   kPing,          // `daemon`
   kDaemonStatus,  // `daemon`
   // `names` are the paths of the new keeper and the new daemon; `daemon` is the old one, which ends
@@ -93,6 +97,9 @@ struct Request {
   std::uint16_t parallel = 1;     // reload: services at a time
   Until until = Until::kReady;    // wait
   std::optional<Millis> timeout;  // wait
+  Generation to{};                // rollback; not set: the last one before this that was ready
+  std::uint8_t signal = 0;        // signal
+  bool reveal = false;            // env: secrets too
 
   friend bool operator==(const Request&, const Request&) = default;
 };
@@ -160,7 +167,16 @@ struct ServiceResult {
 
 // What start or apply would do with one service.
 struct PlanStep {
-  enum class Kind : std::uint8_t { kStart, kReload, kKeep, kLeaveStopped, kLeftFile };
+  enum class Kind : std::uint8_t {
+    kStart,
+    kReload,
+    kKeep,
+    kLeaveStopped,
+    kLeftFile,
+    kStop,
+    kRestart,
+    kDelete,
+  };
   std::string service;
   Kind kind = Kind::kKeep;
   std::uint16_t instances = 0;
@@ -277,6 +293,21 @@ struct ServiceDetail {
   friend bool operator==(const ServiceDetail&, const ServiceDetail&) = default;
 };
 
+// What the processes of a service start with, and as whom.
+struct ServiceEnvironment {
+  struct Variable {
+    std::string name;
+    std::string value;    // empty where it is hidden
+    bool hidden = false;  // it looks like a secret, and Request::reveal was not set
+    friend bool operator==(const Variable&, const Variable&) = default;
+  };
+  std::string service;
+  std::string folder;
+  std::optional<RunAs> run_as;  // nothing: as the daemon
+  std::vector<Variable> variables;
+  friend bool operator==(const ServiceEnvironment&, const ServiceEnvironment&) = default;
+};
+
 struct DaemonDetail {
   Pid pid;
   Pid keeper_pid;
@@ -306,6 +337,7 @@ struct Reply {
   std::vector<PlanStep> plan;
   std::vector<Row> instances;
   std::vector<ServiceDetail> details;
+  std::vector<ServiceEnvironment> environments;
   std::optional<DaemonDetail> daemon;
   std::vector<std::string> notes;
 

@@ -106,7 +106,7 @@ constexpr auto kLast<ExitStatus::Kind> = ExitStatus::Kind::kUnknown;
 template <>
 constexpr auto kLast<Failure::Kind> = Failure::Kind::kRoutine;
 template <>
-constexpr auto kLast<Verb> = Verb::kResume;
+constexpr auto kLast<Verb> = Verb::kReset;
 template <>
 constexpr auto kLast<DependencyKind> = DependencyKind::kStarted;
 template <>

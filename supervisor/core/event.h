@@ -130,6 +130,12 @@ struct Boot {
     SpecPtr spec;
     Generation generation;
     bool wanted = true;
+    // Earlier ones that were Ready, oldest first: for a rollback by hand.
+    struct Earlier {
+      Generation generation;
+      SpecPtr spec;
+    };
+    std::vector<Earlier> earlier{};
   };
   std::vector<Wish> wishes;
 };

@@ -25,6 +25,7 @@ enum class Verb : std::uint8_t {
   kReplace,  // by a limit, cron or watch: never a person
   kDrain,    // one instance out of traffic
   kResume,   // and back
+  kReset,    // its counters of restarts and crashes
 };
 
 struct Failure {

@@ -188,6 +188,7 @@ void EvaluateItem(const State& state, const RequestRecord& record, RequestItem& 
     case Verb::kBoot:
     case Verb::kReplace:
     case Verb::kResume:
+    case Verb::kReset:
       return;
     case Verb::kDrain:
       return EvaluateDrain(item, *service);

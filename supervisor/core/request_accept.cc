@@ -58,6 +58,11 @@ void AcceptVerb(Context& context, const event::Request& request, RequestRecord& 
     case Verb::kBoot:
     case Verb::kReplace:
       return;
+    case Verb::kReset:
+      for (const Target& target : targets) {
+        AcceptReset(context, record, target.service, target.slot);
+      }
+      return;
     case Verb::kDrain:
     case Verb::kResume:
       for (const Target& target : targets) {

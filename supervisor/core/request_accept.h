@@ -36,6 +36,10 @@ void AcceptDrain(Context& context, RequestRecord& record, const std::string& nam
 void AcceptResume(Context& context, RequestRecord& record, const std::string& name,
                   std::optional<SlotIndex> slot);
 
+// reset: restarts and crashes are counted from zero. Nothing is started or stopped.
+void AcceptReset(Context& context, RequestRecord& record, const std::string& name,
+                 std::optional<SlotIndex> slot);
+
 // ---- what several of them do
 
 // A service that is new, stopped, in its first generation.

@@ -1,4 +1,4 @@
-// drain and resume: what a person asks of one instance's traffic.
+// drain, resume, reset: what a person asks of single instances, and is done at once.
 #include <algorithm>
 
 #include "core/request_accept.h"
@@ -63,6 +63,29 @@ void AcceptResume(Context& context, RequestRecord& record, const std::string& na
   instance->taken_out = false;
   instance->out_until = kNever;
   context.Touch(*context.state.Find(name));
+  record.items.push_back(std::move(item));
+}
+
+void AcceptReset(Context& context, RequestRecord& record, const std::string& name,
+                 std::optional<SlotIndex> slot) {
+  RequestItem item = ItemFor(name, slot, Verb::kReset);
+  Service* service = context.state.Find(name);
+  if (service == nullptr || (slot && *slot >= service->slots.size())) {
+    return Refuse(record, std::move(item), Failure::Kind::kUnknown);
+  }
+  const auto reset = [](Instance& instance) {
+    instance.restarts = 0;
+    instance.crashes = 0;
+    instance.first_crash = Instant();
+  };
+  for (std::size_t i = 0; i < service->slots.size(); ++i) {
+    if (slot && *slot != i) continue;
+    reset(service->slots[i].current);
+    if (service->slots[i].replacement) reset(*service->slots[i].replacement);
+  }
+  item.generation = service->generation;
+  item.outcome = Outcome::kDone;
+  context.Touch(*service);
   record.items.push_back(std::move(item));
 }
 

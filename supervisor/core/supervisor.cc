@@ -184,6 +184,11 @@ void Populate(State& state, const event::Boot& boot) {
     service.name = wish.spec->name;
     service.generation = wish.generation;
     service.last_generation = wish.generation;
+    for (const auto& [generation, spec] : wish.earlier) {
+      if (generation < wish.generation && spec->name == wish.spec->name) {
+        service.specs.push_back({.generation = generation, .spec = spec, .was_ready = true});
+      }
+    }
     service.specs.push_back({.generation = wish.generation, .spec = wish.spec});
     service.wish = wish.wanted ? Wish::kRunning : Wish::kStopped;
     service.waits_for = wish.spec->policy.depends_on;

@@ -9,7 +9,9 @@
 #include "config/freeze.h"
 #include "control/target.h"
 #include "daemon/name_pattern.h"
+#include "daemon/rollback.h"
 #include "daemon/run_as.h"
+#include "daemon/verb_of.h"
 
 namespace oxherd {
 namespace {
@@ -19,40 +21,6 @@ using control::ExitCode;
 using control::Reply;
 using control::Target;
 using Names = std::vector<std::string>;
-
-Verb VerbOf(Asked command) {
-  switch (command) {
-    case Asked::kStart:
-      return Verb::kStart;
-    case Asked::kStop:
-      return Verb::kStop;
-    case Asked::kRestart:
-    case Asked::kReplace:  // without a file: from the spec that it runs
-      return Verb::kRestart;
-    case Asked::kReload:
-      return Verb::kReload;
-    case Asked::kApply:
-      return Verb::kApply;
-    case Asked::kDelete:
-      return Verb::kDelete;
-    case Asked::kDrain:
-      return Verb::kDrain;
-    case Asked::kResume:
-      return Verb::kResume;
-    case Asked::kWait:
-      return Verb::kWait;
-    case Asked::kDaemonStop:
-      return Verb::kShutdown;
-    case Asked::kList:
-    case Asked::kStatus:
-    case Asked::kLogs:
-    case Asked::kPing:
-    case Asked::kDaemonStatus:
-    case Asked::kDaemonUpgrade:
-      break;
-  }
-  return Verb::kNone;
-}
 
 std::string Quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
@@ -143,9 +111,14 @@ class Reader {
   bool ReadNames() {
     const bool all = Contains(names_, "all");
     const bool reads = control::ReadsOxfile(request_.command);
-    if (names_.empty() && request_.command == Asked::kDelete) {
-      return Refuse("delete wants a name, or all");
+    const bool wants_name = request_.command == Asked::kDelete ||
+                            request_.command == Asked::kReset ||
+                            request_.command == Asked::kRollback;
+    if (names_.empty() && wants_name) {
+      return Refuse(std::string(control::Name(request_.command)) + " wants a name" +
+                    (request_.command == Asked::kRollback ? "" : ", or all"));
     }
+    if (request_.command == Asked::kRollback) return TakeRollbacks();
     if (IsForInstances()) return TakeInstances();
     if (all || names_.empty()) {
       Names files;
@@ -208,6 +181,23 @@ class Reader {
       AddName(meant.name);
     }
     if (request_.with_dependents) AddDependents();
+    return true;
+  }
+
+  // ---- rollback: a spec that was kept takes the place of the file's. ----
+
+  bool TakeRollbacks() {
+    for (const std::string& typed : names_) {
+      Typed meant;
+      if (!Resolve(typed, Names{}, meant)) return false;
+      const Service* const service = state_.Find(meant.service);
+      if (service == nullptr) return RefuseUnknown(typed, Names{});
+      auto chosen = ChooseEarlier(*service, request_.to);
+      if (!chosen) return Refuse(std::move(chosen).error().message);
+      understood_.service_notes[service->name].push_back(chosen->note);
+      understood_.event.specs.push_back(std::move(chosen->spec));
+      AddName(service->name);
+    }
     return true;
   }
 
@@ -441,8 +431,9 @@ class Reader {
     }
     meant = {instance.service, instance.Text()};
     if (count == 1 && !IsForInstances()) meant.name = instance.service;
-    const bool whole_only = request_.command == Asked::kReload ||
-                            request_.command == Asked::kApply || request_.command == Asked::kDelete;
+    const bool whole_only =
+        request_.command == Asked::kReload || request_.command == Asked::kApply ||
+        request_.command == Asked::kDelete || request_.command == Asked::kRollback;
     if (count == 1 || !whole_only) return true;
     const std::string command(control::Name(request_.command));
     return Refuse(Quoted(instance.Text()) + " is one instance, and " + command +

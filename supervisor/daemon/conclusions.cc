@@ -33,6 +33,7 @@ Outcome OutcomeToSay(const RequestItem& item) {
     case Verb::kReplace:
     case Verb::kDrain:
     case Verb::kResume:
+    case Verb::kReset:
       break;
   }
   return Outcome::kStarted;

@@ -9,6 +9,8 @@
 #include "control/describe.h"
 #include "control/wire.h"
 #include "core/supervisor.h"
+#include "daemon/service_environment.h"
+#include "daemon/verb_of.h"
 #include "os/clock.h"
 
 namespace oxherd {
@@ -19,41 +21,19 @@ using control::FromDaemon;
 using control::Reply;
 using Delivery = ControlServer::Delivery;
 
-Asked CommandOf(Verb verb) {
-  switch (verb) {
-    case Verb::kStart:
-      return Asked::kStart;
-    case Verb::kStop:
-      return Asked::kStop;
-    case Verb::kRestart:
-      return Asked::kRestart;
-    case Verb::kReload:
-      return Asked::kReload;
-    case Verb::kApply:
-      return Asked::kApply;
-    case Verb::kDelete:
-      return Asked::kDelete;
-    case Verb::kWait:
-      return Asked::kWait;
-    case Verb::kShutdown:
-      return Asked::kDaemonStop;
-    case Verb::kNone:
-    case Verb::kBoot:
-    case Verb::kReplace:
-      break;
-    case Verb::kDrain:
-      return Asked::kDrain;
-    case Verb::kResume:
-      return Asked::kResume;
-  }
-  return Asked::kPing;
+control::PlanStep::Kind StepFor(const RequestItem& item) {
+  using Kind = control::PlanStep::Kind;
+  if (item.was_stopped) return Kind::kLeaveStopped;
+  if (item.outcome == Outcome::kUnchanged) return Kind::kKeep;
+  if (item.verb == Verb::kReload) return Kind::kReload;
+  if (item.verb == Verb::kStop) return Kind::kStop;
+  if (item.verb == Verb::kRestart) return Kind::kRestart;
+  return item.verb == Verb::kDelete ? Kind::kDelete : Kind::kStart;
 }
 
-// Narrated about the service as a whole.
-bool IsAboutService(action::Tell::Kind kind) {
-  using Kind = action::Tell::Kind;
-  return kind == Kind::kReloadBegun || kind == Kind::kReloadDone || kind == Kind::kRollingBack ||
-         kind == Kind::kRolledBack || kind == Kind::kStopsFirst || kind == Kind::kReopened;
+std::uint16_t InstancesOf(const State& state, const std::string& name) {
+  const Service* const service = state.Find(name);
+  return service == nullptr ? 0 : service->spec().policy.instances;
 }
 
 bool Concerns(const RequestRecord& record, const std::string& service) {
@@ -70,6 +50,12 @@ std::size_t ReadyCount(const Service& service) {
 }
 
 }  // namespace
+
+bool Conversations::IsAboutService(action::Tell::Kind kind) {
+  using Kind = action::Tell::Kind;
+  return kind == Kind::kReloadBegun || kind == Kind::kReloadDone || kind == Kind::kRollingBack ||
+         kind == Kind::kRolledBack || kind == Kind::kStopsFirst || kind == Kind::kReopened;
+}
 
 CommandContext Conversations::context() const {
   return {.state = parts_.state,
@@ -139,6 +125,12 @@ void Conversations::Look(ClientId client, const control::Request& request) {
         if (!request.names.empty()) AddDifferences(detail);
       }
       break;
+    case Asked::kEnvironment:
+      AddEnvironments(selected, request.reveal, reply);
+      break;
+    case Asked::kSignal:
+      SendSignals(selected, request.signal, reply);
+      break;
     case Asked::kPing:
     case Asked::kDaemonStatus:
       reply.daemon = parts_.daemon_detail();
@@ -152,6 +144,8 @@ void Conversations::Look(ClientId client, const control::Request& request) {
     case Asked::kDrain:
     case Asked::kResume:
     case Asked::kReplace:
+    case Asked::kRollback:
+    case Asked::kReset:
     case Asked::kWait:
     case Asked::kDaemonStop:
       break;  // tracked
@@ -159,6 +153,54 @@ void Conversations::Look(ClientId client, const control::Request& request) {
       return BeginUpgrade(client, request);
   }
   Answer(client, std::move(reply));
+}
+
+// A reply that asked for nothing names nothing: env and signal want a name.
+void Conversations::SendSignals(const std::vector<InstanceId>& selected, std::uint8_t signal,
+                                Reply& reply) {
+  std::vector<InstanceId> reached;
+  for (const InstanceId& id : selected) {
+    const Service* const service = parts_.state.Find(id.service);
+    if (service == nullptr || id.slot >= service->slots.size() || signal == 0) continue;
+    const Slot& slot = service->slots[id.slot];
+    bool is_live = false;
+    for (const Instance* instance :
+         {&slot.current, slot.replacement ? &*slot.replacement : nullptr}) {
+      if (instance == nullptr || !instance->is_live()) continue;
+      parts_.send_signal(instance->token(), signal);
+      is_live = true;
+    }
+    if (is_live) reached.push_back(id);
+  }
+  if (reached.empty()) {
+    reply.code = control::ExitCode::kNotDone;
+    reply.error = "nothing of it runs; no signal was sent";
+    return;
+  }
+  reply.instances = views().Rows(reached, Views::WithUsage::kNo, Views::WithLogs::kNo);
+}
+
+// Of the first of the instances of each service that were named.
+void Conversations::AddEnvironments(const std::vector<InstanceId>& selected, bool reveal,
+                                    Reply& reply) const {
+  for (const InstanceId& id : selected) {
+    const Service* const service = parts_.state.Find(id.service);
+    const bool is_there =
+        std::ranges::find(reply.environments, id.service, &control::ServiceEnvironment::service) !=
+        reply.environments.end();
+    if (service == nullptr || is_there) continue;
+    const Token token =
+        id.slot < service->slots.size() ? service->slots[id.slot].current.token() : Token();
+    auto environment =
+        EnvironmentFor(service->spec(), {id.slot, service->generation, token}, parts_.ground.base,
+                       reveal ? Secrets::kShown : Secrets::kHidden);
+    if (!environment) {
+      reply.code = control::ExitCode::kNotDone;
+      reply.error = id.service + ": " + environment.error().message;
+      return;
+    }
+    reply.environments.push_back(std::move(*environment));
+  }
 }
 
 void Conversations::BeginUpgrade(ClientId client, const control::Request& request) {
@@ -240,15 +282,8 @@ void Conversations::Rehearse(ClientId client, const control::Request& request,
         understood.event.specs, [&](const SpecPtr& each) { return each->name == item.service; });
     const bool has_spec = spec != understood.event.specs.end();
     if (has_spec) step.instances = (*spec)->policy.instances;
-    if (item.was_stopped) {
-      step.kind = control::PlanStep::Kind::kLeaveStopped;
-    } else if (item.outcome == Outcome::kUnchanged) {
-      step.kind = control::PlanStep::Kind::kKeep;
-    } else if (item.verb == Verb::kReload) {
-      step.kind = control::PlanStep::Kind::kReload;
-    } else {
-      step.kind = control::PlanStep::Kind::kStart;
-    }
+    step.kind = StepFor(item);
+    if (step.instances == 0) step.instances = InstancesOf(parts_.state, item.service);
     const Service* const service = parts_.state.Find(item.service);
     if (service != nullptr && has_spec) step.differences = Differences(service->spec(), **spec);
     reply.plan.push_back(std::move(step));

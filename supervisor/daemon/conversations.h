@@ -40,11 +40,16 @@ class Conversations {
     std::function<void(event::Request)> ask_core;
     std::function<void(const SupervisorSettings&)> use_settings;
     std::function<control::DaemonDetail()> daemon_detail;
+    // To the main process of this token.
+    std::function<void(Token, std::uint8_t signal)> send_signal;
     // Has new programs checked; then calls back, and ends the daemon if all is well.
     std::function<void(Programs, std::function<void(Status)>)> upgrade;
   };
 
   explicit Conversations(Parts parts) : parts_(std::move(parts)) {}
+
+  // Narrated about the service as a whole.
+  [[nodiscard]] static bool IsAboutService(action::Tell::Kind kind);
 
   // Must be called before anything is said.
   void SpeakThrough(ControlServer& server) { server_ = &server; }
@@ -92,6 +97,10 @@ class Conversations {
   void On(ClientId client, const control::Request& request);
   void On(ClientId client, const control::Attach& attach);
   void Look(ClientId client, const control::Request& request);
+  void SendSignals(const std::vector<InstanceId>& selected, std::uint8_t signal,
+                   control::Reply& reply);
+  void AddEnvironments(const std::vector<InstanceId>& selected, bool reveal,
+                       control::Reply& reply) const;
   void BeginUpgrade(ClientId client, const control::Request& request);
   void Begin(ClientId client, const control::Request& request);
   void Rehearse(ClientId client, const control::Request& request, const Understood& understood);

@@ -16,6 +16,7 @@
 #include "daemon/control_server.h"
 #include "daemon/conversations.h"
 #include "daemon/daemon_log.h"
+#include "daemon/event_journal.h"
 #include "daemon/image.h"
 #include "daemon/inbox.h"
 #include "daemon/keeper_link.h"
@@ -103,6 +104,7 @@ class Daemon {
   void Leave(int code);
 
   [[nodiscard]] control::DaemonDetail Detail() const;
+  void NoteEvent(control::EventRecord event);
 
   Arguments arguments_;
   Inherited inherited_;
@@ -125,8 +127,9 @@ class Daemon {
   std::optional<std::string> store_trouble_;
   std::vector<std::string> start_warnings_;
 
-  std::unique_ptr<StateStore> store_;    // null under `oxherd run`
-  std::unique_ptr<Background> lookups_;  // started at the first name that has to be looked up
+  std::unique_ptr<EventJournal> journal_;  // null under `oxherd run`
+  std::unique_ptr<StateStore> store_;      // null under `oxherd run`
+  std::unique_ptr<Background> lookups_;    // started at the first name that has to be looked up
   std::unique_ptr<OutputLog> output_;
   std::optional<Pools> pools_;
   std::optional<NotifySockets> notify_;

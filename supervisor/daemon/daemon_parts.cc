@@ -27,6 +27,7 @@ Status Daemon::OpenParts() {
   OXHERD_TRY_ASSIGN(output_, OutputLog::Open(OutputOptions(arguments_)));
   if (!arguments_.is_foreground()) {
     OXHERD_TRY_ASSIGN(store_, StateStore::Open(arguments_.state_folder));
+    OXHERD_TRY_ASSIGN(journal_, EventJournal::Open(arguments_.state_folder, {}));
   }
   OpenTraffic();
   spawner_.emplace(
@@ -35,21 +36,27 @@ Status Daemon::OpenParts() {
   OpenLimits();
   timetable_.emplace(Timetable::Parts{.state = state_, .inbox = inbox_, .log = log_});
   OpenConversations();
-  performer_.emplace(Performer::Parts{.state = state_,
-                                      .keeper = keeper_,
-                                      .spawner = *spawner_,
-                                      .output = *output_,
-                                      .probes = *probes_,
-                                      .pools = *pools_,
-                                      .drains = *drains_,
-                                      .conversations = *conversations_,
-                                      .observations = observations_,
-                                      .ports = *ports_,
-                                      .log = log_,
-                                      .inbox = inbox_,
-                                      .ground = ground_,
-                                      .save_wishes = [this] { SaveWishes(); }});
+  performer_.emplace(Performer::Parts{
+      .state = state_,
+      .keeper = keeper_,
+      .spawner = *spawner_,
+      .output = *output_,
+      .probes = *probes_,
+      .pools = *pools_,
+      .drains = *drains_,
+      .conversations = *conversations_,
+      .observations = observations_,
+      .ports = *ports_,
+      .log = log_,
+      .inbox = inbox_,
+      .ground = ground_,
+      .save_wishes = [this] { SaveWishes(); },
+      .note_event = [this](control::EventRecord event) { NoteEvent(std::move(event)); }});
   return {};
+}
+
+void Daemon::NoteEvent(control::EventRecord event) {
+  if (journal_) journal_->Add(event);
 }
 
 // Sockets that clients and programs speak to.
@@ -134,6 +141,11 @@ void Daemon::OpenConversations() {
           },
       .use_settings = [this](const SupervisorSettings& settings) { UseSettings(settings); },
       .daemon_detail = [this] { return Detail(); },
+      .send_signal =
+          [this](Token token, std::uint8_t signal) {
+            keeper_.Send(
+                keeper::Signal{.token = token, .signal = signal, .scope = keeper::Scope::kMain});
+          },
       .upgrade =
           [this](Programs programs, std::function<void(Status)> done) {
             BeginUpgrade(std::move(programs), std::move(done));

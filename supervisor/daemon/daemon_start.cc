@@ -101,6 +101,16 @@ Status Daemon::Begin() {
     return {};
   }
   OXHERD_TRY(OpenParts());
+  NoteEvent({.number = 0,
+             .unix_ms = Clocks::Read().unix_ms,
+             .kind = "daemon_started",
+             .service = "",
+             .slot = std::nullopt,
+             .generation = {},
+             .text = "daemon " + std::to_string(hello_.daemon_number) +
+                     " started, version " OXHERD_VERSION,
+             .failed = false,
+             .out_of_memory = false});
   JoinWorld(std::move(world), std::move(start));
   OXHERD_TRY(WatchAll());
   malloc_trim(0);

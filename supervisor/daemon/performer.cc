@@ -217,11 +217,22 @@ void Performer::Do(const action::Tell& tell) {
         tell.instance, {.unix_ms = Clocks::Read().unix_ms, .text = tell.failure.text});
   }
   if (!IsHappening(tell.kind)) return;
+  const std::int64_t unix_ms = Clocks::Read().unix_ms;
+  std::string text =
+      WithReason(control::Describe(tell, about), tell.failure, spec, parts_.observations);
   parts_.observations.NoteHappening(
-      tell.instance.service, {.unix_ms = Clocks::Read().unix_ms,
-                              .text = tell.instance.Text() + " " +
-                                      WithReason(control::Describe(tell, about), tell.failure, spec,
-                                                 parts_.observations)});
+      tell.instance.service, {.unix_ms = unix_ms, .text = tell.instance.Text() + " " + text});
+  control::EventRecord event{.number = 0,
+                             .unix_ms = unix_ms,
+                             .kind = std::string(control::KindName(tell.kind)),
+                             .service = tell.instance.service,
+                             .slot = tell.instance.slot,
+                             .generation = tell.generation,
+                             .text = std::move(text),
+                             .failed = tell.failure.is_set(),
+                             .out_of_memory = tell.failure.status.out_of_memory};
+  if (Conversations::IsAboutService(tell.kind)) event.slot.reset();
+  parts_.note_event(std::move(event));
 }
 
 // A program that has become another user (set-uid) is out of reach of a daemon that is not root.

@@ -8,6 +8,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "control/event_record.h"
 #include "core/action.h"
 #include "core/state.h"
 #include "daemon/conversations.h"
@@ -41,6 +42,7 @@ class Performer {
     Inbox& inbox;
     const SpawnGround& ground;
     std::function<void()> save_wishes;
+    std::function<void(control::EventRecord)> note_event;
   };
   explicit Performer(const Parts& parts) : parts_(parts) {}
 

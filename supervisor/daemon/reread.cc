@@ -140,7 +140,10 @@ FreshWishes ReadForBoot(event::Boot saved, const Surroundings& surroundings, con
     if (found.empty()) continue;
     SpecPtr renewed = renew(std::move(found.mapped()), wish.spec.get());
     if (renewed == nullptr) continue;
-    if (!Differences(*wish.spec, *renewed).empty()) wish.generation = wish.generation.Next();
+    if (!Differences(*wish.spec, *renewed).empty()) {
+      wish.earlier.push_back({wish.generation, wish.spec});
+      wish.generation = wish.generation.Next();
+    }
     wish.spec = std::move(renewed);
   }
   if (own != nullptr) {

@@ -330,6 +330,21 @@ Status CheckFirstLine(std::string_view line, std::string_view rest) {
   return {};
 }
 
+// What cannot be read of these is left out: they are only for a rollback by hand.
+void ReadEarlier(const Json& json, event::Boot::Wish& wish) {
+  const auto found = json.find("earlier");
+  if (found == json.end() || !found->is_array()) return;
+  for (const Json& each : *found) {
+    auto spec = std::make_shared<Spec>();
+    std::uint32_t generation = 0;
+    Reading archive(each);
+    archive("spec", *spec);
+    archive("generation", generation);
+    if (!archive.ok() || !IsUsable(*spec) || generation == 0) continue;
+    wish.earlier.push_back({Generation(generation), std::move(spec)});
+  }
+}
+
 Result<event::Boot::Wish> WishFromJson(const Json& json) {
   auto spec = std::make_shared<Spec>();
   std::uint32_t generation = 0;
@@ -343,6 +358,7 @@ Result<event::Boot::Wish> WishFromJson(const Json& json) {
   }
   wish.spec = std::move(spec);
   wish.generation = Generation(generation);
+  ReadEarlier(json, wish);
   return wish;
 }
 
@@ -353,7 +369,15 @@ event::Boot WishesOf(const State& state) {
   for (const Service& service : state.services) {
     const KeptSpec* const kept = service.Find(service.generation);
     if (service.deleting || kept == nullptr) continue;
-    wishes.wishes.push_back({kept->spec, service.generation, service.wish == Wish::kRunning});
+    event::Boot::Wish wish{.spec = kept->spec,
+                           .generation = service.generation,
+                           .wanted = service.wish == Wish::kRunning};
+    for (const KeptSpec& earlier : service.specs) {
+      if (earlier.generation < service.generation && earlier.was_ready) {
+        wish.earlier.push_back({earlier.generation, earlier.spec});
+      }
+    }
+    wishes.wishes.push_back(std::move(wish));
   }
   return wishes;
 }
@@ -370,9 +394,12 @@ std::string EncodeStateFile(const event::Boot& wishes) {
   std::string rest = "\"services\":[";
   const char* separator = "\n";
   for (const event::Boot::Wish& wish : wishes.wishes) {
-    const Json json = {{"generation", wish.generation.number()},
-                       {"wanted", wish.wanted},
-                       {"spec", ToJson(*wish.spec)}};
+    Json json = {{"generation", wish.generation.number()},
+                 {"wanted", wish.wanted},
+                 {"spec", ToJson(*wish.spec)}};
+    for (const auto& [generation, spec] : wish.earlier) {
+      json["earlier"].push_back({{"generation", generation.number()}, {"spec", ToJson(*spec)}});
+    }
     rest += separator;
     rest += json.dump(-1, ' ', false, Json::error_handler_t::replace);
     separator = ",\n";

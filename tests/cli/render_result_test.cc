@@ -186,7 +186,7 @@ TEST_CASE("a plan says what would be done, and why") {
   reply.plan.push_back(step);
   CHECK(RenderPlan(reply) ==
         " reload  api (2 instances): env.PORT differs\n"
-        " leave   old, which is no longer in the file: oxherd delete old\n");
+        " leave   old, which is no longer in the file: --prune, or oxherd delete old\n");
   CHECK(RenderPlan(Reply{}) == "nothing would be done\n");
 }
 

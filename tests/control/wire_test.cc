@@ -61,6 +61,9 @@ Request FullRequest() {
   request.parallel = 4;
   request.until = Until::kHealthy;
   request.timeout = Millis(60'000);
+  request.to = Generation(7);
+  request.signal = 12;
+  request.reveal = true;
   return request;
 }
 
@@ -88,6 +91,11 @@ Reply FullReply() {
                          .instances = 2,
                          .differences = {"env.PORT"}}};
   reply.instances = {FullRow()};
+  reply.environments = {
+      {.service = "api",
+       .folder = "/srv/shop",
+       .run_as = RunAs{.user = "www", .group = "", .uid = 33, .gid = 33, .groups = {33, 4}},
+       .variables = {{"MODE", "fast", false}, {"TOKEN", "", true}}}};
   reply.notes = {"a note"};
   return reply;
 }

@@ -11,6 +11,25 @@ namespace {
 using namespace std::chrono_literals;
 
 TEST_SUITE("core: crashes and health") {
+  TEST_CASE("reset counts restarts and crashes from zero, and touches nothing else") {
+    Play play;
+    play.BringUp({MakeSpec("api")});
+    play.End(play.token("api"), ExitStatus::Code(1));
+    CHECK(play.current("api").crashes == 1);
+    play.Pass(Seconds(1));
+    play.Forget();
+    const std::string_view before = play.StateOf("api");
+    const RequestId reset = play.Ask(Verb::kReset, {"api"});
+    CHECK(play.Item(reset).outcome == Outcome::kDone);
+    CHECK(play.IsAnswered(reset));
+    CHECK(play.current("api").crashes == 0);
+    CHECK(play.current("api").restarts == 0);
+    CHECK(play.StateOf("api") == before);
+    CHECK(play.Take<action::Spawn>().empty());
+    const RequestId unknown = play.Ask(Verb::kReset, {"apu"});
+    CHECK(play.Item(unknown).outcome == Outcome::kFailed);
+  }
+
   TEST_CASE("the first restart comes at once, the next ones after 100 ms doubled") {
     Play play;
     play.BringUp({MakeSpec("api")});

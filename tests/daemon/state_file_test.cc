@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "core/supervisor.h"
 #include "tests/daemon/sample_state.h"
 
 namespace oxherd {
@@ -167,6 +168,28 @@ TEST_CASE("what is wanted is what is not being deleted, stopped or not") {
   CHECK(wishes.wishes[1].spec->name == "s2");
   CHECK(wishes.wishes[1].wanted);
   CHECK(wishes.wishes[1].generation == Generation(3));
+}
+
+TEST_CASE(
+    "definitions that were ready are kept for a rollback, through the file and into a state") {
+  State state = SampleState(1);
+  Service& service = state.services[0];
+  auto older = SampleSpec("s0");
+  older->env = {{"V", "1"}};
+  service.specs.insert(service.specs.begin(),
+                       {.generation = Generation(2), .spec = older, .was_ready = true});
+  service.specs.insert(service.specs.begin(),
+                       {.generation = Generation(1), .spec = older, .was_ready = false});
+  const auto decoded = DecodeStateFile(EncodeStateFile(WishesOf(state)));
+  REQUIRE(decoded);
+  REQUIRE(decoded->wishes[0].earlier.size() == 1);
+  CHECK(decoded->wishes[0].earlier[0].generation == Generation(2));
+  CHECK(*decoded->wishes[0].earlier[0].spec == *older);
+  State fresh;
+  Populate(fresh, *decoded);
+  REQUIRE(fresh.services[0].Find(Generation(2)) != nullptr);
+  CHECK(fresh.services[0].Find(Generation(2))->was_ready);
+  CHECK(fresh.services[0].generation == Generation(3));
 }
 
 }  // namespace oxherd

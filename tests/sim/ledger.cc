@@ -78,6 +78,7 @@ void Command(ServiceHistory& service, const event::Request& request, bool whole)
     case Verb::kReplace:
     case Verb::kDrain:
     case Verb::kResume:
+    case Verb::kReset:
       return;
   }
 }
