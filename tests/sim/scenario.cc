@@ -231,13 +231,14 @@ void DrawTraffic(Random random, Scenario& scenario) {
   }
 }
 
-// Instances that a person takes out of traffic, and back.
+// Instances that a person takes out of traffic, and back; or whose counters he resets.
 void DrawDrains(Random random, Scenario& scenario) {
   if (scenario.knocks_every == Duration() || !random.OneIn(3)) return;
   const std::size_t count = 1 + random.Below(3);
   for (std::size_t i = 0; i < count; ++i) {
     Step step;
     step.verb = random.OneIn(3) ? Verb::kResume : Verb::kDrain;
+    if (random.OneIn(8)) step.verb = Verb::kReset;
     step.services = static_cast<std::uint8_t>(1U << random.Below(scenario.services));
     step.slot = static_cast<std::uint16_t>(random.Below(2));
     step.forced = random.OneIn(4);

@@ -182,9 +182,9 @@ std::string DescribeTraffic(const Traffic& traffic) {
 }  // namespace
 
 std::string_view Name(Verb verb) {
-  constexpr std::array<std::string_view, 13> kNames = {
-      "none", "start",    "stop", "restart", "reload", "apply", "delete",
-      "wait", "shutdown", "boot", "replace", "drain",  "resume"};
+  constexpr std::array<std::string_view, 14> kNames = {
+      "none", "start",    "stop", "restart", "reload", "apply",  "delete",
+      "wait", "shutdown", "boot", "replace", "drain",  "resume", "reset"};
   return kNames[static_cast<std::size_t>(verb)];
 }
 
