@@ -201,8 +201,19 @@ constexpr auto kAppKeys = std::to_array<Key>({
     {"cluster_instances", "1 to 1000", "one per usable CPU", "with cluster_mode: how many",
      ReadClusterInstances},
     {"watch", "true, path or array", "false", "restart when files change", kAsOurs},
-    {"ignore_watch", "array of regular expressions", "", "not these files", RefuseUnlessOff},
-    {"watch_delay_secs", "duration", "0", "wait for more changes", RefuseUnlessOff},
+    {"ignore_watch", "array of regular expressions", "",
+     "not these files; simple ones, as globs of names",
+     [](R r) {
+       if (!IsOff(r.value)) ReadIgnoreWatch(r);
+     },
+     "watch_ignore"},
+    {"watch_delay_secs", "duration", "0", "how long nothing more must change",
+     [](R r) {
+       ReadDurationInto(r, r.draft().spec.watch.delay, {TimeUnit::kSeconds, Millis(0), hours(24)});
+       Millis& delay = r.draft().spec.watch.delay;
+       delay = std::max(delay, WatchSpec{}.delay);
+     },
+     "watch_delay_ms"},
     {"max_memory_mb", "number", "", "memory of the whole tree", kAsLimit, "limits.memory_mb"},
     {"max_cpu_percent", "number", "", "CPU of the whole tree", kAsLimit, "limits.cpu_percent"},
     {"cgroup_enforce", "boolean", "false", "hard limits by cgroup", kAsLimit, "limits.enforce"},

@@ -13,6 +13,7 @@
 #include "config/pm2_values.h"
 #include "config/quantity.h"
 #include "config/toml_text.h"
+#include "config/watch_pattern.h"
 #include "core/cron.h"
 
 namespace oxherd {
@@ -334,7 +335,38 @@ class Conversion {
       return;
     }
     if (key.pm2 == "namespace" && TextAt("namespace") == "default") return;
+    if (is_scheduled_ && key.pm2.contains("watch")) {
+      return Comment(
+          fmt::format("{} = {}: a oneshot has nothing to replace", key.ours, TomlValue(*value)));
+    }
+    if (key.pm2.contains("watch") && value->As<Table>() != nullptr) {
+      Warn(fmt::format("{} is not understood", key.pm2));
+      return Comment(fmt::format("{} = {}: not understood", key.pm2, Pm2Shown(*value)));
+    }
+    if (key.pm2 == "ignore_watch") return WriteIgnored(*value);
     Put(key.ours, TomlValue(*value));
+  }
+
+  void WriteIgnored(const Value& value) {
+    std::vector<std::string> texts;
+    const auto* one = value.As<std::string>();
+    if (one != nullptr) texts.push_back(*one);
+    if (const auto* several = value.As<Array>()) {
+      for (const Value& each : *several) {
+        const auto* text = each.As<std::string>();
+        texts.push_back(text == nullptr ? Pm2Shown(each) : *text);
+      }
+    }
+    std::string list;
+    for (const std::string& text : texts) {
+      if (const auto glob = GlobFromPattern(text)) {
+        list += (list.empty() ? "" : ", ") + TomlString(*glob);
+      } else {
+        Comment("ignore_watch = " + TomlString(text) + ": not understood; write a glob");
+        Warn("ignore_watch = " + text + " is not understood; write a glob in watch_ignore");
+      }
+    }
+    if (!list.empty()) Put("watch_ignore", "[" + list + "]");
   }
 
   // ---- Output. ----

@@ -86,6 +86,7 @@ void FinishPolicy(Draft& draft, const RuleContext& context) {
 Spec FinishService(Draft& draft, const RuleContext& context) {
   FinishPolicy(draft, context);
   FinishTimes(draft, context);
+  FinishWatch(draft, context);
   FinishEnvironment(draft, context);
   FinishListen(draft, context);
   FinishHealth(draft, context);

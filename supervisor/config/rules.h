@@ -32,6 +32,7 @@ void FinishApp(Draft& draft, const RuleContext& context);
 // Its parts, in this order, each on the draft's spec.
 void FinishPolicy(Draft& draft, const RuleContext& context);  // counts, restart, reload
 void FinishTimes(Draft& draft, const RuleContext& context);   // which of cron's keys fits
+void FinishWatch(Draft& draft, const RuleContext& context);   // where the folders are
 void FinishEnvironment(Draft& draft,
                        const RuleContext& context);           // Spec::env; every `${…}` is known
 void FinishListen(Draft& draft, const RuleContext& context);  // the addresses, and drain

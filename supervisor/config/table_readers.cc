@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <csignal>
 
 #include "base/signals.h"
 #include "config/date_format.h"
@@ -188,7 +189,9 @@ void ReadListen(const Reading& reading) {
   }
 }
 
-void ReadStopSignal(const Reading& reading) {
+namespace {
+
+void ReadSignal(const Reading& reading, std::uint8_t& target) {
   std::string name;
   if (const auto* number = reading.value.As<std::int64_t>()) {
     name = std::to_string(*number);
@@ -208,7 +211,23 @@ void ReadStopSignal(const Reading& reading) {
                                       : "write \"SIGTERM\" or \"SIGINT\""));
     return;
   }
-  reading.draft().spec.policy.stop_signal = static_cast<std::uint8_t>(*signal);
+  target = static_cast<std::uint8_t>(*signal);
+}
+
+}  // namespace
+
+void ReadStopSignal(const Reading& reading) {
+  ReadSignal(reading, reading.draft().spec.policy.stop_signal);
+}
+
+void ReadReloadSignal(const Reading& reading) {
+  std::uint8_t& target = reading.draft().spec.policy.reload_signal;
+  ReadSignal(reading, target);
+  if (target == SIGKILL || target == SIGSTOP) {
+    reading.Error(
+        "no program can reload itself by it; write the one that it waits for, such as "
+        "\"SIGHUP\"");
+  }
 }
 
 void ReadReady(const Reading& reading) {

@@ -8,6 +8,7 @@ namespace oxherd {
 void ReadInstances(const Reading& reading);  // 1..1000 or "max"
 void ReadListen(const Reading& reading);
 void ReadStopSignal(const Reading& reading);     // "SIGTERM", "TERM" or 15
+void ReadReloadSignal(const Reading& reading);   // as that
 void ReadReady(const Reading& reading);          // "auto", "health", "log", "uptime"
 void ReadRestartOnExit(const Reading& reading);  // true: always, false: never
 void ReadReadyLog(const Reading& reading);
@@ -19,6 +20,10 @@ void ReadLogDateFormat(const Reading& reading);
 void ReadCronRestart(const Reading& reading);
 void ReadSchedule(const Reading& reading);
 void ReadTimezone(const Reading& reading);
+void ReadWatch(const Reading& reading);
+void ReadWatchExtensions(const Reading& reading);
+void ReadWatchIgnore(const Reading& reading);
+void ReadIgnoreWatch(const Reading& reading);  // OxMgr's: regular expressions
 void ReadHealthCheck(const Reading& reading);
 void ReadLimits(const Reading& reading);
 void ReadLogs(const Reading& reading);

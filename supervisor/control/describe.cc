@@ -328,6 +328,8 @@ std::string Describe(const action::Tell& tell, const About& about) {
     case TellKind::kReopened:
       return fmt::format("binds {}: {} is opened for IPv4 alone", tell.failure.text,
                          AddressText(tell.failure.address));
+    case TellKind::kSignalled:
+      return fmt::format("told to reload itself by {}", SignalName(tell.number));
     case TellKind::kRunSkipped:
       return "its time has come, but the last run still lasts: this one is skipped";
   }

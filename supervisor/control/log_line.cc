@@ -45,6 +45,7 @@ Severity SeverityOf(const action::Tell& tell) {
     case TellKind::kReplacing:
     case TellKind::kAdopted:
     case TellKind::kReopened:
+    case TellKind::kSignalled:
       return Severity::kInfo;
   }
   return Severity::kInfo;
@@ -110,6 +111,7 @@ std::string Words(const action::Tell& tell, const About& about) {
     case TellKind::kLeftovers:
     case TellKind::kStopsFirst:
     case TellKind::kReopened:
+    case TellKind::kSignalled:
     case TellKind::kRunSkipped:
       break;
   }

@@ -68,6 +68,7 @@ constexpr std::array kKinds = {
     Named{TellKind::kLeftovers, "leftovers"},
     Named{TellKind::kStopsFirst, "stops_first"},
     Named{TellKind::kReopened, "reopened"},
+    Named{TellKind::kSignalled, "signalled"},
     Named{TellKind::kRunSkipped, "run_skipped"},
 };
 

@@ -50,6 +50,10 @@ struct Stop {  // to the keeper: the signal now, SIGKILL to the whole tree at `k
 struct Kill {  // to the keeper: SIGKILL to the whole tree now
   Token token;
 };
+struct Signal {  // to the keeper: one signal to the main process, which reloads itself
+  Token token;
+  std::uint8_t signal = 0;
+};
 struct Acknowledge {  // to the keeper: exit and gone of this token are in the image
   Token token;
 };
@@ -147,6 +151,7 @@ struct Tell {
     kLeftovers,    // a tree whose main process ended is being killed
     kStopsFirst,   // this once, as `listen` was added (number 1) or taken away (number 0)
     kReopened,     // failure.address is opened for IPv4 alone, as failure.text is what it binds
+    kSignalled,    // number: signal; it was told to reload itself
     kRunSkipped,   // the time of a scheduled oneshot has come, and its last run still lasts
   };
   Kind kind;
@@ -163,7 +168,7 @@ struct Tell {
 using Action = std::variant<action::Spawn, action::Stop, action::Kill, action::Acknowledge,
                             action::Probe, action::Reply, action::SaveWishes, action::Tell,
                             action::OpenPool, action::ClosePool, action::Steer, action::WatchDrain,
-                            action::Sweep, action::Relisten>;
+                            action::Sweep, action::Relisten, action::Signal>;
 using Actions = std::vector<Action>;
 
 }  // namespace oxherd

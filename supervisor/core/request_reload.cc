@@ -1,4 +1,5 @@
 // reload and apply: which services are rolled, started, or left as they are.
+#include "core/reload_signal.h"
 #include "core/request_accept.h"
 #include "core/request_target.h"
 #include "core/rollout.h"
@@ -44,6 +45,8 @@ void QueueReload(Context& context, RequestRecord& record, Service& service, cons
     } else {
       item.outcome = Outcome::kUnchanged;
     }
+  } else if (ReloadsItself(service, spec)) {
+    item.generation = service.generation;
   } else {
     const SpecPtr target = spec != nullptr ? spec : service.Find(service.generation)->spec;
     item.generation = AddGeneration(service, target);

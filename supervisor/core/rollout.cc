@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/reload_signal.h"
 #include "core/request.h"
 #include "core/restart_policy.h"
 #include "core/rollout_slot.h"
@@ -53,14 +54,20 @@ void Begin(Context& context, Service& service, Generation target) {
   context.Touch(service);
 }
 
+// Everything is prepared.
+void GoForward(Context& context, Service& service) {
+  Rollout& rollout = *service.rollout;
+  rollout.phase = Phase::kForward;
+  if (rollout.cause == Cause::kPerson && rollout.target == rollout.from) {
+    TellToReload(context, service);
+  }
+}
+
 // The last preparation; what can be done before anything has changed.
 void RunPreReload(Context& context, Service& service) {
   Rollout& rollout = *service.rollout;
   const Policy& policy = service.policy(rollout.target);
-  if (!policy.has_pre_reload) {
-    rollout.phase = Phase::kForward;
-    return;
-  }
+  if (!policy.has_pre_reload) return GoForward(context, service);
   rollout.hook = StartServiceHook(context, service, ProcessKind::kPreReload, rollout.target,
                                   policy.pre_reload_timeout);
 }
@@ -399,10 +406,7 @@ void PreReloadEnded(Context& context, Service& service, const Hook& hook) {
   Rollout& rollout = *service.rollout;
   rollout.hook = {};
   context.Touch(service);
-  if (hook.status && hook.status->success() && !hook.killed) {
-    rollout.phase = Phase::kForward;
-    return;
-  }
+  if (hook.status && hook.status->success() && !hook.killed) return GoForward(context, service);
   rollout.failure.kind = Failure::Kind::kHook;
   rollout.failure.token = hook.token;
   if (hook.status) rollout.failure.status = *hook.status;

@@ -69,6 +69,7 @@ Views Conversations::views() {
                 .usage = usage_,
                 .pools = parts_.pools,
                 .timetable = parts_.timetable,
+                .files = parts_.files,
                 .ground = parts_.ground});
 }
 

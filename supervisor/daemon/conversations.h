@@ -17,6 +17,7 @@
 #include "core/state.h"
 #include "daemon/command_reader.h"
 #include "daemon/control_server.h"
+#include "daemon/file_watches.h"
 #include "daemon/observations.h"
 #include "daemon/output_log.h"
 #include "daemon/spawn_plan.h"
@@ -36,6 +37,7 @@ class Conversations {
     OutputLog& output;
     const Pools& pools;
     const Timetable& timetable;
+    const FileWatches& files;
     // Into the core, with the next turn.
     std::function<void(event::Request)> ask_core;
     std::function<void(const SupervisorSettings&)> use_settings;

@@ -58,11 +58,12 @@ int Daemon::Run() {
     const Instant upgrade_at = upgrade_ ? upgrade_->deadline() : kNever;
     limits_->OnTurn(os::Now());
     loop_.SetAlarm(std::min({NextDeadline(state_), leave_by_, rest_at_, upgrade_at,
-                             leave_for_upgrade_by_, limits_->deadline()}));
+                             leave_for_upgrade_by_, limits_->deadline(), files_->deadline()}));
     loop_.Wait();
     if (upgrade_) upgrade_->OnTime(os::Now());
     if (os::Now() >= rest_at_) Rest();
     limits_->OnTime(os::Now());
+    files_->OnTime(os::Now());
   }
   return *exit_code_;
 }
@@ -82,6 +83,7 @@ void Daemon::Turn() {
     if (inbox_.is_empty()) break;
   }
   timetable_->Update();
+  files_->Update();
   if (!inbox_.is_empty()) loop_.SetAlarm(os::Now());
   if (arguments_.is_foreground()) EndRunWhenDone();
   LeaveWhenDone();

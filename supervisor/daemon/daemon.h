@@ -17,6 +17,7 @@
 #include "daemon/conversations.h"
 #include "daemon/daemon_log.h"
 #include "daemon/event_journal.h"
+#include "daemon/file_watches.h"
 #include "daemon/image.h"
 #include "daemon/inbox.h"
 #include "daemon/keeper_link.h"
@@ -136,6 +137,7 @@ class Daemon {
   std::optional<Spawner> spawner_;
   std::optional<PortInquiry> ports_;
   std::optional<Timetable> timetable_;
+  std::optional<FileWatches> files_;
   std::optional<Conversations> conversations_;
   std::optional<Probes> probes_;
   std::optional<DrainWatch> drains_;

@@ -35,6 +35,8 @@ Status Daemon::OpenParts() {
   OpenProbes();
   OpenLimits();
   timetable_.emplace(Timetable::Parts{.state = state_, .inbox = inbox_, .log = log_});
+  files_.emplace(FileWatches::Parts{
+      .state = state_, .inbox = inbox_, .log = log_, .loop = loop_, .ground = ground_});
   OpenConversations();
   performer_.emplace(Performer::Parts{
       .state = state_,
@@ -134,6 +136,7 @@ void Daemon::OpenConversations() {
       .output = *output_,
       .pools = *pools_,
       .timetable = *timetable_,
+      .files = *files_,
       .ask_core =
           [this](event::Request request) {
             inbox_.Put(Urgency::kControl, std::move(request));

@@ -140,6 +140,11 @@ void Performer::Do(const action::Stop& stop) {
 
 void Performer::Do(const action::Kill& kill) { parts_.keeper.Send(keeper::Kill{kill.token}); }
 
+void Performer::Do(const action::Signal& signal) {
+  parts_.keeper.Send(keeper::Signal{
+      .token = signal.token, .signal = signal.signal, .scope = keeper::Scope::kMain});
+}
+
 void Performer::Do(const action::Acknowledge& acknowledge) {
   parts_.probes.Cancel(acknowledge.token);
   parts_.spawner.Acknowledge(acknowledge.token);

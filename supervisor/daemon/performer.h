@@ -70,6 +70,7 @@ class Performer {
   void Do(const action::Spawn& spawn);
   void Do(const action::Stop& stop);
   void Do(const action::Kill& kill);
+  void Do(const action::Signal& signal);
   void Do(const action::Acknowledge& acknowledge);
   void Do(const action::Probe& probe);
   void Do(const action::Reply& reply);

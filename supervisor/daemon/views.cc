@@ -139,6 +139,8 @@ Row Views::RowOf(const Service& service, SlotIndex slot, WithLogs with_logs) {
       row.next_state = StateWord(service, *place.replacement);
     }
   }
+  const std::string trouble = from_.files.TroubleOf(service.name);
+  if (row.remark.empty() && !trouble.empty()) row.remark = "watch: " + trouble;
   if (with_logs == WithLogs::kYes) AddLogs(service.spec(), row);
   return row;
 }

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "control/message.h"
 #include "core/state.h"
+#include "daemon/file_watches.h"
 #include "daemon/observations.h"
 #include "daemon/pools.h"
 #include "daemon/spawn_plan.h"
@@ -38,6 +39,7 @@ class Views {
     UsageSampler& usage;
     const Pools& pools;
     const Timetable& timetable;
+    const FileWatches& files;
     const SpawnGround& ground;
   };
   enum class WithUsage : bool { kNo, kYes };

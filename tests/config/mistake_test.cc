@@ -90,10 +90,10 @@ comand = "node dist/server.js"
 )"},
     {R"([processes.api]
 command = "node dist/server.js"
-watch = true
+log_to = "journal"
 )",
-     R"(Oxfile.toml:3:1: processes.api.watch: "watch" is not supported yet; leave it out for now
-    watch = true
+     R"(Oxfile.toml:3:1: processes.api.log_to: "log_to" is not supported yet; leave it out for now
+    log_to = "journal"
     ^
 )"},
     {R"([processes.api]

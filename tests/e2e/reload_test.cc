@@ -348,6 +348,29 @@ min_uptime_ms = 150
   CHECK(home.Lines("starts").size() == 3);
 }
 
+TEST_CASE(
+    "with reload_signal a program that reloads itself is told, and changed ones are replaced") {
+  const Home home;
+  const std::string file = R"(
+[processes.server]
+command = ["/bin/sh", "-c", "trap 'echo read again' HUP; echo up; while :; do sleep 0.05; done"]
+min_uptime_ms = 50
+reload_signal = "SIGHUP"
+)";
+  home.Oxfile(file);
+  home.MustRun({"start"});
+  home.WaitForLog("server/0", "up\n");
+  const pid_t before = home.Pid("server/0");
+  home.MustRun({"reload"});
+  home.WaitForLog("server/0", "up\nread again\n");
+  CHECK(home.Pid("server/0") == before);
+  CHECK(home.Get("server/0").generation == 1);
+  home.Oxfile(file + "env = { A = \"b\" }\n");
+  home.MustRun({"reload"});
+  CHECK(home.Pid("server/0") != before);
+  CHECK(home.Get("server/0").generation == 2);
+}
+
 TEST_SUITE_END();
 
 }  // namespace

@@ -219,9 +219,13 @@ Violation CheckNewSpecByRequest(const Moment& moment) {
 Violation CheckHookOnce(const Moment& moment) {
   return ForEach<action::Spawn>(moment, [&](const action::Spawn& spawn) -> Violation {
     if (spawn.kind != ProcessKind::kPreReload) return {};
-    ServiceHistory& service = moment.ledger.services[ServiceIndex(spawn.instance.service)];
+    const std::size_t index = ServiceIndex(spawn.instance.service);
+    ServiceHistory& service = moment.ledger.services[index];
     const TokenHistory* first = moment.ledger.Find(service.At(spawn.generation).hook);
     if (first == nullptr || first->started_at == kNever) return {};
+    // By `reload_signal` every reload is of the generation that runs; it begins in this very step.
+    const ServiceView& after = moment.after.services[index];
+    if (after.from == after.target && after.began == moment.now) return {};
     return {Invariant::kHookOnce, "pre_reload_cmd is run again for the same reload"};
   });
 }

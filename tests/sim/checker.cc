@@ -45,6 +45,9 @@ struct Digest {
     return Mix(a.token.number(), a.signal) + static_cast<std::uint64_t>(Nanoseconds(a.kill_at));
   }
   std::uint64_t operator()(const action::Kill& a) const { return a.token.number(); }
+  std::uint64_t operator()(const action::Signal& a) const {
+    return Mix(a.token.number(), a.signal);
+  }
   std::uint64_t operator()(const action::Acknowledge& a) const { return a.token.number(); }
   std::uint64_t operator()(const action::Probe& a) const {
     return Mix(a.token.number(), a.check.number());

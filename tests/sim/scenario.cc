@@ -284,6 +284,18 @@ void DrawSchedules(Random random, Scenario& scenario) {
   scenario.quiet_after = std::max(scenario.quiet_after, scenario.steps.back().at);
 }
 
+// Programs that reload themselves.
+void DrawReloadSignals(Random random, Scenario& scenario) {
+  for (std::size_t i = 0; i < scenario.services; ++i) {
+    if (!random.OneIn(4)) continue;
+    for (Version& version : scenario.versions[i]) {
+      auto spec = std::make_shared<Spec>(*version.spec);
+      spec->policy.reload_signal = 1;
+      version.spec = std::move(spec);
+    }
+  }
+}
+
 }  // namespace
 
 void Draw(std::uint64_t seed, Scenario& scenario) {
@@ -299,6 +311,7 @@ void Draw(std::uint64_t seed, Scenario& scenario) {
   DrawSteps(random, scenario);
   DrawDrains(Random(Mix(seed, 11)), scenario);
   DrawSchedules(Random(Mix(seed, 12)), scenario);
+  DrawReloadSignals(Random(Mix(seed, 13)), scenario);
 }
 
 Scenario Draw(std::uint64_t seed) {

@@ -113,6 +113,7 @@ struct DescribeAction {
     return "stop " + Of(a.token) + " kill at " + Time(a.kill_at);
   }
   std::string operator()(const action::Kill& a) const { return "kill " + Of(a.token); }
+  std::string operator()(const action::Signal& a) const { return "signal " + Of(a.token); }
   std::string operator()(const action::Acknowledge& a) const {
     return "acknowledge " + Of(a.token);
   }

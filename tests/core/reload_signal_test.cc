@@ -1,0 +1,84 @@
+// Programs that reload themselves by a signal.
+#include <doctest/doctest.h>
+
+#include <csignal>
+
+#include "tests/core/play.h"
+
+namespace oxherd {
+namespace {
+
+std::shared_ptr<Spec> MakeNginx() {
+  auto spec = MakeSpec("nginx");
+  spec->policy.instances = 2;
+  spec->policy.reload_signal = SIGHUP;
+  return spec;
+}
+
+TEST_SUITE("core: reload_signal") {
+  TEST_CASE("a reload that changes nothing signals every instance and replaces none") {
+    Play play;
+    play.BringUp({MakeNginx()});
+    play.Forget();
+    const RequestId reload = play.Ask(Verb::kReload, {"nginx"}, {MakeNginx()});
+    const auto signals = play.Take<action::Signal>();
+    REQUIRE(signals.size() == 2);
+    CHECK(signals[0].token == play.token("nginx", 0));
+    CHECK(signals[1].token == play.token("nginx", 1));
+    CHECK(signals[0].signal == SIGHUP);
+    CHECK(play.Take<action::Spawn>().empty());
+    CHECK(play.Item(reload).outcome == Outcome::kReloaded);
+    CHECK(play.Item(reload).generation == Generation(1));
+    CHECK(play.service("nginx").generation == Generation(1));
+  }
+
+  TEST_CASE("a changed definition is replaced as ever, and so is what is down") {
+    Play play;
+    play.BringUp({MakeNginx()});
+    auto changed = MakeNginx();
+    changed->env = {{"WORKERS", "4"}};
+    play.Forget();
+    play.Ask(Verb::kReload, {"nginx"}, {changed});
+    CHECK(play.Take<action::Signal>().empty());
+    CHECK(play.Take<action::Spawn>().size() == 1);
+
+    Play other;
+    other.BringUp({MakeNginx()});
+    other.End(other.token("nginx", 1), ExitStatus::Code(1));
+    other.Forget();
+    other.Ask(Verb::kReload, {"nginx"}, {MakeNginx()});
+    CHECK(other.Take<action::Signal>().empty());
+    CHECK(other.service("nginx").rollout->target == Generation(2));
+  }
+
+  TEST_CASE("pre_reload_cmd comes first, and if it fails nothing is sent") {
+    Play play;
+    auto spec = MakeNginx();
+    spec->policy.has_pre_reload = true;
+    play.BringUp({spec});
+    for (const int code : {1, 0}) {
+      play.Forget();
+      const RequestId reload = play.Ask(Verb::kReload, {"nginx"}, {spec});
+      const auto hooks = play.Take<action::Spawn>();
+      REQUIRE(hooks.size() == 1);
+      CHECK(hooks[0].kind == ProcessKind::kPreReload);
+      CHECK(play.Take<action::Signal>().empty());
+      play.Happens(event::Started{hooks[0].token, Pid(70)});
+      play.End(hooks[0].token, ExitStatus::Code(code));
+      CHECK(play.Take<action::Signal>().size() == (code == 0 ? 2 : 0));
+      CHECK(play.Item(reload).outcome == (code == 0 ? Outcome::kReloaded : Outcome::kFailed));
+    }
+  }
+
+  TEST_CASE("cron replaces it all the same") {
+    Play play;
+    play.BringUp({MakeNginx()});
+    play.Forget();
+    play.Happens(event::Replace{.service = "nginx", .slot = {}});
+    CHECK(play.Take<action::Signal>().empty());
+    CHECK(play.Take<action::Spawn>().size() == 1);
+  }
+}
+
+}  // namespace
+}  // namespace oxherd
