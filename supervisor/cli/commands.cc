@@ -44,6 +44,8 @@ int Perform(const Session& session) {
       return Change(session, Command::kDelete);
     case Verb::kInstance:
       return Change(session, CommandFor(session.options.of_instance));
+    case Verb::kScale:
+      return Change(session, Command::kScale);
     case Verb::kWait:
       return Change(session, Command::kWait);
     case Verb::kDaemonStop:

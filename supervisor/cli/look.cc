@@ -65,6 +65,7 @@ std::string Render(const Session& session, const Reply& reply, Duration took) {
     case Command::kReset:
     case Command::kEnvironment:
     case Command::kSignal:
+    case Command::kScale:
     case Command::kWait:
     case Command::kDaemonStop:
     case Command::kLogs:

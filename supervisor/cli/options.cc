@@ -230,6 +230,33 @@ std::optional<NotOptions> TakeInstance(Options& options) {
   return AskedWrongly("instance wants a name and a number: oxherd instance api 0 --drain");
 }
 
+// `oxherd scale api 3`, `+1` or `-1`: takes the number out of the words, as CLI11 would take the
+// last for an option.
+std::optional<NotOptions> TakeCount(std::vector<std::string>& words, Options& options) {
+  const auto is_count = [](const std::string& word) {
+    const bool is_signed = word.starts_with('+') || word.starts_with('-');
+    const std::string_view digits = std::string_view(word).substr(is_signed ? 1 : 0);
+    return !digits.empty() && digits.size() <= 4 &&
+           digits.find_first_not_of("0123456789") == std::string_view::npos;
+  };
+  const auto last = std::ranges::find_if(words.rbegin(), words.rend(), is_count);
+  if (last == words.rend()) {
+    return AskedWrongly("scale wants a name and a number: oxherd scale api 3, or +1, or -1");
+  }
+  options.is_count_relative = last->starts_with('+') || last->starts_with('-');
+  const bool is_less = last->starts_with('-');
+  options.count = std::stoi(last->substr(options.is_count_relative ? 1 : 0));
+  if (is_less) options.count = -options.count;
+  words.erase(std::next(last).base());
+  if (options.is_count_relative || options.count > 0) return std::nullopt;
+  return AskedWrongly("scale wants at least 1; oxherd stop takes all of them down");
+}
+
+bool AsksForHelp(std::span<const std::string> words) {
+  return std::ranges::any_of(
+      words, [](const std::string& word) { return word == "-h" || word == "--help"; });
+}
+
 void AddOptions(CLI::App& app, const VerbEntry& entry, Options& options) {
   const std::uint32_t takes = entry.takes;
   app.add_option("-c,--config", options.oxfile, "the Oxfile, instead of the one found from here")
@@ -328,6 +355,9 @@ std::expected<Options, NotOptions> ParseVerb(const VerbEntry& entry,
                                              std::vector<std::string> words) {
   Options options;
   options.verb = entry.verb;
+  if (entry.verb == Verb::kScale && !AsksForHelp(words)) {
+    if (auto wrong = TakeCount(words, options)) return std::unexpected(std::move(*wrong));
+  }
   if ((entry.takes & kArguments) != 0) {
     const auto end = std::ranges::find(words, "--");
     if (end != words.end()) options.arguments.assign(end + 1, words.end());
@@ -387,11 +417,6 @@ void TakeFilesAsOxfiles(Options& options) {
     if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
   }
   options.names = std::move(names);
-}
-
-bool AsksForHelp(const std::vector<std::string>& words) {
-  return std::ranges::any_of(
-      words, [](const std::string& word) { return word == "-h" || word == "--help"; });
 }
 
 }  // namespace

@@ -40,6 +40,7 @@ enum class Verb : std::uint8_t {
   kFlush,
   kEvents,
   kDoctor,
+  kScale,
   kRun,
   kImport,
   kInit,
@@ -111,6 +112,8 @@ struct Options {
   std::string user;              // -u of `startup`; empty: this one
   enum class OfInstance : std::uint8_t { kNotSaid, kDrain, kResume, kRestart };
   OfInstance of_instance = OfInstance::kNotSaid;  // instance
+  std::int32_t count = 0;                         // scale
+  bool is_count_relative = false;                 // scale: +N, -N
   std::uint16_t parallel = 1;
   control::Until until = control::Until::kReady;
   std::optional<Millis> timeout;

@@ -158,6 +158,19 @@ std::string TrafficLine(const Reply& reply) {
       name, typed);
 }
 
+std::string ScaleLines(const Reply& reply) {
+  std::string text;
+  for (const ServiceResult& service : reply.services) {
+    if (IsBad(service)) continue;
+    text += service.outcome == Outcome::kUnchanged
+                ? fmt::format("nothing to do: {} has {}\n", Clean(service.name),
+                              Count(service.instances, "instance"))
+                : fmt::format("scaled {} to {}, until the file says another number\n",
+                              Clean(service.name), Count(service.instances, "instance"));
+  }
+  return text;
+}
+
 std::string SuccessText(const Reply& reply, const Asked& asked) {
   switch (reply.command) {
     case Command::kStart:
@@ -179,6 +192,8 @@ std::string SuccessText(const Reply& reply, const Asked& asked) {
     case Command::kDrain:
     case Command::kResume:
       return TrafficLine(reply);
+    case Command::kScale:
+      return ScaleLines(reply);
     case Command::kWait: {
       Names names;
       for (const ServiceResult& service : reply.services) {

@@ -91,6 +91,8 @@ Result<control::Request> MakeRequest(const Session& session, control::Command co
   request.update_env = options.update_env;
   request.keep_instances = options.keep_instances;
   request.parallel = options.parallel;
+  request.count = options.count;
+  request.relative = options.is_count_relative;
   request.until = options.until;
   request.to = options.to;
   return request;

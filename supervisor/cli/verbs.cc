@@ -51,6 +51,8 @@ constexpr std::array kVerbs = {
               "look for what is wrong here, and say how to mend it"},
     VerbEntry{Verb::kExport, "export", Aliases{}, kName,
               "print an Oxfile for services, and what they depend on"},
+    VerbEntry{Verb::kScale, "scale", Aliases{}, kName | kNoWait | kTimeout,
+              "so many instances (3), or more (+1) or fewer (-1); the others are left alone"},
     VerbEntry{Verb::kValidate, "validate", Aliases{"check"}, kFiles | kOnly | kProfile,
               "check an Oxfile, change nothing"},
     VerbEntry{Verb::kRun, "run", Aliases{"runtime"},

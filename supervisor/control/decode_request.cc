@@ -59,6 +59,11 @@ void ReadOptions(const Fields& fields, Request& request) {
   fields.Read("signal", request.signal);
   if (request.signal > kLastSignal) fields.Complain("signal", "is no signal");
   fields.Read("reveal", request.reveal);
+  fields.Read("count", request.count);
+  fields.Read("relative", request.relative);
+  if (request.count < -kMaxInstances || request.count > kMaxInstances) {
+    fields.Complain("count", "is out of range");
+  }
 }
 
 RequestId ReadId(const Fields& fields, const char* key) {

@@ -148,6 +148,8 @@ std::string_view VerbWord(Verb verb) {
       return "a resume";
     case Verb::kReset:
       return "a reset";
+    case Verb::kScale:
+      return "a scale";
     case Verb::kWait:
     case Verb::kBoot:
     case Verb::kNone:
@@ -207,6 +209,9 @@ std::string CauseText(const Failure& failure, const About& about) {
       return "is the only one in traffic; --force takes it out all the same";
     case Failure::Kind::kDeaf:
       return "shut its listening socket and did not listen again";
+    case Failure::Kind::kCount:
+      return fmt::format("may have 1 to {} instances; oxherd stop takes all of them down",
+                         failure.number);
     case Failure::Kind::kRoutine:
       return failure.text;
   }

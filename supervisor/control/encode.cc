@@ -293,6 +293,8 @@ Json EncodeRequest(const Request& request) {
   PutFlag(object, "update_env", request.update_env);
   PutFlag(object, "keep_instances", request.keep_instances);
   if (request.parallel != 1) object["parallel"] = request.parallel;
+  if (request.count != 0) object["count"] = request.count;
+  PutFlag(object, "relative", request.relative);
   if (request.until != Until::kReady) object["until"] = UntilName(request.until);
   if (request.timeout) object["timeout_ms"] = request.timeout->count();
   if (request.to.is_set()) object["to"] = request.to.number();

@@ -26,6 +26,7 @@ constexpr std::array kCommands = {
     Named{Command::kReplace, "replace"},
     Named{Command::kRollback, "rollback"},
     Named{Command::kReset, "reset"},
+    Named{Command::kScale, "scale"},
     Named{Command::kWait, "wait"},
     Named{Command::kDaemonStop, "daemon stop"},
     Named{Command::kList, "list"},

@@ -48,6 +48,7 @@ enum class Command : std::uint8_t {
   kReplace,     // one instance by a new one of its own generation
   kRollback,    // to a kept spec: Request::to
   kReset,       // counters to zero
+  kScale,       // so many instances, or so many more
   kWait,        // changes nothing, but has progress
   kDaemonStop,  // the Reply comes when all is down; then the socket closes
   // These only look.
@@ -100,6 +101,8 @@ struct Request {
   Generation to{};                // rollback; not set: the last one before this that was ready
   std::uint8_t signal = 0;        // signal
   bool reveal = false;            // env: secrets too
+  std::int32_t count = 0;         // scale: so many, or, if `relative`, so many more
+  bool relative = false;
 
   friend bool operator==(const Request&, const Request&) = default;
 };

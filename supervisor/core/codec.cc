@@ -106,7 +106,7 @@ constexpr auto kLast<ExitStatus::Kind> = ExitStatus::Kind::kUnknown;
 template <>
 constexpr auto kLast<Failure::Kind> = Failure::Kind::kRoutine;
 template <>
-constexpr auto kLast<Verb> = Verb::kReset;
+constexpr auto kLast<Verb> = Verb::kScale;
 template <>
 constexpr auto kLast<DependencyKind> = DependencyKind::kStarted;
 template <>

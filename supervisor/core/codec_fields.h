@@ -56,7 +56,8 @@ void Fields(auto& archive, Like<Spec> auto& x) {
   archive(x.name, x.policy, x.command, x.working_dir, x.program, x.env, x.port_base, x.ready_log,
           x.health_check, x.pre_reload_cmd, x.pre_stop_cmd, x.post_stop_cmd, x.logs, x.limits,
           x.nice, x.source_file, x.source_line, x.env_files, x.included_from, x.run_as, x.umask,
-          x.no_new_privs, x.profile, x.cron_restart, x.schedule, x.timezone, x.watch, x.name_space);
+          x.no_new_privs, x.profile, x.cron_restart, x.schedule, x.timezone, x.watch, x.name_space,
+          x.scaled_from);
 }
 
 // ---- instances
@@ -121,7 +122,7 @@ void Fields(auto& archive, Like<Service> auto& x) {
 // ---- the rest
 void Fields(auto& archive, Like<RequestItem> auto& x) {
   archive(x.service, x.verb, x.outcome, x.generation, x.tried, x.slot, x.limit, x.differs,
-          x.was_stopped, x.failure);
+          x.was_stopped, x.failure, x.count, x.relative);
 }
 void Fields(auto& archive, Like<RequestRecord> auto& x) {
   archive(x.id, x.verb, x.items, x.parallel, x.until, x.accepted, x.deadline, x.finished);

@@ -110,6 +110,8 @@ struct Request {
   enum class Until : std::uint8_t { kReady, kHealthy, kDone };
   Until until = Until::kReady;
   std::optional<Millis> timeout;  // wait
+  std::int32_t count = 0;         // scale: so many, or, if `relative`, so many more
+  bool relative = false;
 };
 
 // Replace the instances of a service from their frozen spec: a limit, cron or watch says so.

@@ -26,6 +26,7 @@ enum class Verb : std::uint8_t {
   kDrain,    // one instance out of traffic
   kResume,   // and back
   kReset,    // its counters of restarts and crashes
+  kScale,    // how many instances there are
 };
 
 struct Failure {
@@ -49,6 +50,7 @@ struct Failure {
     kNotInTraffic,   // nothing to drain or resume: no listen, or not ready
     kLastInTraffic,  // the only one in traffic is not taken out without --force
     kDeaf,           // it shut its listening socket and lived on
+    kCount,          // there can be 1 to `number` instances
     kRoutine,        // no failure: replaced by a limit, cron or watch, because of `text`
   };
   Kind kind = Kind::kNone;

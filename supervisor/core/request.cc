@@ -100,6 +100,23 @@ const Dependency* LostDependency(const State& state, const Service& service,
   return nullptr;
 }
 
+// What waits for a dependency that will not come has failed.
+void EndIfDependencyIsLost(const State& state, const RequestRecord& record, RequestItem& item,
+                           const Service& service) {
+  if (!WaitsForDependencies(service)) return;
+  const std::size_t far = state.services.size();
+  if (const Dependency* lost = LostDependency(state, service, record, far)) {
+    Failure failure = Because(Failure::Kind::kDependency, lost->service);
+    const Service* other = state.Find(lost->service);
+    const RequestItem whole{.service = lost->service};
+    if (const Instance* cause = other == nullptr ? nullptr : FailedSlot(*other, whole)) {
+      failure.status = cause->failure.status;
+      failure.token = cause->failure.token;
+    }
+    End(item, Outcome::kFailed, failure);
+  }
+}
+
 void EvaluateStart(const State& state, const RequestRecord& record, RequestItem& item,
                    const Service& service) {
   if (item.verb == Verb::kRestart) {
@@ -115,18 +132,27 @@ void EvaluateStart(const State& state, const RequestRecord& record, RequestItem&
   if (const Instance* failed = FailedSlot(service, item)) {
     return End(item, Outcome::kFailed, failed->failure);
   }
-  if (!WaitsForDependencies(service)) return;
-  const std::size_t far = state.services.size();
-  if (const Dependency* lost = LostDependency(state, service, record, far)) {
-    Failure failure = Because(Failure::Kind::kDependency, lost->service);
-    const Service* other = state.Find(lost->service);
-    const RequestItem whole{.service = lost->service};
-    if (const Instance* cause = other == nullptr ? nullptr : FailedSlot(*other, whole)) {
-      failure.status = cause->failure.status;
-      failure.token = cause->failure.token;
-    }
-    End(item, Outcome::kFailed, failure);
+  EndIfDependencyIsLost(state, record, item, service);
+}
+
+// As many as were wanted, all up, and the others gone.
+void EvaluateScale(const State& state, const RequestRecord& record, RequestItem& item,
+                   const Service& service) {
+  bool waits = false;
+  for (std::size_t i = service.spec().policy.instances; i < service.slots.size(); ++i) {
+    const Instance& surplus = service.slots[i].current;
+    // What a roll-back has left there stays.
+    waits |= surplus.is_live() || surplus.is_occupied();
+    if (!surplus.is_unkillable()) continue;
+    return End(item, Outcome::kFailed, Because(Failure::Kind::kUnkillable, item.service));
   }
+  if (service.wish != Wish::kRunning) return End(item, Outcome::kDone);
+  if (!waits && IsUp(service, item)) return End(item, Outcome::kDone);
+  if (waits) return;
+  if (const Instance* failed = FailedSlot(service, item)) {
+    return End(item, Outcome::kFailed, failed->failure);
+  }
+  EndIfDependencyIsLost(state, record, item, service);
 }
 
 bool Holds(const Service& service, const RequestItem& item, event::Request::Until until) {
@@ -192,6 +218,8 @@ void EvaluateItem(const State& state, const RequestRecord& record, RequestItem& 
       return;
     case Verb::kDrain:
       return EvaluateDrain(item, *service);
+    case Verb::kScale:
+      return EvaluateScale(state, record, item, *service);
   }
 }
 
@@ -270,7 +298,8 @@ void NoteFailedStart(Context& context, const Service& service, const Instance& i
   if (instance.failure.was_ready || !instance.failure.is_set()) return;
   for (RequestRecord& record : context.state.requests) {
     for (RequestItem& item : record.items) {
-      const bool waits = item.verb == Verb::kStart || item.verb == Verb::kRestart;
+      const bool waits =
+          item.verb == Verb::kStart || item.verb == Verb::kRestart || item.verb == Verb::kScale;
       if (item.service != service.name || !waits || item.outcome != Outcome::kRunning) continue;
       if (item.slot && *item.slot != instance.failure.slot) continue;
       if (instance.failure.token < item.limit) continue;  // a process from before the restart

@@ -5,6 +5,7 @@
 #include "core/request.h"
 #include "core/request_target.h"
 #include "core/rollout.h"
+#include "core/supervisor.h"
 
 namespace oxherd {
 namespace {
@@ -28,7 +29,12 @@ Generation NewestWanted(const Service& service) {
 
 }  // namespace
 
-void AcceptVerb(Context& context, const event::Request& request, RequestRecord& record) {
+void AcceptVerb(Context& context, const event::Request& asked, RequestRecord& record) {
+  event::Request request = asked;
+  for (SpecPtr& spec : request.specs) {
+    const Service* const service = context.state.Find(spec->name);
+    if (service != nullptr) spec = AsScaled(service->spec(), spec);
+  }
   const std::vector<Target> targets = TargetsOf(request);
   const bool starts = request.verb == Verb::kStart || request.verb == Verb::kRestart ||
                       request.verb == Verb::kReload || request.verb == Verb::kApply;
@@ -63,6 +69,8 @@ void AcceptVerb(Context& context, const event::Request& request, RequestRecord& 
         AcceptReset(context, record, target.service, target.slot);
       }
       return;
+    case Verb::kScale:
+      return AcceptScale(request, record);
     case Verb::kDrain:
     case Verb::kResume:
       for (const Target& target : targets) {
@@ -81,6 +89,8 @@ void BeginItem(Context& context, RequestItem& item) {
   item.outcome = Outcome::kRunning;
   if (service == nullptr) {
     item = FailedItem(item.service, item.verb, Failure::Kind::kUnknown, Verb::kNone);
+  } else if (item.verb == Verb::kScale) {
+    BeginScale(context, *service, item);
   } else if (item.verb == Verb::kStart) {
     if (service->wish == Wish::kRunning) {
       StartWhatIsDown(context, *service, item);

@@ -18,7 +18,7 @@ void BeginItem(Context& context, RequestItem& item);
 [[nodiscard]] bool IsUp(const Service& service, const RequestItem& item);
 
 // ---- one verb each; a file each: request_start.cc, request_stop.cc, request_reload.cc,
-// request_traffic.cc
+// request_traffic.cc, request_scale.cc
 
 void AcceptStarts(Context& context, const event::Request& request, RequestRecord& record);
 void AcceptRestarts(Context& context, const event::Request& request, RequestRecord& record);
@@ -39,6 +39,9 @@ void AcceptResume(Context& context, RequestRecord& record, const std::string& na
 // reset: restarts and crashes are counted from zero. Nothing is started or stopped.
 void AcceptReset(Context& context, RequestRecord& record, const std::string& name,
                  std::optional<SlotIndex> slot);
+// scale: begins as soon as no rollout is under way; until then it stays queued.
+void AcceptScale(const event::Request& request, RequestRecord& record);
+void BeginScale(Context& context, Service& service, RequestItem& item);
 
 // ---- what several of them do
 

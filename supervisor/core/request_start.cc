@@ -156,6 +156,7 @@ void StartWhatIsDown(Context& context, Service& service, const RequestItem& item
     if (kind == StateKind::kStopped) continue;
     if (kind == StateKind::kDraining && !slot.replacement &&
         !service.rollout) {  // stopped alone, a moment ago
+      if (i >= service.policy(service.generation).instances) continue;  // surplus: it is leaving
       StepInstance(context, service, static_cast<SlotIndex>(i), Which::kCurrent, on::Undrain{});
       continue;
     }

@@ -12,8 +12,8 @@ namespace {
 void AbortStarts(Context& context, const std::string& service, Verb by) {
   for (RequestRecord& record : context.state.requests) {
     for (RequestItem& item : record.items) {
-      const bool waits =
-          item.verb == Verb::kStart || item.verb == Verb::kRestart || item.verb == Verb::kReload;
+      const bool waits = item.verb == Verb::kStart || item.verb == Verb::kRestart ||
+                         item.verb == Verb::kReload || item.verb == Verb::kScale;
       if (item.service != service || !waits || IsFinal(item.outcome)) continue;
       item.outcome = Outcome::kFailed;
       item.failure = {};

@@ -320,6 +320,10 @@ void RequestReplacement(Context& context, Service& service, Cause cause,
   if (!service.may_replace() || context.state.shutdown) return;
   const Policy& policy = service.policy(service.generation);
   if (policy.type == ServiceType::kOneshot) return;
+  // Surplus is leaving, and gets no successor.
+  const bool is_leaving = slot && *slot < service.slots.size() && *slot >= policy.instances &&
+                          service.slots[*slot].current.kind() == StateKind::kDraining;
+  if (is_leaving) return;
   Rollout::Turns slots(service.slots.size(), slot ? Progress::kDone : Progress::kTodo);
   if (slot && slots.knows(*slot)) slots.Set(*slot, Progress::kTodo);
   service.rollout = Rollout{.cause = cause,

@@ -390,7 +390,17 @@ void RemoveNewcomer(Context& context, Service& service, SlotIndex slot, Which wh
   SendAway(context, service, slot, which);
 }
 
-bool RetireSurplus(Context& context, Service& service, std::size_t count) {
+void AddSlot(Context& context, Service& service) {
+  // Who depends on the service could rely on it, and can: one more does not change that.
+  const auto least = std::ranges::min_element(service.slots, {}, &Slot::reached);
+  Slot added{.current = Newcomer(context, service, service.generation)};
+  if (least != service.slots.end()) added.reached = least->reached;
+  (void)WaitForDependencies(added.current);
+  service.slots.push_back(std::move(added));
+  context.starts_may_go = true;
+}
+
+void LeaveSurplus(Context& context, Service& service, std::size_t count) {
   for (std::size_t i = count; i < service.slots.size(); ++i) {
     const auto slot = static_cast<SlotIndex>(i);
     if (service.slots[i].current.kind() != StateKind::kDraining) {
@@ -398,6 +408,10 @@ bool RetireSurplus(Context& context, Service& service, std::size_t count) {
     }
     if (service.slots[i].replacement) SendAway(context, service, slot, Which::kReplacement);
   }
+}
+
+bool RetireSurplus(Context& context, Service& service, std::size_t count) {
+  LeaveSurplus(context, service, count);
   while (service.slots.size() > count) {
     const Slot& last = service.slots.back();
     if (last.current.kind() != StateKind::kStopped || last.replacement) break;

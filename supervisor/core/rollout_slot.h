@@ -46,4 +46,12 @@ void RemoveNewcomer(Context& context, Service& service, SlotIndex slot, Which wh
 // Retires and removes the slots from `count` on. True when they are gone, or cannot be made to go.
 [[nodiscard]] bool RetireSurplus(Context& context, Service& service, std::size_t count);
 
+// ---- without a rollout: scale
+
+// One more slot at the end, whose instance is started when what the service needs is there.
+void AddSlot(Context& context, Service& service);
+
+// Those from `count` on leave: what serves is drained if others serve meanwhile.
+void LeaveSurplus(Context& context, Service& service, std::size_t count);
+
 }  // namespace oxherd

@@ -213,6 +213,8 @@ struct Spec {
   bool no_new_privs = false;  // on where a user is set, unless the file says otherwise
   // The [.profiles.NAME] that it was read with. Empty: a person wants none of those that it has.
   std::optional<std::string> profile;
+  // How many `instances` the file said when a person scaled the service; nothing: nobody has.
+  std::optional<std::uint16_t> scaled_from;
 
   std::string cron_restart;  // times at which it is replaced (core/cron.h); empty: none
   std::string schedule;      // times at which it is run: a oneshot's, with Policy::scheduled

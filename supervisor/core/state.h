@@ -214,6 +214,8 @@ struct RequestItem {
   bool differs = false;             // start: it runs already, with another definition
   bool was_stopped = false;         // reload: a person had stopped it, it stays so
   Failure failure{};
+  std::int32_t count = 0;  // scale: how many, or how many more
+  bool relative = false;
   friend bool operator==(const RequestItem&, const RequestItem&) = default;
 };
 

@@ -37,6 +37,10 @@ void Apply(State& state, const Event& event, Instant now, Actions& actions);
 // nothing yet. Restore() or an event does. (event::Boot is this and a reconcile.)
 void Populate(State& state, const event::Boot& boot);
 
+// What a file says, with as many instances as a person has scaled the service to, as long as the
+// file says the number that it said then. `runs`: its definition until now.
+[[nodiscard]] SpecPtr AsScaled(const Spec& runs, SpecPtr spec);
+
 // One process that the keeper knows: facts, whatever the image says.
 struct WorldRecord {
   Token token;

@@ -62,7 +62,9 @@ class Reader {
                          .forced = request_.forced,
                          .keep_instances = request_.keep_instances,
                          .until = request_.until,
-                         .timeout = request_.timeout};
+                         .timeout = request_.timeout,
+                         .count = request_.count,
+                         .relative = request_.relative};
     const bool ok = request_.command == Asked::kDaemonStop || (ReadPatterns() && ReadNames());
     if (!ok) return std::unexpected(std::move(refusal_));
     return std::move(understood_);
@@ -113,6 +115,7 @@ class Reader {
     const bool reads = control::ReadsOxfile(request_.command);
     const bool wants_name = request_.command == Asked::kDelete ||
                             request_.command == Asked::kReset ||
+                            request_.command == Asked::kScale ||
                             request_.command == Asked::kRollback;
     if (names_.empty() && wants_name) {
       return Refuse(std::string(control::Name(request_.command)) + " wants a name" +
@@ -433,7 +436,8 @@ class Reader {
     if (count == 1 && !IsForInstances()) meant.name = instance.service;
     const bool whole_only =
         request_.command == Asked::kReload || request_.command == Asked::kApply ||
-        request_.command == Asked::kDelete || request_.command == Asked::kRollback;
+        request_.command == Asked::kDelete || request_.command == Asked::kRollback ||
+        request_.command == Asked::kScale;
     if (count == 1 || !whole_only) return true;
     const std::string command(control::Name(request_.command));
     return Refuse(Quoted(instance.Text()) + " is one instance, and " + command +

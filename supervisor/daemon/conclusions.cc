@@ -34,6 +34,7 @@ Outcome OutcomeToSay(const RequestItem& item) {
     case Verb::kDrain:
     case Verb::kResume:
     case Verb::kReset:
+    case Verb::kScale:
       break;
   }
   return Outcome::kStarted;
@@ -76,6 +77,7 @@ std::string FailedInstance(const RequestItem& item) {
     case Kind::kTimeout:
     case Kind::kListen:
     case Kind::kRoutine:
+    case Kind::kCount:
       break;
   }
   return "";

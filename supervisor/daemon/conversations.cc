@@ -147,6 +147,7 @@ void Conversations::Look(ClientId client, const control::Request& request) {
     case Asked::kReplace:
     case Asked::kRollback:
     case Asked::kReset:
+    case Asked::kScale:
     case Asked::kWait:
     case Asked::kDaemonStop:
       break;  // tracked

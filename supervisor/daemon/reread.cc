@@ -10,6 +10,7 @@
 
 #include "config/freeze.h"
 #include "config/include.h"
+#include "core/supervisor.h"
 #include "daemon/command_reader.h"
 #include "daemon/run_as.h"
 #include "os/random.h"
@@ -53,7 +54,8 @@ Result<SpecPtr> Renew(Spec spec, const Spec* earlier, const Surroundings& surrou
   }
   Result<Spec> frozen = Freeze(std::move(spec), surroundings.base);
   if (!frozen) return std::unexpected(std::move(frozen).error().In("processes." + name));
-  return std::make_shared<const Spec>(std::move(*frozen));
+  auto renewed = std::make_shared<const Spec>(std::move(*frozen));
+  return earlier == nullptr ? renewed : AsScaled(*earlier, std::move(renewed));
 }
 
 ProfileWish ProfilesOf(const event::Boot& saved, std::string_view path) {

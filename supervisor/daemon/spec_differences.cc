@@ -27,7 +27,6 @@ class Comparison {
 
 void ComparePolicies(Comparison& keys, const Policy& a, const Policy& b) {
   keys.Compare("type", a.type, b.type)
-      .Compare("instances", a.instances, b.instances)
       .Compare("restart", a.restart, b.restart)
       .Compare("reload_strategy", a.reload_strategy, b.reload_strategy)
       .Compare("reload_parallel", a.reload_parallel, b.reload_parallel)
@@ -96,6 +95,9 @@ Keys Differences(const Spec& one, const Spec& other) {
       .Compare("working_dir", one.working_dir, other.working_dir);
   CompareEnvironments(keys, one, other);
   keys.Compare("port_base", one.port_base, other.port_base);
+  // What a person has scaled differs only from a file that now says something else.
+  keys.Compare("instances", one.scaled_from.value_or(one.policy.instances),
+               other.scaled_from.value_or(other.policy.instances));
   ComparePolicies(keys, one.policy, other.policy);
   CompareHealth(keys, one.health_check, other.health_check);
   keys.Compare("ready_log", one.ready_log, other.ready_log)

@@ -180,6 +180,7 @@ void Fields(Archive& in, Spec& value) {
   in("timezone", value.timezone);
   in("watch", value.watch);
   in("namespace", value.name_space);
+  in("scaled_from", value.scaled_from);
 }
 
 template <typename T>

@@ -24,6 +24,8 @@ Verb VerbOf(Asked command) {
       return Verb::kDelete;
     case Asked::kDrain:
       return Verb::kDrain;
+    case Asked::kScale:
+      return Verb::kScale;
     case Asked::kResume:
       return Verb::kResume;
     case Asked::kWait:
@@ -69,6 +71,8 @@ Asked CommandOf(Verb verb) {
       return Asked::kDrain;
     case Verb::kResume:
       return Asked::kResume;
+    case Verb::kScale:
+      return Asked::kScale;
     case Verb::kReset:
       return Asked::kReset;
   }

@@ -32,7 +32,8 @@ const ServiceView* StartFirst(const Moment& moment, std::size_t service) {
   const ServiceView& after = moment.after.services[service];
   const bool undisturbed = before.is_there && after.is_there && before.wanted && after.wanted &&
                            !before.stops_in_turn && !moment.after.shutting_down &&
-                           !IsByPeople(moment) && moment.event != nullptr;
+                           !IsByPeople(moment) && moment.event != nullptr &&
+                           !(IsScaled(moment, service) && !after.is_rolling);
   if (!undisturbed || !before.is_rolling || before.phase == Rollout::Phase::kPreparing) {
     return nullptr;
   }
@@ -68,8 +69,9 @@ bool IsMet(const Moment& moment, const Dependency& need) {
   if (!view.is_there || !view.wanted || view.slots == 0) return false;
   const bool reloads = view.is_rolling && view.began == moment.now;
   for (std::size_t i = 0; i < view.slots; ++i) {
-    // Added by a reload that has begun in this step, after it was met.
-    if (reloads && moment.before.Find(index, i, false) == nullptr) continue;
+    // Added by a reload or a scale that has begun in this step, after it was met.
+    const bool adds = reloads || IsScaled(moment, index);
+    if (adds && moment.before.Find(index, i, false) == nullptr) continue;
     const SlotHistory& slot = moment.ledger.services[index].slots[i % kMaxSlots];
     const Reached least =
         need.kind == DependencyKind::kStarted ? Reached::kStarted : Reached::kReady;
@@ -149,6 +151,9 @@ Violation CheckRetired(const Moment& moment, const ServiceView& rolling, const I
                               : rolling.goal();
   const Policy* policy = PolicyOf(moment, was.service, goal);
   if (policy == nullptr) return {};
+  // Taken away by a scale, before the rollout: what a rollout drains has its successor beside it.
+  const bool is_alone = moment.before.Find(was.service, was.slot, true) == nullptr;
+  if (is_alone && was.kind == StateKind::kDraining) return {};
   if (deploys && was.slot >= policy->instances) {
     // What counts is how things stood when it began to drain: clients were sent elsewhere then. One
     // of those that crashes since is started again, and what drains goes all the same.

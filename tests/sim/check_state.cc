@@ -169,7 +169,7 @@ Violation CheckHowManyLive(const Scene& scene) {
     for (const GenerationHistory& generation : scene.ledger.services[i].generations) {
       if (!generation.known) continue;
       const Policy& policy = scene.scenario.versions[i][generation.version].spec->policy;
-      most = std::max<std::size_t>(most, policy.instances);
+      most = std::max({most, std::size_t{policy.instances}, scene.scenario.most_scaled});
       parallel = std::max<std::size_t>(parallel, policy.reload_parallel);
     }
     if (alive[i] > most + parallel) {

@@ -199,6 +199,9 @@ class Checker {
 void RememberReached(const Moment& moment);
 void RememberWindow(const Moment& moment);
 [[nodiscard]] bool IsReplacing(const Moment& moment, const InstanceView& one);
+
+// A person adds instances or takes some away; that may have begun in the very step.
+[[nodiscard]] bool IsScaled(const Moment& moment, std::size_t service);
 void Remember(const Moment& moment);
 
 }  // namespace oxherd::sim

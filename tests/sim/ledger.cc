@@ -79,6 +79,7 @@ void Command(ServiceHistory& service, const event::Request& request, bool whole)
     case Verb::kDrain:
     case Verb::kResume:
     case Verb::kReset:
+    case Verb::kScale:
       return;
   }
 }

@@ -94,6 +94,15 @@ void RememberInstance(const Moment& moment, const InstanceView& one) {
 
 }  // namespace
 
+bool IsScaled(const Moment& moment, std::size_t service) {
+  return std::ranges::any_of(moment.state.requests, [&](const RequestRecord& record) {
+    return std::ranges::any_of(record.items, [&](const RequestItem& item) {
+      return item.verb == Verb::kScale && item.outcome == Outcome::kRunning &&
+             item.service == ServiceName(service);
+    });
+  });
+}
+
 // How far dependents may rely on the slot.
 void RememberReached(const Moment& moment) {
   for (const InstanceView& one : moment.after.instances()) {
@@ -103,6 +112,10 @@ void RememberReached(const Moment& moment) {
       slot.reached = std::max(slot.reached, Reached::kStarted);
     }
     const InstanceView* was = moment.before.Find(one.service, one.slot, one.is_replacement);
+    const bool is_added = was == nullptr && one.slot > 0 && !one.is_replacement;
+    if (is_added && IsScaled(moment, one.service)) {
+      slot.reached = moment.ledger.services[one.service].slots[0].reached;
+    }
     const bool anew = was == nullptr || was->kind != StateKind::kFailed;
     if (one.kind == StateKind::kFailed && anew && !one.is_replacement)
       slot.reached = Reached::kNothing;

@@ -296,6 +296,27 @@ void DrawReloadSignals(Random random, Scenario& scenario) {
   }
 }
 
+// How many there are, changed by hand.
+void DrawScales(Random random, Scenario& scenario) {
+  scenario.most_scaled = 0;
+  if (!random.OneIn(4)) return;
+  const std::size_t count = 1 + random.Below(3);
+  scenario.most_scaled = 6;
+  for (std::size_t i = 0; i < count; ++i) {
+    Step step;
+    step.verb = Verb::kScale;
+    step.services = static_cast<std::uint8_t>(1U << random.Below(scenario.services));
+    step.relative = random.OneIn(3);
+    step.count =
+        step.relative ? (random.OneIn(2) ? 1 : -1) : static_cast<std::int32_t>(1 + random.Below(3));
+    const std::size_t before = 1 + random.Below(scenario.steps.size());
+    step.at = scenario.steps[before - 1].at + Millis(random.Below(2000));
+    if (before < scenario.steps.size()) step.at = std::min(step.at, scenario.steps[before].at);
+    scenario.steps.insert(scenario.steps.begin() + static_cast<std::ptrdiff_t>(before), step);
+  }
+  scenario.quiet_after = std::max(scenario.quiet_after, scenario.steps.back().at);
+}
+
 }  // namespace
 
 void Draw(std::uint64_t seed, Scenario& scenario) {
@@ -312,6 +333,7 @@ void Draw(std::uint64_t seed, Scenario& scenario) {
   DrawDrains(Random(Mix(seed, 11)), scenario);
   DrawSchedules(Random(Mix(seed, 12)), scenario);
   DrawReloadSignals(Random(Mix(seed, 13)), scenario);
+  DrawScales(Random(Mix(seed, 14)), scenario);
 }
 
 Scenario Draw(std::uint64_t seed) {

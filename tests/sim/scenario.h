@@ -61,8 +61,10 @@ struct Step {
   bool keep = false;
   std::uint16_t parallel = 1;
   event::Request::Until until = event::Request::Until::kReady;
-  Duration timeout{};        // wait; 0: none
-  std::uint16_t slot = 0;    // drain, resume
+  Duration timeout{};      // wait; 0: none
+  std::uint16_t slot = 0;  // drain, resume
+  std::int32_t count = 0;  // scale
+  bool relative = false;
   std::uint16_t number = 0;  // kCrash: the cut; kKill: which; kDuplicate: of which request
 };
 
@@ -82,10 +84,11 @@ struct Scenario {
   Settings settings;
   Faults faults;
   std::size_t services = 1;
-  bool has_ready_log = false;  // some version is ready by a line of output, or says so
-  Duration knocks_every{};     // clients come to every pool; 0: nobody listens
-  bool moves_clients = false;  // net.ipv4.tcp_migrate_req
-  bool boot = false;           // begins with saved wishes instead of a request
+  bool has_ready_log = false;   // some version is ready by a line of output, or says so
+  Duration knocks_every{};      // clients come to every pool; 0: nobody listens
+  bool moves_clients = false;   // net.ipv4.tcp_migrate_req
+  std::size_t most_scaled = 0;  // instances that somebody may have scaled a service to
+  bool boot = false;            // begins with saved wishes instead of a request
   std::array<std::vector<Version>, kMaxServices> versions;
   std::vector<Step> steps;
   Duration quiet_after{};  // then faults stop

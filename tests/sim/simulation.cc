@@ -198,6 +198,8 @@ void Simulation::SendRequest(const Step& step) {
   request.forced = step.forced;
   request.keep_instances = step.keep;
   request.until = step.until;
+  request.count = step.count;
+  request.relative = step.relative;
   if (step.timeout != Duration())
     request.timeout = std::chrono::duration_cast<Millis>(step.timeout);
   const bool reads_oxfile = step.verb == Verb::kStart || step.verb == Verb::kRestart ||

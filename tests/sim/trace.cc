@@ -69,6 +69,7 @@ struct DescribeEvent {
     for (const std::string& name : e.names) text += " " + name;
     if (!e.specs.empty()) text += " with";
     for (const SpecPtr& spec : e.specs) text += " " + spec->name + ".v" + Number(spec->source_line);
+    if (e.count != 0) text += (e.relative ? " by " : " to ") + std::to_string(e.count);
     if (e.forced) text += " forced";
     if (e.keep_instances) text += " keep";
     if (e.parallel > 1) text += " parallel=" + Number(e.parallel);
@@ -183,9 +184,9 @@ std::string DescribeTraffic(const Traffic& traffic) {
 }  // namespace
 
 std::string_view Name(Verb verb) {
-  constexpr std::array<std::string_view, 14> kNames = {
-      "none", "start",    "stop", "restart", "reload", "apply",  "delete",
-      "wait", "shutdown", "boot", "replace", "drain",  "resume", "reset"};
+  constexpr std::array<std::string_view, 15> kNames = {
+      "none",     "start", "stop",    "restart", "reload", "apply", "delete", "wait",
+      "shutdown", "boot",  "replace", "drain",   "resume", "reset", "scale"};
   return kNames[static_cast<std::size_t>(verb)];
 }
 
