@@ -8,7 +8,6 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -31,6 +30,9 @@ struct SupervisorSettings {
   LogLevel log_level = LogLevel::kInfo;
   std::uint16_t start_parallel = 32;
   std::uint64_t max_total_log_bytes = 0;  // of all logs together; 0 = no limit
+  // Metrics and JSON API: "127.0.0.1:9615"; empty: off; nothing: the file does not say.
+  std::optional<std::string> http = {};
+  std::string http_token = {};  // for what changes something; empty: nothing can be changed there
   friend bool operator==(const SupervisorSettings&, const SupervisorSettings&) = default;
 };
 

@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <array>
 #include <limits>
 
+#include "config/endpoint.h"
 #include "config/key_tables.h"
 #include "config/table_readers.h"
 
@@ -56,6 +58,40 @@ void ReadTcp(R reading) {
 void ReadLogLevel(R reading) {
   ReadChoiceInto(reading, reading.place.supervisor.log_level, {"error", "warn", "info", "debug"},
                  {LogLevel::kError, LogLevel::kWarn, LogLevel::kInfo, LogLevel::kDebug});
+}
+
+void ReadHttp(R reading) {
+  std::optional<std::string>& http = reading.place.supervisor.http;
+  if (reading.value.As<std::int64_t>() != nullptr) {
+    if (const auto port = ReadInteger(reading, 1, 65535)) {
+      http = "127.0.0.1:" + std::to_string(*port);
+    }
+    return;
+  }
+  const auto text = ReadString(reading);
+  if (!text) return;
+  const auto endpoint = ParseTcpEndpoint(*text);
+  const bool is_numeric =
+      endpoint && endpoint->host.find_first_not_of("0123456789abcdefABCDEF.:") == std::string::npos;
+  if (!text->empty() && !is_numeric && !(endpoint && endpoint->host == "localhost")) {
+    reading.Error("not an address and a port; write \"127.0.0.1:9615\", or \"\" for none");
+    return;
+  }
+  http = *text;
+}
+
+void ReadHttpToken(R reading) {
+  constexpr std::size_t kShortest = 16;
+  auto token = ReadString(reading);
+  if (!token) return;
+  const bool is_plain = std::ranges::all_of(*token, [](char c) { return c > ' ' && c <= '~'; });
+  if (token->size() < kShortest || !is_plain) {
+    reading.Error(
+        "a token is at least 16 letters, digits and signs, without blanks; openssl rand "
+        "-hex 16 makes one");
+    return;
+  }
+  reading.place.supervisor.http_token = std::move(*token);
 }
 
 void ReadCore(R reading) {
@@ -162,8 +198,10 @@ constexpr auto kSupervisorKeys = std::to_array<Key>({
      "what the daemon says about itself", ReadLogLevel},
     {"start_parallel", "1 to 1000", "32", "starts at the same time",
      [](R r) { ReadInto(r, r.place.supervisor.start_parallel, 1, 1000); }},
-    {"http", "\"addr:port\"", "", "metrics and JSON API", kLater},
-    {"http_token", "string", "", "for what changes state", kLater},
+    {"http", "port or \"addr:port\"", "", "metrics and JSON API; a port alone is 127.0.0.1's",
+     ReadHttp},
+    {"http_token", "string", "", "what changes something there wants it as Bearer token",
+     ReadHttpToken},
     {"control_group", "name", "", "who may control root's daemon", kLater},
     {"on_event_cmd", "command", "", "gets events as JSON", kLater},
     {"on_events", "array", "", "which events", kLater},

@@ -70,9 +70,18 @@ class ControlServer::Impl : public std::enable_shared_from_this<ControlServer::I
     if (const auto client = Find(id)) client->Send(line, delivery);
   }
   void SendLast(ClientId id, const std::string& line) {
+    if (auto guest = guests_.extract(id)) return guest.mapped()(line);
     if (const auto client = Find(id)) client->SendLast(line);
   }
-  [[nodiscard]] std::size_t client_count() const { return clients_.size(); }
+  [[nodiscard]] std::size_t client_count() const { return clients_.size() + guests_.size(); }
+
+  ClientId Invite(Answer answer) {
+    const ClientId id = next_id_;
+    next_id_ = id.Next();
+    guests_.emplace(id, std::move(answer));
+    return id;
+  }
+  void Dismiss(ClientId guest) { guests_.erase(guest); }
 
  private:
   [[nodiscard]] std::shared_ptr<ControlClient> Find(ClientId id) const {
@@ -174,6 +183,7 @@ class ControlServer::Impl : public std::enable_shared_from_this<ControlServer::I
   ControlLimits limits_;
   os::Fd reserve_;
   std::unordered_map<ClientId, std::shared_ptr<ControlClient>> clients_;
+  std::unordered_map<ClientId, Answer> guests_;
   ClientId next_id_{1};
   bool is_stopped_ = false;
 };
@@ -195,6 +205,10 @@ void ControlServer::Send(ClientId client, const std::string& line, Delivery deli
 void ControlServer::SendLast(ClientId client, const std::string& line) {
   impl_->SendLast(client, line);
 }
+
+ClientId ControlServer::Invite(Answer answer) { return impl_->Invite(std::move(answer)); }
+
+void ControlServer::Dismiss(ClientId guest) { impl_->Dismiss(guest); }
 
 std::size_t ControlServer::client_count() const { return impl_->client_count(); }
 

@@ -66,6 +66,12 @@ class ControlServer {
   // The last line: the connection is closed once it is written.
   void SendLast(ClientId client, const std::string& line);
 
+  // A client without a connection: what it is sent last goes to `answer`, once; what comes before
+  // is dropped. Until then, or until it is dismissed, it counts as one.
+  using Answer = std::function<void(const std::string& line)>;
+  [[nodiscard]] ClientId Invite(Answer answer);
+  void Dismiss(ClientId guest);
+
   [[nodiscard]] std::size_t client_count() const;
 
   class Impl;  // in control_server.cc

@@ -104,12 +104,26 @@ void Conversations::On(ClientId client, const control::Attach& attach) {
 // ---- Commands that only look. ----
 
 void Conversations::Look(ClientId client, const control::Request& request) {
+  if (request.command == Asked::kDaemonUpgrade) return BeginUpgrade(client, request);
+  Answer(client, LookAt(request));
+}
+
+Figures Conversations::FiguresNow() {
+  Figures figures{.services = views().Details({}), .reloads = {}, .daemon = parts_.daemon_detail()};
+  for (const control::ServiceDetail& service : figures.services) {
+    figures.reloads.push_back(parts_.observations.ReloadsOf(service.name));
+  }
+  return figures;
+}
+
+Reply Conversations::LookAt(const control::Request& request) {
   Reply reply;
   reply.command = request.command;
+  reply.daemon_version = OXHERD_VERSION;
   std::vector<InstanceId> selected;
-  if (!request.names.empty() && request.command != Asked::kDaemonUpgrade) {
+  if (!request.names.empty()) {
     auto selection = ReadSelection(request, context());
-    if (!selection) return Answer(client, std::move(selection.error()));
+    if (!selection) return std::move(selection.error());
     selected = std::move(*selection);
   }
   switch (request.command) {
@@ -150,11 +164,10 @@ void Conversations::Look(ClientId client, const control::Request& request) {
     case Asked::kScale:
     case Asked::kWait:
     case Asked::kDaemonStop:
-      break;  // tracked
     case Asked::kDaemonUpgrade:
-      return BeginUpgrade(client, request);
+      break;  // answered elsewhere
   }
-  Answer(client, std::move(reply));
+  return reply;
 }
 
 // A reply that asked for nothing names nothing: env and signal want a name.

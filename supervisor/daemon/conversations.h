@@ -18,6 +18,7 @@
 #include "daemon/command_reader.h"
 #include "daemon/control_server.h"
 #include "daemon/file_watches.h"
+#include "daemon/metrics.h"
 #include "daemon/observations.h"
 #include "daemon/output_log.h"
 #include "daemon/spawn_plan.h"
@@ -68,6 +69,11 @@ class Conversations {
   void OnReply(RequestId request);
   // The answer to a tail that was asked for here.
   void OnTail(Token token, std::vector<std::string> lines);
+
+  // ---- From the HTTP listener. ----
+  // The answer to `list` or `status`.
+  [[nodiscard]] control::Reply LookAt(const control::Request& request);
+  [[nodiscard]] Figures FiguresNow();
 
   // Nobody waits for an answer that is on its way.
   [[nodiscard]] bool is_quiet() const { return assembling_.empty(); }

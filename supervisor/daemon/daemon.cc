@@ -251,6 +251,7 @@ void Daemon::OnKeeperLost(const Error& error) {
 void Daemon::UseSettings(const SupervisorSettings& settings) {
   state_.settings.start_parallel = settings.start_parallel;
   output_->SetMaxTotal(settings.max_total_log_bytes);
+  http_->Use(settings);
   switch (settings.log_level) {
     case LogLevel::kError:
       return log_.SetLevel(Severity::kError);
@@ -283,6 +284,7 @@ control::DaemonDetail Daemon::Detail() const {
     }
   }
   detail.warnings = start_warnings_;
+  if (http_ && http_->trouble()) detail.warnings.push_back(*http_->trouble());
   if (image_trouble_) detail.warnings.push_back(*image_trouble_);
   if (store_trouble_) detail.warnings.push_back(*store_trouble_);
   return detail;

@@ -18,6 +18,7 @@
 #include "daemon/daemon_log.h"
 #include "daemon/event_journal.h"
 #include "daemon/file_watches.h"
+#include "daemon/http_api.h"
 #include "daemon/image.h"
 #include "daemon/inbox.h"
 #include "daemon/keeper_link.h"
@@ -144,6 +145,7 @@ class Daemon {
   std::optional<LimitChecks> limits_;
   std::optional<Performer> performer_;
   std::optional<ControlServer> server_;
+  std::optional<HttpApi> http_;
   os::Fd signals_;
   std::vector<std::unique_ptr<Loop::Watch>> watches_;
 

@@ -161,6 +161,8 @@ void Daemon::OpenConversations() {
                                   },
                               .gone = [this](ClientId client) { conversations_->OnGone(client); }});
   conversations_->SpeakThrough(*server_);
+  http_.emplace(HttpApi::Parts{
+      .loop = loop_.context(), .conversations = *conversations_, .server = *server_, .log = log_});
 }
 
 }  // namespace oxherd

@@ -92,6 +92,7 @@ void Observations::Trim(const State& state) {
     const Service* const service = state.Find(entry.first.service);
     return service == nullptr || entry.first.slot >= service->slots.size();
   };
+  std::erase_if(reloads_, [&](const auto& entry) { return state.Find(entry.first) == nullptr; });
   std::erase_if(rows_, is_no_slot);
   std::erase_if(replaced_, is_no_slot);
 }

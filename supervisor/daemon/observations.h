@@ -17,6 +17,7 @@
 #include "base/time.h"
 #include "control/message.h"
 #include "core/state.h"
+#include "daemon/metrics.h"
 
 namespace oxherd {
 
@@ -66,6 +67,16 @@ class Observations {
   }
   [[nodiscard]] const control::Happening* ReplacedOf(const InstanceId& instance) const;
 
+  // ---- How reloads have ended since this daemon began. ----
+  void NoteReload(const std::string& service, bool succeeded) {
+    ReloadCounts& counts = reloads_[service];
+    ++(succeeded ? counts.done : counts.rolled_back);
+  }
+  [[nodiscard]] ReloadCounts ReloadsOf(const std::string& service) const {
+    const auto found = reloads_.find(service);
+    return found == reloads_.end() ? ReloadCounts{} : found->second;
+  }
+
   // ---- Plans that could not be made: in words, where the core has only a stage and an errno. ----
   void NoteTrouble(Token token, std::string text) { troubles_[token] = std::move(text); }
   [[nodiscard]] const std::string* TroubleOf(Token token) const;
@@ -88,6 +99,7 @@ class Observations {
   std::unordered_set<Token> takers_;
   std::unordered_set<Token> refused_;
   std::unordered_map<Token, std::string> ports_taken_;
+  std::map<std::string, ReloadCounts, std::less<>> reloads_;
   std::map<InstanceId, control::Happening> replaced_;
   std::map<InstanceId, std::uint32_t> rows_;
   std::uint32_t next_row_ = 0;

@@ -217,6 +217,9 @@ void Performer::Do(const action::Tell& tell) {
     parts_.log.Write(line.severity, WithReason(line.text, tell.failure, spec, parts_.observations));
   }
   if (tell.kind == Kind::kUnkillable) TellIfOutOfReach(tell);
+  if (tell.kind == Kind::kReloadDone || tell.kind == Kind::kRolledBack) {
+    parts_.observations.NoteReload(tell.instance.service, tell.kind == Kind::kReloadDone);
+  }
   if (tell.kind == Kind::kReplacing && !tell.failure.text.empty()) {
     parts_.observations.NoteReplaced(
         tell.instance, {.unix_ms = Clocks::Read().unix_ms, .text = tell.failure.text});

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -90,6 +92,22 @@ void PopulateForRun(StartState& start, const Arguments& arguments,
   if (start.errors.empty()) Populate(start.state, fresh.boot);
 }
 
+// What the files say of the supervisor, for a daemon that goes on from the image. What does not
+// hold is left out: nobody has asked to read it now.
+std::optional<SupervisorSettings> SettingsAgain(const State& state,
+                                                const Surroundings& surroundings) {
+  std::optional<SupervisorSettings> settings;
+  std::set<std::string> seen;
+  for (const Service& service : state.services) {
+    const std::string& path = service.spec().source_file;
+    if (path.empty() || !seen.insert(path).second) continue;
+    auto oxfile = LoadOxfile(path, surroundings, ProfilesOf(state, path));
+    if (!oxfile) continue;
+    if (!settings || oxfile->supervisor.http) settings = oxfile->supervisor;
+  }
+  return settings;
+}
+
 }  // namespace
 
 Result<KeeperWorld> AskKeeper(KeeperLink& link) {
@@ -126,6 +144,7 @@ StartState FindState(const Arguments& arguments, const Surroundings& surrounding
     } else if (saved && *saved) {
       start.state = std::move(**saved);
       start.origin = Origin::kImage;
+      start.settings = SettingsAgain(start.state, surroundings);
       return start;
     }
     if (!saved) start.warnings.push_back(saved.error().message + "; going on without it");

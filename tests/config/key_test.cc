@@ -62,7 +62,8 @@ TEST_CASE("what later work brings is refused by name") {
   CHECK(here.Errors(Api("limits = { enforce = true }")).contains("not supported yet"));
   CHECK(here.Errors(Api("logs = { compress = true }")).contains("not supported yet"));
   CHECK(here.Errors("[logging]\nmode = \"0640\"\n" + Api("")).contains("not supported yet"));
-  CHECK(here.Errors("[supervisor]\nhttp = \"x\"\n" + Api("")).contains("not supported yet"));
+  CHECK(
+      here.Errors("[supervisor]\ncontrol_group = \"x\"\n" + Api("")).contains("not supported yet"));
 }
 
 TEST_CASE("limits on memory and CPU are read by each of their names") {
@@ -86,6 +87,24 @@ TEST_CASE("limits on memory and CPU are read by each of their names") {
   CHECK(here.Errors(Api("limits = { cpu_percent = nan }")).contains("write 0.1 to 100000"));
   CHECK(here.Errors(Api("limits = { cpu_percent = \"80%\" }")).contains("a number"));
   CHECK(here.Errors(Api("limits = { cpu_window_secs = 0 }")).contains("out of range"));
+}
+
+TEST_CASE("the HTTP listener is at loopback unless an address is written; a token is long enough") {
+  const Surroundings here;
+  const auto settings = [&](const std::string& lines) {
+    return here.Read("[supervisor]\n" + lines + "\n" + Api("")).supervisor;
+  };
+  CHECK_FALSE(settings("").http);
+  CHECK(settings("http = 9615").http == "127.0.0.1:9615");
+  CHECK(settings("http = \"[::1]:9615\"").http == "[::1]:9615");
+  CHECK(settings("http = \"\"").http == "");
+  CHECK(settings("http_token = \"0123456789abcdef\"").http_token == "0123456789abcdef");
+  for (const char* wrong :
+       {"http = 70000", "http = \"example.com:80\"", "http = \"127.0.0.1\"", "http = true",
+        "http_token = \"short\"", "http_token = \"0123456789 abcdef\""}) {
+    CAPTURE(wrong);
+    CHECK(here.Errors("[supervisor]\n" + std::string(wrong) + "\n" + Api("")).starts_with("2:"));
+  }
 }
 
 TEST_CASE("an unknown key is explained by the nearest, by its home, or by what others call it") {
