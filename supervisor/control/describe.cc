@@ -210,6 +210,7 @@ std::string CauseText(const Failure& failure, const About& about) {
     case Failure::Kind::kDeaf:
       return "shut its listening socket and did not listen again";
     case Failure::Kind::kCount:
+      if (failure.number == 0) return "is a oneshot, which is not scaled";
       return fmt::format("may have 1 to {} instances; oxherd stop takes all of them down",
                          failure.number);
     case Failure::Kind::kRoutine:

@@ -50,7 +50,7 @@ struct Failure {
     kNotInTraffic,   // nothing to drain or resume: no listen, or not ready
     kLastInTraffic,  // the only one in traffic is not taken out without --force
     kDeaf,           // it shut its listening socket and lived on
-    kCount,          // there can be 1 to `number` instances
+    kCount,          // there can be 1 to `number` instances; 0: a oneshot is not scaled
     kRoutine,        // no failure: replaced by a limit, cron or watch, because of `text`
   };
   Kind kind = Kind::kNone;

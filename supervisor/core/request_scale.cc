@@ -29,6 +29,15 @@ std::optional<std::uint16_t> CountFor(const RequestItem& item, const Policy& pol
   return static_cast<std::uint16_t>(count);
 }
 
+// How far dependents may rely on the service: one more instance does not change that.
+Reached LeastReached(const Service& service, std::size_t count) {
+  Reached least = Reached::kReady;
+  for (std::size_t i = 0; i < std::min(count, service.slots.size()); ++i) {
+    least = std::min(least, service.slots[i].reached);
+  }
+  return service.slots.empty() ? Reached::kNothing : least;
+}
+
 }  // namespace
 
 SpecPtr AsScaled(const Spec& runs, SpecPtr spec) {
@@ -54,10 +63,13 @@ void BeginScale(Context& context, Service& service, RequestItem& item) {
   }
   item.generation = service.generation;
   const Spec& runs = service.spec();
-  const std::optional<std::uint16_t> count = CountFor(item, runs.policy);
+  const bool is_oneshot = runs.policy.type == ServiceType::kOneshot;
+  const std::optional<std::uint16_t> count =
+      is_oneshot ? std::nullopt : CountFor(item, runs.policy);
   if (!count) {
     item.outcome = Outcome::kFailed;
     item.failure.kind = Failure::Kind::kCount;
+    if (is_oneshot) return;
     item.failure.number = runs.policy.has_listen() ? kMaxListenInstances : kMaxInstances;
     return;
   }
@@ -75,11 +87,16 @@ void BeginScale(Context& context, Service& service, RequestItem& item) {
     return;
   }
   item.limit = context.state.next_token;
+  const Reached reached = LeastReached(service, before);
   for (std::size_t i = before; i < std::min<std::size_t>(*count, service.slots.size()); ++i) {
+    service.slots[i].reached = reached;
     if (service.slots[i].current.kind() != StateKind::kDraining) continue;  // taken away just now
     StepInstance(context, service, static_cast<SlotIndex>(i), Which::kCurrent, on::Undrain{});
   }
-  while (service.slots.size() < *count) AddSlot(context, service);
+  while (service.slots.size() < *count) {
+    AddSlot(context, service);
+    service.slots.back().reached = reached;
+  }
   LeaveSurplus(context, service, *count);
 }
 

@@ -391,12 +391,8 @@ void RemoveNewcomer(Context& context, Service& service, SlotIndex slot, Which wh
 }
 
 void AddSlot(Context& context, Service& service) {
-  // Who depends on the service could rely on it, and can: one more does not change that.
-  const auto least = std::ranges::min_element(service.slots, {}, &Slot::reached);
-  Slot added{.current = Newcomer(context, service, service.generation)};
-  if (least != service.slots.end()) added.reached = least->reached;
-  (void)WaitForDependencies(added.current);
-  service.slots.push_back(std::move(added));
+  service.slots.push_back(Slot{.current = Newcomer(context, service, service.generation)});
+  (void)WaitForDependencies(service.slots.back().current);
   context.starts_may_go = true;
 }
 

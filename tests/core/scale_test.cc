@@ -158,6 +158,18 @@ TEST_SUITE("core: scale") {
     CHECK(play.StateOf("api") == "ready");
   }
 
+  TEST_CASE("a oneshot is not scaled") {
+    Play play;
+    auto job = MakeSpec("api");
+    job->policy.type = ServiceType::kOneshot;
+    job->policy.ready_by = ReadyBy::kExit;
+    play.BringUp({job});
+    const RequestId scaled = Scale(play, 2);
+    REQUIRE(play.IsAnswered(scaled));
+    CHECK(play.Item(scaled).failure.kind == Failure::Kind::kCount);
+    CHECK(play.service("api").slots.size() == 1);
+  }
+
   TEST_CASE("an instance that fails before it is ready fails the scale, and nothing else") {
     Play play;
     play.BringUp({Api(1)});

@@ -43,9 +43,7 @@ bool IsStarted(const Moment& moment, const RequestItem& item) {
     if (item.slot && *item.slot != one.slot) continue;
     // A reload that was queued has begun in this very step.
     if (reloads && one.generation == service.target) continue;
-    const InstanceView* was = moment.before.Find(index, one.slot, false);
-    const bool is_added = was == nullptr || was->kind == StateKind::kStopped;
-    if (is_added && IsScaled(moment, index)) continue;
+    if (IsAddedByScale(moment, index, one.slot)) continue;
     const SlotHistory& slot = moment.ledger.services[index].slots[one.slot % kMaxSlots];
     const TokenHistory* token = moment.ledger.Find(one.token);
     const bool ready_now = one.is_ready() || (token != nullptr && token->ready_at != kNever);

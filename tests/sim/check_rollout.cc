@@ -70,8 +70,8 @@ bool IsMet(const Moment& moment, const Dependency& need) {
   const bool reloads = view.is_rolling && view.began == moment.now;
   for (std::size_t i = 0; i < view.slots; ++i) {
     // Added by a reload or a scale that has begun in this step, after it was met.
-    const bool adds = reloads || IsScaled(moment, index);
-    if (adds && moment.before.Find(index, i, false) == nullptr) continue;
+    if (reloads && moment.before.Find(index, i, false) == nullptr) continue;
+    if (IsAddedByScale(moment, index, i)) continue;
     const SlotHistory& slot = moment.ledger.services[index].slots[i % kMaxSlots];
     const Reached least =
         need.kind == DependencyKind::kStarted ? Reached::kStarted : Reached::kReady;

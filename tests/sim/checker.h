@@ -202,6 +202,8 @@ void RememberWindow(const Moment& moment);
 
 // A person adds instances or takes some away; that may have begun in the very step.
 [[nodiscard]] bool IsScaled(const Moment& moment, std::size_t service);
+// A slot that is new in this step for that, or was surplus before it and is wanted again.
+[[nodiscard]] bool IsAddedByScale(const Moment& moment, std::size_t service, std::size_t slot);
 void Remember(const Moment& moment);
 
 }  // namespace oxherd::sim

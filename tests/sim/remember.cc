@@ -103,6 +103,12 @@ bool IsScaled(const Moment& moment, std::size_t service) {
   });
 }
 
+bool IsAddedByScale(const Moment& moment, std::size_t service, std::size_t slot) {
+  if (slot == 0 || !IsScaled(moment, service)) return false;
+  const InstanceView* was = moment.before.Find(service, slot, false);
+  return was == nullptr || was->kind == StateKind::kStopped || was->is_leaving();
+}
+
 // How far dependents may rely on the slot.
 void RememberReached(const Moment& moment) {
   for (const InstanceView& one : moment.after.instances()) {
@@ -112,8 +118,7 @@ void RememberReached(const Moment& moment) {
       slot.reached = std::max(slot.reached, Reached::kStarted);
     }
     const InstanceView* was = moment.before.Find(one.service, one.slot, one.is_replacement);
-    const bool is_added = was == nullptr && one.slot > 0 && !one.is_replacement;
-    if (is_added && IsScaled(moment, one.service)) {
+    if (!one.is_replacement && IsAddedByScale(moment, one.service, one.slot)) {
       slot.reached = moment.ledger.services[one.service].slots[0].reached;
     }
     const bool anew = was == nullptr || was->kind != StateKind::kFailed;
