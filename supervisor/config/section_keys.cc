@@ -173,7 +173,9 @@ constexpr auto kLimitKeys = std::to_array<Key>({
      }},
     {"core", "bytes, or \"unlimited\"", "the daemon's", "size of core files (RLIMIT_CORE)",
      ReadCore},
-    {"enforce", "boolean", "false", "hard limits by cgroup", kLater},
+    {"enforce", "boolean", "false",
+     "the kernel holds it to memory_mb, cpu_percent and max_processes too (cgroup v2)",
+     [](R r) { ReadInto(r, r.draft().spec.limits.enforce); }},
 });
 
 constexpr auto kLogKeys = std::to_array<Key>({

@@ -34,7 +34,7 @@ void Fields(auto& archive, Like<LogSpec> auto& x) {
 void Fields(auto& archive, Like<EnvEntry> auto& x) { archive(x.first, x.second); }
 void Fields(auto& archive, Like<Limits> auto& x) {
   archive(x.max_open_files, x.max_processes, x.core_bytes, x.memory_bytes, x.cpu_permille,
-          x.cpu_window);
+          x.cpu_window, x.enforce);
 }
 void Fields(auto& archive, Like<RunAs> auto& x) {
   archive(x.user, x.group, x.uid, x.gid, x.groups);

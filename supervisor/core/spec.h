@@ -112,6 +112,7 @@ struct Limits {
   std::optional<std::uint64_t> memory_bytes;
   std::optional<std::uint32_t> cpu_permille;  // of one core, over `cpu_window`
   Millis cpu_window{60000};
+  bool enforce = false;  // by the kernel as well, where there are cgroups with controllers
 
   [[nodiscard]] bool are_watched() const { return memory_bytes || cpu_permille; }
   friend bool operator==(const Limits&, const Limits&) = default;

@@ -11,6 +11,8 @@
 #include "control/describe.h"
 #include "core/traffic.h"
 #include "daemon/views.h"
+#include "os/cgroup.h"
+#include "os/cgroup_limits.h"
 #include "os/process.h"
 #include "os/random.h"
 #include "os/traffic_facts.h"
@@ -43,6 +45,17 @@ void ForEachLive(const State& state, Visit visit) {
       if (slot.replacement && slot.replacement->is_live()) visit(id, *slot.replacement);
     }
   }
+}
+
+// A cgroup that the keeper has made for one instance: in its "oxherd-PID". Limits are never set on
+// one that is shared with others.
+bool IsOfInstance(const std::string& folder) {
+  constexpr std::string_view kShelf = "/oxherd-";
+  const std::string_view above = std::string_view(folder).substr(0, folder.rfind('/'));
+  const std::size_t at = above.rfind('/');
+  if (at == std::string_view::npos || !above.substr(at).starts_with(kShelf)) return false;
+  const std::string_view pid = above.substr(at + kShelf.size());
+  return !pid.empty() && pid.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
 // What processes and their clients wait for.
@@ -217,6 +230,9 @@ void Performer::Do(const action::Tell& tell) {
     parts_.log.Write(line.severity, WithReason(line.text, tell.failure, spec, parts_.observations));
   }
   if (tell.kind == Kind::kUnkillable) TellIfOutOfReach(tell);
+  if (tell.kind == Kind::kStarted && spec != nullptr && spec->limits.enforce) {
+    Enforce(tell, spec->limits);
+  }
   if (tell.kind == Kind::kReloadDone || tell.kind == Kind::kRolledBack) {
     parts_.observations.NoteReload(tell.instance.service, tell.kind == Kind::kReloadDone);
   }
@@ -241,6 +257,25 @@ void Performer::Do(const action::Tell& tell) {
                              .out_of_memory = tell.failure.status.out_of_memory};
   if (Conversations::IsAboutService(tell.kind)) event.slot.reset();
   parts_.note_event(std::move(event));
+}
+
+// What cannot be is a remark on the instance; it runs all the same.
+void Performer::Enforce(const action::Tell& tell, const Limits& limits) {
+  const os::CgroupLimits wanted{.memory_bytes = limits.memory_bytes,
+                                .cpu_permille = limits.cpu_permille,
+                                .processes = limits.max_processes};
+  if (!wanted.are_set()) return;
+  const Result<std::string> folder = os::CgroupDirectoryOf(Pid(tell.number));
+  Status enforced = folder ? Status() : std::unexpected(folder.error());
+  if (folder && !IsOfInstance(*folder)) {
+    enforced = MakeError("it has no cgroup of its own here");
+  } else if (folder) {
+    enforced = os::EnforceLimits(*folder, wanted);
+  }
+  if (enforced) return;
+  const std::string text = "limits.enforce has no effect: " + enforced.error().message;
+  parts_.log.Warn(tell.instance.Text() + " " + text);
+  parts_.observations.NoteRemark(tell.token, text);
 }
 
 // A program that has become another user (set-uid) is out of reach of a daemon that is not root.

@@ -83,6 +83,7 @@ class Performer {
   void Do(const action::Relisten& relisten) { parts_.pools.Do(relisten); }
   void Do(const action::Tell& tell);
   void TellIfOutOfReach(const action::Tell& tell);
+  void Enforce(const action::Tell& tell, const Limits& limits);
 
   Parts parts_;
   std::unordered_map<Token, Token> checks_;  // check command -> the instance it asks

@@ -115,6 +115,7 @@ Keys Differences(const Spec& one, const Spec& other) {
       .Compare("limits.core", one.limits.core_bytes, other.limits.core_bytes)
       .Compare("limits.memory_mb", one.limits.memory_bytes, other.limits.memory_bytes)
       .Compare("limits.cpu_percent", one.limits.cpu_permille, other.limits.cpu_permille)
+      .Compare("limits.enforce", one.limits.enforce, other.limits.enforce)
       .Compare("limits.cpu_window_secs", one.limits.cpu_window, other.limits.cpu_window)
       .Compare("nice", one.nice, other.nice)
       .Compare("user", one.run_as, other.run_as)

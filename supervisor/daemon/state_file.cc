@@ -86,6 +86,7 @@ void Fields(Archive& in, Limits& value) {
   in("memory_bytes", value.memory_bytes);
   in("cpu_permille", value.cpu_permille);
   in("cpu_window_ms", value.cpu_window);
+  in("enforce", value.enforce);
 }
 
 template <typename Archive>

@@ -186,12 +186,12 @@ TEST_CASE("mistakes in [[apps]] are located, all at once, and unknown keys are n
   const Surroundings here;
   CHECK(here.Errors("version = 2\n[[apps]]\ncommand = \"x\"\n[[apps]]\nname = \"api\"\n[[apps]]\n"
                     "name = \"api\"\ncommand = \"y\"\nstop_timeout = 5\nrestart_policy = "
-                    "\"sometimes\"\nwait_ready = true\n[defaults]\ncgroup_enforce = true") ==
+                    "\"sometimes\"\nwait_ready = true\n[defaults]\ngit_repo = \"x\"") ==
         "1:11: version: found the number 2, expected 1\n"
         "2:1: apps: an app without a name; add name = \"api\"\n"
         "4:1: apps.api: no command; add command = \"what to run\"\n"
         "7:8: apps.api: /srv/app/Oxfile.toml:5 defines \"api\" already; rename one of them\n"
-        "13:18: defaults.cgroup_enforce: \"cgroup_enforce\" is not supported yet; leave it out for "
+        "13:12: defaults.git_repo: \"git_repo\" is not supported yet; leave it out for "
         "now");
   CHECK(here.Errors(App("stop_timeout = 5\nrestart_policy = \"sometimes\"\nwait_ready = true")) ==
         "4:1: apps.api.stop_timeout: unknown key; did you mean \"stop_timeout_secs\"?\n"
@@ -214,6 +214,9 @@ TEST_CASE("what is not there yet is refused by OxMgr's name, unless it is off") 
   const Surroundings here;
   for (const char* key : {"cgroup_enforce = true", "namespace = \"web\"", "git_repo = \"x\"",
                           "git_ref = \"x\"", "pull_secret = \"x\""}) {
+  for (const char* key :
+       {"watch = true", "ignore_watch = [\"x\"]", "watch_delay_secs = 1", "namespace = \"web\"",
+        "git_repo = \"x\"", "git_ref = \"x\"", "pull_secret = \"x\""}) {
     CAPTURE(key);
     CHECK(here.Errors(App(key)).contains("is not supported yet; leave it out for now"));
   }
@@ -229,6 +232,7 @@ TEST_CASE("OxMgr's limits are ours, over the whole tree; 0 is none") {
   CHECK(limits.memory_bytes == 300UL * 1024 * 1024);
   CHECK(limits.cpu_permille == 85);
   CHECK(limits.cpu_window == Millis(60000));
+  CHECK(here.Read(App("cgroup_enforce = true")).specs.at(0).limits.enforce);
   CHECK_FALSE(
       here.Read(App("max_memory_mb = 0\nmax_cpu_percent = 0")).specs.at(0).limits.are_watched());
 }

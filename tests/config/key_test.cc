@@ -59,7 +59,7 @@ TEST_CASE("what later work brings is refused by name") {
               "\" is not supported yet; leave it out for now");
   }
   CHECK(here.Errors(Api("[processes.api.webhook]")).contains("not supported yet"));
-  CHECK(here.Errors(Api("limits = { enforce = true }")).contains("not supported yet"));
+  CHECK(here.Read(Api("limits = { enforce = true }")).specs.at(0).limits.enforce);
   CHECK(here.Errors(Api("logs = { compress = true }")).contains("not supported yet"));
   CHECK(here.Errors("[logging]\nmode = \"0640\"\n" + Api("")).contains("not supported yet"));
   CHECK(

@@ -59,6 +59,8 @@ Request FullRequest() {
   request.update_env = true;
   request.keep_instances = true;
   request.parallel = 4;
+  request.count = -2;
+  request.relative = true;
   request.until = Until::kHealthy;
   request.timeout = Millis(60'000);
   request.to = Generation(7);

@@ -91,6 +91,20 @@ limits = { cpu_percent = 20.5, cpu_window_secs = 2 }
   CHECK_SAYS(home.MustRun({"status", "busy"}).out, "% of a core over 2 s, limit 20.5%");
 }
 
+TEST_CASE(
+    "where the kernel cannot hold it to its limits, status says why, and it runs all the same") {
+  const Home home(Cgroups::kNever);
+  home.Oxfile(R"(
+[processes.api]
+command = "@misbehave on-term 0 then sleep"
+limits = { memory_mb = 100, enforce = true }
+)");
+  home.MustRun({"start"});
+  CHECK(home.Get("api/0").state == "ready");
+  CHECK_SAYS(home.MustRun({"status", "api"}).out, "limits.enforce has no effect: ");
+  CHECK_SAYS(home.MustRun({"daemon", "logs"}).out, "limits.enforce has no effect: ");
+}
+
 TEST_CASE("a limit never displaces a reload, and a process in the background counts") {
   const Home home;
   home.Oxfile(R"(

@@ -1,0 +1,106 @@
+// Limits of cgroups, against a tree of plain files: this says which files are written and with
+// what, not that the kernel obeys.
+#include "os/cgroup_limits.h"
+
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "os/system_call.h"
+#include "tests/temporary.h"
+
+namespace oxherd::os {
+namespace {
+
+// own/ is where the supervisor is, own/oxherd-1/ its shelf, own/oxherd-1/api an instance.
+class Tree {
+ public:
+  explicit Tree(const std::string& own, const std::string& shelf, const std::string& instance)
+      : root_(test::MakeTemporaryFolder("cgroup")) {
+    Fill(root_, own, "");
+    Fill(root_ / "oxherd-1", shelf, "");
+    Fill(root_ / "oxherd-1" / "api", instance, "");
+  }
+  Tree(const Tree&) = delete;
+  Tree& operator=(const Tree&) = delete;
+  ~Tree() { std::filesystem::remove_all(root_); }
+
+  [[nodiscard]] std::string instance() const { return (root_ / "oxherd-1" / "api").string(); }
+  [[nodiscard]] std::string Read(const std::string& name) const {
+    std::ifstream file(root_ / name);
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+  }
+  void Remove(const std::string& name) const { std::filesystem::remove(root_ / name); }
+
+ private:
+  static void Fill(const std::filesystem::path& folder, const std::string& controllers,
+                   const std::string& handed_on) {
+    std::filesystem::create_directories(folder);
+    std::ofstream(folder / "cgroup.controllers") << controllers << "\n";
+    std::ofstream(folder / "cgroup.subtree_control") << handed_on << "\n";
+    for (const char* name : {"memory.max", "cpu.max", "pids.max"}) {
+      std::ofstream(folder / name) << "max";
+    }
+  }
+  std::filesystem::path root_;
+};
+
+CgroupLimits All() { return {.memory_bytes = 268435456, .cpu_permille = 1500, .processes = 64}; }
+
+TEST_SUITE("cgroup limits") {
+  TEST_CASE("where the instance has the controllers, its three files are written") {
+    const Tree tree("cpu memory pids", "cpu memory pids", "cpu memory pids");
+    REQUIRE(EnforceLimits(tree.instance(), All()));
+    CHECK(tree.Read("oxherd-1/api/memory.max") == "268435456");
+    CHECK(tree.Read("oxherd-1/api/cpu.max") == "150000 100000");
+    CHECK(tree.Read("oxherd-1/api/pids.max") == "64x");
+    CHECK(tree.Read("cgroup.subtree_control") == "\n");
+  }
+
+  TEST_CASE("a controller that is missing is handed on, from as far up as it must") {
+    const Tree tree("cpu memory pids", "memory", "");
+    REQUIRE(EnforceLimits(tree.instance(), {.memory_bytes = 1048576}));
+    CHECK(tree.Read("oxherd-1/cgroup.subtree_control") == "+memory");
+    CHECK(tree.Read("cgroup.subtree_control") == "\n");
+    REQUIRE(EnforceLimits(tree.instance(), {.cpu_permille = 85}));
+    CHECK(tree.Read("cgroup.subtree_control") == "+cpu");
+    CHECK(tree.Read("oxherd-1/api/cpu.max") == "8500 100000");
+  }
+
+  TEST_CASE("what is not delegated is said with the controller and the folder") {
+    const Tree tree("", "", "");
+    const Status status = EnforceLimits(tree.instance(), All());
+    REQUIRE_FALSE(status);
+    CHECK(status.error().message.starts_with("the controller memory is not delegated to "));
+    CHECK(tree.Read("oxherd-1/api/memory.max") == "max");
+  }
+
+  TEST_CASE("processes beside the folders are named as the reason, as the kernel refuses then") {
+    const Tree tree("memory", "", "");
+    // Reading four files takes eight calls; then the first control file is opened and written.
+    bool seen = false;
+    for (std::uint64_t call = 0; call < 40 && !seen; ++call) {
+      FailCall(call, EBUSY);
+      const Status status = EnforceLimits(tree.instance(), {.memory_bytes = 1048576});
+      CancelFailure();
+      seen = !status && status.error().message.ends_with(
+                            "hands on no controllers while processes are in it, the supervisor's "
+                            "own or others");
+    }
+    CHECK(seen);
+  }
+
+  TEST_CASE("without cgroup version 2 there is an error, and nothing else") {
+    const Tree tree("memory", "memory", "memory");
+    tree.Remove("oxherd-1/api/cgroup.controllers");
+    CHECK_FALSE(EnforceLimits(tree.instance(), All()));
+    CHECK(EnforceLimits(tree.instance(), {}));
+  }
+}
+
+}  // namespace
+}  // namespace oxherd::os
