@@ -163,7 +163,8 @@ TEST_SUITE("core: scale") {
     auto job = MakeSpec("api");
     job->policy.type = ServiceType::kOneshot;
     job->policy.ready_by = ReadyBy::kExit;
-    play.BringUp({job});
+    play.Ask(Verb::kStart, {}, {job});
+    play.ConfirmSpawns();
     const RequestId scaled = Scale(play, 2);
     REQUIRE(play.IsAnswered(scaled));
     CHECK(play.Item(scaled).failure.kind == Failure::Kind::kCount);
