@@ -13,9 +13,9 @@
 namespace oxherd::os {
 
 struct CgroupLimits {
-  std::optional<std::uint64_t> memory_bytes;  // memory.max
-  std::optional<std::uint32_t> cpu_permille;  // cpu.max, of one core
-  std::optional<std::uint64_t> processes;     // pids.max
+  std::optional<std::uint64_t> memory_bytes = {};  // memory.max
+  std::optional<std::uint32_t> cpu_permille = {};  // cpu.max, of one core
+  std::optional<std::uint64_t> processes = {};     // pids.max
   [[nodiscard]] bool are_set() const { return memory_bytes || cpu_permille || processes; }
 };
 

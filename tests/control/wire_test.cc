@@ -244,8 +244,8 @@ TEST_CASE("a request of another version is refused, and the refusal says so") {
 }
 
 TEST_CASE("a command that this daemon does not know is named in the refusal") {
-  CHECK(Refusal(R"({"v":1,"id":"0123456789abcdef","command":"scale"})") ==
-        "this daemon knows no command \"scale\"");
+  CHECK(Refusal(R"({"v":1,"id":"0123456789abcdef","command":"juggle"})") ==
+        "this daemon knows no command \"juggle\"");
 }
 
 TEST_CASE("hostile lines are errors, and nothing worse") {
