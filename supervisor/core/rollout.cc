@@ -475,7 +475,10 @@ void AdvanceRollout(Context& context, Service& service) {
   if (service.rollout->phase != phase || !AllKeptSlotsDone(context, service, count)) return;
   if (!RetireSurplus(context, service, count)) return;
   const bool back = phase == Phase::kBack;
-  Finish(context, service, back ? Outcome::kRolledBack : Outcome::kReloaded);
+  // With a reload signal there is no other generation to go back to.
+  const bool one_generation = service.rollout->target == service.rollout->from;
+  const Outcome gone_back = one_generation ? Outcome::kFailed : Outcome::kRolledBack;
+  Finish(context, service, back ? gone_back : Outcome::kReloaded);
 }
 
 void ReplaceUnhealthy(Context& context, Service& service) {

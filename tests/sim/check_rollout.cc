@@ -75,7 +75,7 @@ bool IsMet(const Moment& moment, const Dependency& need) {
     const SlotHistory& slot = moment.ledger.services[index].slots[i % kMaxSlots];
     const Reached least =
         need.kind == DependencyKind::kStarted ? Reached::kStarted : Reached::kReady;
-    if (slot.reached < least && !IsGap(moment, index, i)) return false;
+    if (slot.reached < least && !slot.is_added && !IsGap(moment, index, i)) return false;
   }
   return true;
 }

@@ -96,7 +96,9 @@ Violation CheckEvidence(const Moment& moment) {
     if (one.kind == StateKind::kReady) {
       if (moment.event == nullptr && moment.ledger.image_was_lost) continue;  // adopted as it is
       if (token->ended_at != kNever) return {Invariant::kEvidence, "Ready after its end"};
-      const bool again = was != nullptr && was->kind == StateKind::kUnhealthy;
+      // Taken away and wanted again by two scales in one step: it is as one that was draining.
+      const bool again =
+          was != nullptr && was->kind == StateKind::kUnhealthy && !IsScaled(moment, one.service);
       if (again && token->good < policy->healthy_threshold) {
         return {Invariant::kEvidence, "healthy again without the answers that say so"};
       }

@@ -58,7 +58,8 @@ struct SlotHistory {
   Duration last_delay{};
   Reached reached = Reached::kNothing;  // since the service was last started
   bool spawned_since_start = false;
-  bool is_due = false;  // with a schedule: its time has come, or a restart was asked for
+  bool is_added = false;  // by a scale, and not Ready since: dependents do not wait for it
+  bool is_due = false;    // with a schedule: its time has come, or a restart was asked for
 };
 
 struct ServiceHistory {

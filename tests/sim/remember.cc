@@ -96,8 +96,12 @@ void RememberInstance(const Moment& moment, const InstanceView& one) {
 
 bool IsScaled(const Moment& moment, std::size_t service) {
   return std::ranges::any_of(moment.state.requests, [&](const RequestRecord& record) {
+    const bool ends_now = std::ranges::any_of(moment.actions, [&](const Action& action) {
+      const auto* reply = std::get_if<action::Reply>(&action);
+      return reply != nullptr && reply->request == record.id;
+    });
     return std::ranges::any_of(record.items, [&](const RequestItem& item) {
-      return item.verb == Verb::kScale && item.outcome == Outcome::kRunning &&
+      return item.verb == Verb::kScale && (item.outcome == Outcome::kRunning || ends_now) &&
              item.service == ServiceName(service);
     });
   });
@@ -106,7 +110,7 @@ bool IsScaled(const Moment& moment, std::size_t service) {
 bool IsAddedByScale(const Moment& moment, std::size_t service, std::size_t slot) {
   if (slot == 0 || !IsScaled(moment, service)) return false;
   const InstanceView* was = moment.before.Find(service, slot, false);
-  return was == nullptr || was->kind == StateKind::kStopped || was->is_leaving();
+  return was == nullptr || !was->token.is_set() || was->is_leaving();
 }
 
 // How far dependents may rely on the slot.
@@ -120,12 +124,16 @@ void RememberReached(const Moment& moment) {
     const InstanceView* was = moment.before.Find(one.service, one.slot, one.is_replacement);
     if (!one.is_replacement && IsAddedByScale(moment, one.service, one.slot)) {
       slot.reached = moment.ledger.services[one.service].slots[0].reached;
+      slot.is_added = true;
     }
     const bool anew = was == nullptr || was->kind != StateKind::kFailed;
     if (one.kind == StateKind::kFailed && anew && !one.is_replacement)
       slot.reached = Reached::kNothing;
     const bool well = one.kind == StateKind::kExited && one.ended_well;
-    if (well || one.is_ready()) slot.reached = Reached::kReady;
+    if (well || one.is_ready()) {
+      slot.reached = Reached::kReady;
+      slot.is_added = false;
+    }
   }
   for (const Action& action : moment.actions) {  // Ready, and in the same step told to go
     const auto* tell = std::get_if<action::Tell>(&action);

@@ -206,8 +206,8 @@ void Simulation::SendRequest(const Step& step) {
                             step.verb == Verb::kReload || step.verb == Verb::kApply;
   for (std::size_t i = 0; i < scenario_->services; ++i) {
     if (step.verb != Verb::kShutdown && ((step.services >> i) & 1U) != 0) {
-      const bool one = step.verb == Verb::kDrain || step.verb == Verb::kResume ||
-                       step.verb == Verb::kReset;
+      const bool one =
+          step.verb == Verb::kDrain || step.verb == Verb::kResume || step.verb == Verb::kReset;
       request.names.push_back(ServiceName(i) + (one ? "/" + std::to_string(step.slot) : ""));
     }
     if (reads_oxfile) request.specs.push_back(scenario_->versions[i][step.oxfile[i]].spec);
