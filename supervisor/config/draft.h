@@ -60,7 +60,7 @@ struct AppWishes {
   std::optional<std::uint16_t> max_restarts = {};
   std::optional<std::uint16_t> crash_restart_limit = {};
   std::uint16_t cluster_instances = 0;  // 0: one per usable CPU
-  bool is_app = false;  // the file is OxMgr's
+  bool is_app = false;                  // the file is OxMgr's
   bool cluster_mode = false;
   bool reuse_port = false;
   bool wait_ready = false;

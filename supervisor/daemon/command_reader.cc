@@ -113,10 +113,9 @@ class Reader {
   bool ReadNames() {
     const bool all = Contains(names_, "all");
     const bool reads = control::ReadsOxfile(request_.command);
-    const bool wants_name = request_.command == Asked::kDelete ||
-                            request_.command == Asked::kReset ||
-                            request_.command == Asked::kScale ||
-                            request_.command == Asked::kRollback;
+    const bool wants_name =
+        request_.command == Asked::kDelete || request_.command == Asked::kReset ||
+        request_.command == Asked::kScale || request_.command == Asked::kRollback;
     if (names_.empty() && wants_name) {
       return Refuse(std::string(control::Name(request_.command)) + " wants a name" +
                     (request_.command == Asked::kRollback ? "" : ", or all"));

@@ -48,8 +48,8 @@ struct SpawnOrder {
 
 // What the daemon itself contributes.
 struct SpawnGround {
-  std::span<const EnvEntry> base;  // Surroundings::base
-  std::string logs_folder;  // empty: what the Oxfile names no file for goes to /dev/null
+  std::span<const EnvEntry> base;   // Surroundings::base
+  std::string logs_folder;          // empty: what the Oxfile names no file for goes to /dev/null
   std::string state_folder = {};    // OXHERD_STATE: which home the process is of
   std::string listen_socket = {};   // OXHERD_LISTEN_SOCKET: where the keeper gives out sockets
   std::string listen_library = {};  // liboxherd-listen.so; empty: it is not installed

@@ -212,8 +212,8 @@ TEST_CASE("mistakes in [[apps]] are located, all at once, and unknown keys are n
 
 TEST_CASE("what is not there yet is refused by OxMgr's name, unless it is off") {
   const Surroundings here;
-  for (const char* key : {"namespace = \"web\"", "git_repo = \"x\"", "git_ref = \"x\"",
-                          "pull_secret = \"x\""}) {
+  for (const char* key :
+       {"namespace = \"web\"", "git_repo = \"x\"", "git_ref = \"x\"", "pull_secret = \"x\""}) {
     CAPTURE(key);
     CHECK(here.Errors(App(key)).contains("is not supported yet; leave it out for now"));
   }

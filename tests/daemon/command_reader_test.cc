@@ -303,8 +303,8 @@ TEST_CASE("a boot starts what the daemon's own file defines and nobody has known
   place.Write("own", "[processes.api]\ncommand = \"true\"\n");
   const FreshWishes twice = ReadForBoot(saved, place.surroundings, &own);
   CHECK(twice.boot.wishes.size() == saved.wishes.size());
-  CHECK(twice.errors == std::vector<std::string>{
-                            "api is defined by another file already, and by " + own.path});
+  CHECK(twice.errors ==
+        std::vector<std::string>{"api is defined by another file already, and by " + own.path});
 }
 
 TEST_CASE("SIGHUP reads the daemon's own file though nothing of it runs yet") {
