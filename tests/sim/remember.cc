@@ -92,25 +92,31 @@ void RememberInstance(const Moment& moment, const InstanceView& one) {
   }
 }
 
-}  // namespace
-
-bool IsScaled(const Moment& moment, std::size_t service) {
-  return std::ranges::any_of(moment.state.requests, [&](const RequestRecord& record) {
-    const bool ends_now = std::ranges::any_of(moment.actions, [&](const Action& action) {
-      const auto* reply = std::get_if<action::Reply>(&action);
-      return reply != nullptr && reply->request == record.id;
-    });
-    return std::ranges::any_of(record.items, [&](const RequestItem& item) {
-      return item.verb == Verb::kScale && (item.outcome == Outcome::kRunning || ends_now) &&
-             item.service == ServiceName(service);
-    });
+// In this very step.
+bool IsAnswered(const Moment& moment, RequestId id) {
+  return std::ranges::any_of(moment.actions, [&](const Action& action) {
+    const auto* reply = std::get_if<action::Reply>(&action);
+    return reply != nullptr && reply->request == id;
   });
 }
 
+}  // namespace
+
+bool IsScaled(const Moment& moment, std::size_t service) {
+  for (const RequestRecord& record : moment.state.requests) {
+    for (const RequestItem& item : record.items) {
+      if (item.verb != Verb::kScale || item.service != ServiceName(service)) continue;
+      if (item.outcome == Outcome::kRunning || IsAnswered(moment, record.id)) return true;
+    }
+  }
+  return false;
+}
+
 bool IsAddedByScale(const Moment& moment, std::size_t service, std::size_t slot) {
-  if (slot == 0 || !IsScaled(moment, service)) return false;
+  if (slot == 0) return false;
   const InstanceView* was = moment.before.Find(service, slot, false);
-  return was == nullptr || !was->token.is_set() || was->is_leaving();
+  const bool is_new = was == nullptr || !was->token.is_set() || was->is_leaving();
+  return is_new && IsScaled(moment, service);
 }
 
 // How far dependents may rely on the slot.
