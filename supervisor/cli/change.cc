@@ -20,6 +20,7 @@
 #include "control/words.h"
 #include "os/clock.h"
 #include "os/lock.h"
+#include "os/own_process.h"
 #include "os/process.h"
 
 namespace oxherd::cli {
@@ -109,7 +110,7 @@ Begun BeginDaemon(const Session& session, Command command,
       return {std::nullopt, PlanWithoutDaemon(session, command, *paths)};
     }
   }
-  auto connection = StartDaemon(session.places, OwnEnvironment());
+  auto connection = StartDaemon(session.places, os::OwnEnvironment());
   if (!connection) return {std::nullopt, Fail(session, connection.error())};
   return {std::move(*connection), 0};
 }

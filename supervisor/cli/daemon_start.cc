@@ -108,15 +108,4 @@ Error BecomeKeeper(const Places& places, const std::vector<std::string>& daemon_
   return os::Become(programs->keeper, arguments);
 }
 
-std::vector<EnvEntry> OwnEnvironment() {
-  std::vector<EnvEntry> entries;
-  for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
-    const std::string_view text(*entry);
-    const std::size_t equals = text.find('=');
-    if (equals == std::string_view::npos || equals == 0) continue;
-    entries.emplace_back(text.substr(0, equals), text.substr(equals + 1));
-  }
-  return entries;
-}
-
 }  // namespace oxherd::cli

@@ -27,7 +27,4 @@ namespace oxherd::cli {
 [[nodiscard]] Error BecomeKeeper(const Places& places,
                                  const std::vector<std::string>& daemon_words);
 
-// This process's environment.
-[[nodiscard]] std::vector<EnvEntry> OwnEnvironment();
-
 }  // namespace oxherd::cli

@@ -1,5 +1,4 @@
 // The verbs that need no daemon: validate, run, daemon run, version.
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,16 +10,10 @@
 #include "config/environment.h"
 #include "config/nearest.h"
 #include "config/oxfile.h"
+#include "os/own_process.h"
 
 namespace oxherd::cli {
 namespace {
-
-std::uint16_t UsableCpus() {
-  cpu_set_t cpus;
-  CPU_ZERO(&cpus);
-  if (::sched_getaffinity(0, sizeof cpus, &cpus) != 0) return 1;
-  return static_cast<std::uint16_t>(std::max(1, CPU_COUNT(&cpus)));
-}
 
 // As short as it is clear: below the folder in which it was typed, without that folder.
 std::string ShortPath(const std::string& path) {
@@ -134,11 +127,11 @@ std::vector<std::string> RunWords(const Options& options) {
 
 ReadOutcome ReadOwnOxfile(const Session& session, const std::string& path) {
   ReadOptions options;
-  options.base_environment = BaseEnvironment(OwnEnvironment());
+  options.base_environment = BaseEnvironment(os::OwnEnvironment());
   // `run` hands its whole environment on, and so does a daemon in the foreground.
-  if (session.options.verb == Verb::kRun) options.base_environment = OwnEnvironment();
+  if (session.options.verb == Verb::kRun) options.base_environment = os::OwnEnvironment();
   options.home_dir = session.places.home;
-  options.usable_cpus = UsableCpus();
+  options.usable_cpus = os::UsableCpus();
   options.profile = session.options.profile;
   options.explains_dialect = session.options.verb == Verb::kValidate;
   return ReadOxfile(ShortPath(path), options);

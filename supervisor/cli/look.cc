@@ -10,6 +10,7 @@
 #include "cli/render_result.h"
 #include "cli/render_status.h"
 #include "os/clock.h"
+#include "os/own_process.h"
 
 namespace oxherd::cli {
 namespace {
@@ -119,7 +120,7 @@ int StartDaemonAlone(const Session& session) {
   auto connection = Connect(session.places);
   const bool was_there = connection.has_value();
   if (!connection && connection.error().kind == NotConnected::Kind::kNoDaemon) {
-    connection = StartDaemon(session.places, OwnEnvironment());
+    connection = StartDaemon(session.places, os::OwnEnvironment());
   }
   if (!connection) return Fail(session, connection.error());
   auto reply = Ask(session, Command::kPing, {});

@@ -15,6 +15,7 @@
 #include "config/text_file.h"
 #include "config/toml_text.h"
 #include "os/file.h"
+#include "os/own_process.h"
 
 namespace oxherd::cli {
 namespace {
@@ -282,7 +283,7 @@ class Typing {
   // nobody has written.
   bool Check() {
     ReadOptions reading;
-    reading.base_environment = OwnEnvironment();
+    reading.base_environment = os::OwnEnvironment();
     reading.home_dir = session_.places.home;
     reading.usable_cpus = 1;
     const FileAccess files{.read = ReadTextFile, .is_directory = [](const std::string& path) {
@@ -335,7 +336,7 @@ class Typing {
     auto connection = Connect(session_.places);
     if (!connection && connection.error().kind == NotConnected::Kind::kNoDaemon) {
       if (options_.dry_run || ::access(state.c_str(), F_OK) != 0) return Found{};
-      connection = StartDaemon(session_.places, OwnEnvironment());
+      connection = StartDaemon(session_.places, os::OwnEnvironment());
     }
     if (!connection) {
       code_ = Fail(session_, connection.error());
@@ -397,7 +398,7 @@ class Typing {
   Status WriteBoth(const std::string& text) {
     OXHERD_TRY(MakePlaces(session_.places));
     OXHERD_TRY(os::MakePrivateDirectory(Folder()));
-    OXHERD_TRY(os::ReplaceFile(Folder(), program_.name + ".env", EnvFileFor(OwnEnvironment())));
+    OXHERD_TRY(os::ReplaceFile(Folder(), program_.name + ".env", EnvFileFor(os::OwnEnvironment())));
     return os::ReplaceFile(Folder(), program_.name + ".toml", text);
   }
 

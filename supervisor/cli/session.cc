@@ -12,6 +12,7 @@
 #include "config/environment.h"
 #include "control/wire.h"
 #include "os/clock.h"
+#include "os/own_process.h"
 
 namespace oxherd::cli {
 namespace {
@@ -82,7 +83,7 @@ Result<control::Request> MakeRequest(const Session& session, control::Command co
   }
   request.profile = options.profile;
   request.oxfile_named = options.oxfile.has_value();
-  request.environment = BaseEnvironment(OwnEnvironment());
+  request.environment = BaseEnvironment(os::OwnEnvironment());
   request.no_wait = options.no_wait;
   request.dry_run = options.dry_run;
   request.forced = options.forced;

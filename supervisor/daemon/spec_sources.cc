@@ -1,19 +1,16 @@
 #include "daemon/spec_sources.h"
 
 #include <pwd.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <optional>
 #include <set>
 #include <utility>
 
 #include "config/config_error.h"
-#include "os/cgroup.h"
-#include "os/file.h"
+#include "os/own_process.h"
 
 namespace oxherd {
 namespace {
@@ -39,52 +36,6 @@ std::string HomeFolder() {
   return "/";
 }
 
-int CpusByAffinity() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  return std::max(CPU_COUNT(&set), 1);
-}
-
-// "QUOTA PERIOD" of cpu.max, or "max PERIOD"; rounded up to whole CPUs. 0: no limit.
-int CpusOf(std::string_view quota_and_period) {
-  long quota = 0;
-  long period = 0;
-  const char* const start = quota_and_period.data();
-  const char* const end = start + quota_and_period.size();
-  const auto first = std::from_chars(start, end, quota);
-  if (first.ec != std::errc() || first.ptr == end) return 0;
-  const auto second = std::from_chars(first.ptr + 1, end, period);
-  if (second.ec != std::errc() || quota <= 0 || period <= 0) return 0;
-  return static_cast<int>(std::min(1000L, (quota + period - 1) / period));
-}
-
-// The tightest limit of our cgroup and those above it; a container sees its own as the root.
-int CpusByQuota() {
-  constexpr std::size_t kMost = 64UL * 1024;
-  const Result<std::string> mounts = os::ReadFile("/proc/self/mountinfo", kMost * 16);
-  const Result<std::string> own = os::ReadFile("/proc/self/cgroup", kMost);
-  if (!mounts || !own) return 0;
-  const auto mount = os::FindCgroupMount(*mounts);
-  std::optional<std::string> path = os::FindCgroupPath(*own);
-  if (!mount || !path) return 0;
-  int tightest = 0;
-  for (;;) {
-    const Result<std::string> limit = os::ReadFile(mount->directory + *path + "/cpu.max", kMost);
-    const int cpus = limit ? CpusOf(*limit) : 0;
-    if (cpus > 0 && (tightest == 0 || cpus < tightest)) tightest = cpus;
-    const std::size_t slash = path->rfind('/');
-    if (slash == std::string::npos || path->size() <= 1) return tightest;
-    path->resize(slash);
-  }
-}
-
-std::uint16_t UsableCpus() {
-  const int quota = CpusByQuota();
-  const int cpus = quota > 0 ? std::min(quota, CpusByAffinity()) : CpusByAffinity();
-  return static_cast<std::uint16_t>(std::clamp(cpus, 1, 1000));
-}
-
 const Spec* FindSpec(std::span<const Spec> specs, std::string_view name) {
   const auto found = std::ranges::find(specs, name, &Spec::name);
   return found == specs.end() ? nullptr : &*found;
@@ -94,17 +45,12 @@ const Spec* FindSpec(std::span<const Spec> specs, std::string_view name) {
 
 Surroundings SurroundingsOfThisProcess() {
   Surroundings surroundings;
-  for (char** variable = environ; *variable != nullptr; ++variable) {
-    const std::string_view text = *variable;
-    const std::size_t equals = text.find('=');
-    if (equals == std::string_view::npos || equals == 0 || IsOurOwn(text.substr(0, equals))) {
-      continue;
-    }
-    surroundings.base.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+  for (EnvEntry& variable : os::OwnEnvironment()) {
+    if (!IsOurOwn(variable.first)) surroundings.base.push_back(std::move(variable));
   }
   std::ranges::sort(surroundings.base);
   surroundings.home_folder = HomeFolder();
-  surroundings.usable_cpus = UsableCpus();
+  surroundings.usable_cpus = os::UsableCpus();
   return surroundings;
 }
 

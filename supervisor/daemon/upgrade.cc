@@ -12,20 +12,13 @@
 #include "os/background_program.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/own_process.h"
 #include "os/process.h"
 
 namespace oxherd {
 namespace {
 
 constexpr std::size_t kMostWords = 64 * 1024;
-
-std::vector<std::string> OwnEnvironment() {
-  std::vector<std::string> environment;
-  for (char** entry = ::environ; entry != nullptr && *entry != nullptr; ++entry) {
-    environment.emplace_back(*entry);
-  }
-  return environment;
-}
 
 // The last line that is not empty.
 std::string LastLine(std::string text) {
@@ -79,7 +72,9 @@ Status Upgrade::Start(const std::string& program, const std::vector<std::string>
   os::BackgroundProgram check;
   check.path = program;
   check.arguments = words;
-  check.environment = OwnEnvironment();
+  for (const auto& [name, value] : os::OwnEnvironment()) {
+    check.environment.push_back(name + "=" + value);
+  }
   check.output = output_;
   check.passed = passed;
   OXHERD_TRY_ASSIGN(pidfd_, os::StartInBackground(check));
