@@ -245,6 +245,7 @@ int Change(const Session& session, Command command) {
   if (reply.ok() && !left.empty()) Prune(session, left, reply);
   if (command == Command::kDelete && reply.ok() && !session.options.dry_run) {
     std::vector<std::string> names;
+    names.reserve(reply.services.size());
     for (const control::ServiceResult& result : reply.services) names.push_back(result.name);
     ForgetPrograms(session.places, names);
   }

@@ -26,6 +26,7 @@ Command CommandFor(Options::OfInstance asked) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(readability-function-size): a line for each verb, and nothing else
 int Perform(const Session& session) {
   switch (session.options.verb) {
     case Verb::kGreeting:

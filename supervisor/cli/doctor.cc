@@ -1,5 +1,6 @@
 #include "cli/doctor.h"
 
+#include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -117,7 +118,7 @@ class Examination {
       if (!Exists(folder)) continue;  // it is made when it is needed
       if (::access(folder.c_str(), W_OK | X_OK) != 0) {
         Add(Kind::kBad, folder + " cannot be written",
-            "chown -R " + UserName() + " " + folder + "; chmod u+rwx " + folder);
+            fmt::format("chown -R {} {}; chmod u+rwx {}", UserName(), folder, folder));
         continue;
       }
       struct statvfs disk{};

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <limits>
 
 #include "config/endpoint.h"
@@ -130,7 +131,7 @@ void ReadCpuLimit(R reading) {
   if (!(percent >= kLeast && percent <= kMost)) {
     return reading.Error("out of range; write 0.1 to 100000, where 100 is one whole core");
   }
-  reading.draft().spec.limits.cpu_permille = static_cast<std::uint32_t>(percent * 10 + 0.5);
+  reading.draft().spec.limits.cpu_permille = static_cast<std::uint32_t>(std::lround(percent * 10));
 }
 
 constexpr auto kHealthCheckKeys = std::to_array<Key>({

@@ -82,7 +82,7 @@ std::string TextAt(const Table& table, std::string_view key) {
 std::string NodeCommand(const Table& package, const FolderView& folder) {
   const Entry* scripts = package.Find("scripts");
   const auto* table = scripts == nullptr ? nullptr : scripts->value.As<Table>();
-  const std::string start = table == nullptr ? std::string() : TextAt(*table, "start");
+  std::string start = table == nullptr ? std::string() : TextAt(*table, "start");
   const auto parsed = ParseCommand(start);
   if (start.starts_with("node ") && parsed && !parsed->through_shell) return start;
   if (!start.empty()) return "npm start";

@@ -113,6 +113,7 @@ void FindNumber(const Estate& estate, Adopted& process) {
 // Sockets live as long as somebody has them: the instances do.
 std::vector<AdoptedHeld> FindSockets(const Estate& estate, std::vector<Adopted>& processes) {
   std::vector<std::uint64_t> inodes;
+  inodes.reserve(estate.held.size());
   for (const LeftHeld& held : estate.held) inodes.push_back(held.inode);
   std::vector<os::Fd> sockets(inodes.size());
   std::size_t missing = inodes.size();

@@ -72,6 +72,11 @@ void Break(Random& random, Behaviour& bad) {
   }
 }
 
+// So long after it is ready; what never is comes never to that.
+Duration AfterReady(const Behaviour& some, Duration time) {
+  return some.ready_after == kForever ? kForever : some.ready_after + time;
+}
+
 void AddTrouble(Random& random, Behaviour& some) {
   switch (random.Below(10)) {
     case 0:  // crashes some time
@@ -79,7 +84,7 @@ void AddTrouble(Random& random, Behaviour& some) {
       some.exit_status = random.OneIn(3) ? ExitStatus::Code(0) : ExitStatus::Code(2);
       break;
     case 1:  // dies just after it said that it is ready
-      some.exit_after = some.ready_after + random.PickMillis(kSoon);
+      some.exit_after = AfterReady(some, random.PickMillis(kSoon));
       break;
     case 2:
       some.heeds_signal = false;
@@ -91,7 +96,7 @@ void AddTrouble(Random& random, Behaviour& some) {
       some.tree_lingers = random.OneIn(2) ? kForever : Duration(random.PickMillis(kWhile));
       break;
     case 5:
-      some.sick_after = some.ready_after + random.PickMillis(kWhile);
+      some.sick_after = AfterReady(some, random.PickMillis(kWhile));
       some.sick_for = random.OneIn(3) ? kForever : Duration(random.PickMillis(kWhile));
       break;
     case 6:  // unkillable for a while
@@ -118,7 +123,7 @@ Behaviour DrawBehaviour(Random random, const BehaviourContext& context) {
   if (!faults) return drawn;
   if (listens) {
     drawn.wants = context.wants;
-    if (random.OneIn(12)) drawn.shuts_after = drawn.ready_after + random.PickMillis(kWhile);
+    if (random.OneIn(12)) drawn.shuts_after = AfterReady(drawn, random.PickMillis(kWhile));
   }
   switch (context.quality) {
     case Quality::kGood:
