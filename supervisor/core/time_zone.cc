@@ -82,7 +82,7 @@ class RuleText {
     const std::optional<int> hours = TakeNumber(167);
     if (!hours) return std::nullopt;
     std::int64_t seconds = *hours * std::int64_t{3600};
-    for (const int unit : {60, 1}) {
+    for (const std::int64_t unit : {60, 1}) {
       if (!Take(':')) break;
       const std::optional<int> part = TakeNumber(59);
       if (!part) return std::nullopt;
