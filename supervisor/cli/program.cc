@@ -240,7 +240,7 @@ class Typing {
   static std::string NamingWord(Meaning meaning, const std::string& word) {
     if (meaning != Meaning::kLine) return word;
     const std::size_t end = std::min(word.find(' '), word.size());
-    const std::string first = word.substr(0, end);
+    std::string first = word.substr(0, end);
     const std::size_t next = word.find_first_not_of(' ', end);
     if (next == std::string::npos) return first;
     const std::string second = word.substr(next, word.find(' ', next) - next);

@@ -272,6 +272,7 @@ Result<Pm2Import> OxfileFromDump(const Value& dump, const Pm2Source& source) {
   }
   if (firsts.empty()) return MakeError("holds no process: nothing ran when pm2 save was typed");
   std::vector<App> apps;
+  apps.reserve(firsts.size());
   for (const auto& [name, process] : firsts) apps.push_back(FromDumped(*process, counts[name]));
   return Convert(apps, source);
 }

@@ -60,6 +60,7 @@ class Selection {
 
   Status AddMatches(std::string_view pattern) {
     std::vector<std::string> names;
+    names.reserve(state_.services.size());
     for (const Service& service : state_.services) names.push_back(service.name);
     OXHERD_TRY_ASSIGN(const std::vector<std::string> matches, MatchNames(pattern, names));
     for (const std::string& name : matches) AddService(*state_.Find(name));
@@ -68,6 +69,7 @@ class Selection {
 
   [[nodiscard]] Status Unknown(const std::string& typed) const {
     std::vector<std::string_view> known;
+    known.reserve(state_.services.size());
     for (const Service& service : state_.services) known.push_back(service.name);
     return MakeError(ExplainUnknownName(typed, known));
   }

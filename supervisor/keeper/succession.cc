@@ -190,6 +190,19 @@ bool DecodeBlock(std::span<const std::byte> bytes, Estate& estate) {
   return false;
 }
 
+// Those of the preamble, as they are written and as they are read.
+template <typename Io, typename APreamble>
+void Numbers(Io& io, APreamble& preamble) {
+  io(preamble.boot);
+  io(preamble.daemon_number);
+  io(preamble.open_files_soft);
+  io(preamble.open_files_hard);
+  io(preamble.lock);
+  io(preamble.control_socket);
+  io(preamble.image);
+  io(preamble.fetch_socket);
+}
+
 Result<Preamble> DecodePreamble(std::span<const std::byte> bytes) {
   if (bytes.size() < kPreambleBytes) return MakeError("it is too short");
   bytes = bytes.first(kPreambleBytes);
@@ -205,14 +218,7 @@ Result<Preamble> DecodePreamble(std::span<const std::byte> bytes) {
                      std::to_string(kSuccessionVersion));
   }
   if (!IsSound(bytes)) return MakeError("it is damaged");
-  io(preamble.boot);
-  io(preamble.daemon_number);
-  io(preamble.open_files_soft);
-  io(preamble.open_files_hard);
-  io(preamble.lock);
-  io(preamble.control_socket);
-  io(preamble.image);
-  io(preamble.fetch_socket);
+  Numbers(io, preamble);
   preamble.cgroup_root = std::string(io.Text());
   preamble.listen_socket = std::string(io.Text());
   if (!io.ok()) return MakeError("it is damaged");
@@ -226,14 +232,7 @@ void Encode(const Preamble& preamble, PreambleBytes& bytes) {
   Writing io{std::span<std::byte>(bytes).subspan(kSumBytes)};
   io(kMagic);
   io(kSuccessionVersion);
-  io(preamble.boot);
-  io(preamble.daemon_number);
-  io(preamble.open_files_soft);
-  io(preamble.open_files_hard);
-  io(preamble.lock);
-  io(preamble.control_socket);
-  io(preamble.image);
-  io(preamble.fetch_socket);
+  Numbers(io, preamble);
   const bool fits = preamble.cgroup_root.size() <= kMaxCgroupRoot;
   io.Text(fits ? std::string_view(preamble.cgroup_root) : std::string_view());
   io.Text(std::string_view(preamble.listen_socket).substr(0, kMaxNameBytes));
