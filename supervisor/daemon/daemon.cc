@@ -13,7 +13,7 @@
 #include <variant>
 
 #include "daemon/memory_reserve.h"
-#include "daemon/state_file.h"
+#include "daemon/store/state_file.h"
 #include "keeper/handover.h"
 #include "os/clock.h"
 #include "os/process.h"

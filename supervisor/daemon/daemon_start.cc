@@ -11,7 +11,7 @@
 #include <variant>
 
 #include "daemon/daemon.h"
-#include "daemon/state_file.h"
+#include "daemon/store/state_file.h"
 #include "os/clock.h"
 #include "os/process.h"
 

@@ -17,7 +17,7 @@
 #include "base/time.h"
 #include "control/message.h"
 #include "core/state.h"
-#include "daemon/metrics.h"
+#include "daemon/http/metrics.h"
 
 namespace oxherd {
 

@@ -10,7 +10,7 @@
 #include "config/endpoint.h"
 #include "control/describe.h"
 #include "core/traffic.h"
-#include "daemon/views.h"
+#include "daemon/commands/views.h"
 #include "os/cgroup.h"
 #include "os/cgroup_limits.h"
 #include "os/process.h"

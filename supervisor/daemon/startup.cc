@@ -9,8 +9,8 @@
 #include <utility>
 #include <variant>
 
-#include "daemon/command_reader.h"
-#include "daemon/state_store.h"
+#include "daemon/commands/command_reader.h"
+#include "daemon/store/state_store.h"
 
 namespace oxherd {
 namespace {

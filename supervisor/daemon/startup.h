@@ -11,9 +11,9 @@
 #include "base/error.h"
 #include "core/supervisor.h"
 #include "daemon/arguments.h"
-#include "daemon/image.h"
+#include "daemon/commands/spec_sources.h"
 #include "daemon/keeper_link.h"
-#include "daemon/spec_sources.h"
+#include "daemon/store/image.h"
 
 namespace oxherd {
 

@@ -7,7 +7,7 @@
 #include <cstdio>
 #include <utility>
 
-#include "daemon/image.h"
+#include "daemon/store/image.h"
 #include "keeper/succession.h"
 #include "os/background_program.h"
 #include "os/clock.h"

@@ -1,4 +1,4 @@
-#include "daemon/command_reader.h"
+#include "daemon/commands/command_reader.h"
 
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "daemon/control_server.h"
+#include "daemon/commands/control_server.h"
 
 #include <doctest/doctest.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "daemon/event_journal.h"
+#include "daemon/store/event_journal.h"
 
 #include <doctest/doctest.h>
 

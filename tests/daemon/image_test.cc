@@ -1,4 +1,4 @@
-#include "daemon/image.h"
+#include "daemon/store/image.h"
 
 #include <doctest/doctest.h>
 #include <sys/mman.h>

@@ -1,8 +1,8 @@
-#include "daemon/metrics.h"
+#include "daemon/http/metrics.h"
 
 #include <doctest/doctest.h>
 
-#include "daemon/http_api.h"
+#include "daemon/http/http_api.h"
 
 namespace oxherd {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "daemon/log_lines.h"
+#include "daemon/output/log_lines.h"
 #include "tests/daemon/output_support.h"
 
 namespace oxherd::test {

@@ -1,4 +1,4 @@
-#include "daemon/log_pace.h"
+#include "daemon/output/log_pace.h"
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "daemon/log_rotation.h"
+#include "daemon/output/log_rotation.h"
 #include "tests/daemon/output_support.h"
 
 namespace oxherd::test {

@@ -20,7 +20,7 @@
 #include <variant>
 #include <vector>
 
-#include "daemon/output_log.h"
+#include "daemon/output/output_log.h"
 #include "doctest/doctest.h"
 #include "os/clock.h"
 #include "os/fd.h"

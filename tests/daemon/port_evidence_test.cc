@@ -1,5 +1,5 @@
 // What last lines say of a port: the words of many languages.
-#include "daemon/port_evidence.h"
+#include "daemon/traffic/port_evidence.h"
 
 #include <doctest/doctest.h>
 

@@ -1,6 +1,6 @@
 #include <string>
 
-#include "daemon/http_answer.h"
+#include "daemon/probes/http_answer.h"
 #include "doctest/doctest.h"
 
 namespace oxherd {

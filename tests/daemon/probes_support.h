@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "daemon/loop.h"
-#include "daemon/probes.h"
+#include "daemon/probes/probes.h"
 #include "doctest/doctest.h"
 #include "os/clock.h"
 #include "os/fd.h"

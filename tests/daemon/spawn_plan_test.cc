@@ -1,4 +1,4 @@
-#include "daemon/spawn_plan.h"
+#include "daemon/launch/spawn_plan.h"
 
 #include <doctest/doctest.h>
 #include <sys/resource.h>

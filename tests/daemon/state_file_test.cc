@@ -1,4 +1,4 @@
-#include "daemon/state_file.h"
+#include "daemon/store/state_file.h"
 
 #include <doctest/doctest.h>
 

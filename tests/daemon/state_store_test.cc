@@ -1,4 +1,4 @@
-#include "daemon/state_store.h"
+#include "daemon/store/state_store.h"
 
 #include <doctest/doctest.h>
 #include <poll.h>
@@ -12,7 +12,7 @@
 #include <fstream>
 #include <iterator>
 
-#include "daemon/state_file.h"
+#include "daemon/store/state_file.h"
 #include "tests/daemon/sample_state.h"
 #include "tests/temporary.h"
 

@@ -1,4 +1,4 @@
-#include "daemon/timetable.h"
+#include "daemon/triggers/timetable.h"
 
 #include <doctest/doctest.h>
 

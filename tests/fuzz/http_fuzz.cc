@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "base/check.h"
-#include "daemon/http_answer.h"
+#include "daemon/probes/http_answer.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   using oxherd::HttpAnswer;

@@ -8,7 +8,7 @@
 
 #include "base/check.h"
 #include "core/codec.h"
-#include "daemon/state_file.h"
+#include "daemon/store/state_file.h"
 
 namespace {
 

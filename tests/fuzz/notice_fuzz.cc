@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "base/check.h"
-#include "daemon/notice.h"
+#include "daemon/launch/notice.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   using namespace oxherd;

@@ -9,12 +9,12 @@ function(run_check result output)
 endfunction()
 
 file(REMOVE_RECURSE "${TREE}")
-foreach(header core/state.h os/fd.h keeper/book.h keeper/protocol.h daemon/state_file.h base/error.h)
+foreach(header core/state.h os/fd.h keeper/book.h keeper/protocol.h daemon/store/state_file.h base/error.h)
   file(WRITE "${TREE}/supervisor/${header}" "#pragma once\n")
 endforeach()
 file(WRITE "${TREE}/supervisor/core/state.cc"
   "#include \"core/state.h\"\n#include \"base/error.h\"\n// the daemon passes Clock::now() in\n")
-file(WRITE "${TREE}/supervisor/daemon/state_file.cc"
+file(WRITE "${TREE}/supervisor/daemon/store/state_file.cc"
   "#include \"keeper/protocol.h\"\n#include <nlohmann/json.hpp>\n#include <boost/beast.hpp>\n")
 
 run_check(code output)
@@ -29,7 +29,7 @@ file(WRITE "${TREE}/supervisor/core/impure.cc"
   "#include \"os/fd.h\"\n#include <unistd.h>\nauto t = Clock::now();\n#include <toml++/toml.h>\n")
 file(WRITE "${TREE}/supervisor/cli/client.cc" "#include \"keeper/book.h\"\n#include \"client.h\"\n")
 file(WRITE "${TREE}/supervisor/helpers/x.cc" "\n")
-file(WRITE "${TREE}/supervisor/daemon/probes.cc"
+file(WRITE "${TREE}/supervisor/daemon/probes/probes.cc"
   "#include <nlohmann/json.hpp>\n#include \"core/gone.h\"\n")
 foreach(number 1 2 3)
   file(WRITE "${TREE}/supervisor/daemon/http${number}.cc" "#include <boost/beast/http.hpp>\n")
@@ -45,8 +45,8 @@ set(expected
   "supervisor/cli/client.cc:1: cli may not include \"keeper/book.h\""
   "supervisor/cli/client.cc:2: \"client.h\": write includes from supervisor/"
   "supervisor/helpers/x.cc:1: \"helpers\" is no layer"
-  "supervisor/daemon/probes.cc:1: <nlohmann/json.hpp> has no home here"
-  "supervisor/daemon/probes.cc:2: \"core/gone.h\" does not exist"
+  "supervisor/daemon/probes/probes.cc:1: <nlohmann/json.hpp> has no home here"
+  "supervisor/daemon/probes/probes.cc:2: \"core/gone.h\" does not exist"
   "supervisor: 4 files include Beast, at most 3")
 
 run_check(code output)
