@@ -65,6 +65,8 @@ int Perform(const Session& session) {
       return Export(session);
     case Verb::kEvents:
       return ShowEvents(session);
+    case Verb::kTop:
+      return ShowTop(session);
     case Verb::kDoctor:
       return Doctor(session);
     case Verb::kFlush:

@@ -46,6 +46,9 @@ namespace oxherd::cli {
 // events: the journal. Goes on until it is interrupted with -f.
 [[nodiscard]] int ShowEvents(const Session& session);
 
+// top: until it is left. Needs a terminal.
+[[nodiscard]] int ShowTop(const Session& session);
+
 // doctor: exit code 1 if something is wrong.
 [[nodiscard]] int Doctor(const Session& session);
 

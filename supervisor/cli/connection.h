@@ -28,6 +28,8 @@ class Connection {
   [[nodiscard]] bool Send(std::string_view line, Instant deadline);
   // Blocks until there is a whole line, which is put into `line` without its newline.
   [[nodiscard]] Heard ReadLine(std::string& line, Instant deadline);
+  // Readable when there is more to read.
+  [[nodiscard]] int descriptor() const { return socket_.get(); }
 
  private:
   os::Fd socket_;

@@ -80,10 +80,10 @@ bool LogView::ShowLast(std::optional<std::uint32_t> lines, Then then) {
   return PrintAll();
 }
 
-// Everything that is there, merged by time.
-bool LogView::PrintAll() {
+bool LogView::PrintAll(std::uint64_t most) {
   std::string text;
-  for (;;) {
+  for (const std::uint64_t before = shown_;;) {
+    if (shown_ - before > most) return print_(text) && false;
     ForwardLines* next = nullptr;
     for (ForwardLines& lines : lines_) {
       if (lines.Head() == nullptr) continue;
@@ -112,6 +112,18 @@ std::vector<std::string> LogView::Folders() const {
   folders.erase(rest.begin(), rest.end());
   return folders;
 }
+
+bool LogView::ShowNew(std::uint64_t most) {
+  const std::uint64_t before = shown_;
+  for (bool changed = true; changed;) {
+    if (!PrintAll(most) || shown_ - before > most) return false;
+    changed = false;
+    for (ForwardLines& lines : lines_) changed = lines.Refresh() || changed;
+  }
+  return true;
+}
+
+Result<os::FolderWatch> LogView::Watch() const { return os::FolderWatch::Open(Folders()); }
 
 Status LogView::Follow(int reader_gone) {
   const std::vector<std::string> folders = Folders();

@@ -12,6 +12,7 @@
 #include "cli/logs_cursor.h"
 #include "cli/logs_filter.h"
 #include "cli/logs_line.h"
+#include "os/folder_watch.h"
 
 namespace oxherd::cli {
 
@@ -35,6 +36,12 @@ class LogView {
   // `reader_gone` is readable then, or -1. Blocks; wakes up only when something is written.
   [[nodiscard]] Status Follow(int reader_gone);
 
+  // Prints what is new since, at most about `most` lines. False: there is more, or nobody reads it.
+  // Blocks for the disk.
+  [[nodiscard]] bool ShowNew(std::uint64_t most);
+  // Wakes when one of the logs is written, or made.
+  [[nodiscard]] Result<os::FolderWatch> Watch() const;
+
   // What people should know about what was shown; one line each.
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
   [[nodiscard]] std::uint64_t shown() const { return shown_; }
@@ -43,7 +50,8 @@ class LogView {
   [[nodiscard]] std::vector<LogPosition> Begins(std::optional<std::uint32_t> lines);
   void FindLast(std::size_t first, std::size_t last, std::uint32_t lines,
                 std::vector<LogPosition>& begins);
-  [[nodiscard]] bool PrintAll();
+  // Everything that is there, merged by time; but no more than about `most` lines.
+  [[nodiscard]] bool PrintAll(std::uint64_t most = ~std::uint64_t{0});
   [[nodiscard]] std::vector<std::string> Folders() const;
 
   std::vector<LogSource> sources_;

@@ -40,6 +40,7 @@ enum class Verb : std::uint8_t {
   kFlush,
   kEvents,
   kDoctor,
+  kTop,
   kScale,
   kRun,
   kImport,

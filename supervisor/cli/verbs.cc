@@ -47,6 +47,8 @@ constexpr std::array kVerbs = {
     VerbEntry{Verb::kFlush, "flush", Aliases{}, kName, "empty the logs"},
     VerbEntry{Verb::kEvents, "events", Aliases{}, kNames | kFollowFlags,
               "what has happened, numbered; -f follows"},
+    VerbEntry{Verb::kTop, "top", Aliases{"monit", "ui"}, kNothing,
+              "the list, live, with graphs and the log; reload, restart and stop by key"},
     VerbEntry{Verb::kDoctor, "doctor", Aliases{}, kNames,
               "look for what is wrong here, and say how to mend it"},
     VerbEntry{Verb::kExport, "export", Aliases{}, kName,

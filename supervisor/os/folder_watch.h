@@ -19,6 +19,8 @@ class FolderWatch {
   // Blocks until something has changed since the last call, or `other` (a descriptor, or -1) is
   // readable, or the deadline has passed.
   [[nodiscard]] Woken Wait(int other, Instant deadline);
+  // Readable from a change until the next Wait().
+  [[nodiscard]] int descriptor() const { return inotify_.get(); }
 
  private:
   explicit FolderWatch(Fd inotify) : inotify_(std::move(inotify)) {}
