@@ -1,5 +1,6 @@
 #include "cli/program.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -271,7 +272,7 @@ class Typing {
     for (const std::string& name : flags_.copied) {
       const char* const value = std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe)
       if (value == nullptr) {
-        Refuse("-e " + name + ": it is not set here; write -e " + name + "=VALUE");
+        Refuse(fmt::format("-e {0}: it is not set here; write -e {0}=VALUE", name));
         return false;
       }
       program_.env.emplace_back(name, Literal(value));

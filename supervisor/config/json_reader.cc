@@ -29,9 +29,8 @@ Value Convert(const Json& json) {
     value.content = json.get_ref<const std::string&>();
   } else if (json.is_boolean()) {
     value.content = json.get<bool>();
-  } else if (json.is_number_integer() && std::in_range<std::int64_t>(json.get<std::uint64_t>())) {
-    value.content = json.get<std::int64_t>();
-  } else if (json.is_number_integer() && !json.is_number_unsigned()) {
+  } else if (json.is_number_integer() && (!json.is_number_unsigned() ||
+                                          std::in_range<std::int64_t>(json.get<std::uint64_t>()))) {
     value.content = json.get<std::int64_t>();
   } else if (json.is_number()) {
     value.content = json.get<double>();

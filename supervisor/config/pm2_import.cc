@@ -25,6 +25,21 @@ const std::string* TextIn(const Table& table, std::string_view key) {
   return entry == nullptr ? nullptr : entry->value.As<std::string>();
 }
 
+// What stands in env of PM2's dump although nobody set it there: the shell's variables, and the
+// fields of PM2 itself, which it spreads into the environment. Each between blanks.
+constexpr std::string_view kShellAndPm2Names =
+    " "
+    "PATH HOME USER LOGNAME SHELL LANG LANGUAGE TZ TERM PWD OLDPWD SHLVL _ MAIL HOSTNAME "
+    "HOSTTYPE DISPLAY EDITOR VISUAL PAGER LESS LESSOPEN LESSCLOSE LS_COLORS COLORTERM "
+    "TERM_PROGRAM TMPDIR INVOCATION_ID JOURNAL_STREAM SUDO_USER SUDO_UID SUDO_GID "
+    "SUDO_COMMAND NODE_APP_INSTANCE PM2_HOME PM2_USAGE PM2_JSON_PROCESSING "
+    "PM2_PROGRAMMATIC PM2_INTERACTOR_PROCESSING name unique_id status version versioning "
+    "instances exec_mode namespace node_version windowsHide km_link username autorestart "
+    "autostart automation filter_env treekill vizion vizion_running watch wait_ready "
+    "kill_retry_time instance_var merge_logs created_at restart_time unstable_restarts "
+    "exit_code node_args exec_interpreter max_restarts kill_timeout listen_timeout script "
+    "args prev_restart_delay pmx ";
+
 // Names as an Oxfile takes them, each once.
 class Names {
  public:
@@ -148,86 +163,10 @@ App FromDumped(const Table& process, std::int64_t count) {
 }  // namespace
 
 bool IsShellOrPm2Name(std::string_view name) {
-  constexpr auto kNames = std::to_array<std::string_view>({"PATH",
-                                                           "HOME",
-                                                           "USER",
-                                                           "LOGNAME",
-                                                           "SHELL",
-                                                           "LANG",
-                                                           "LANGUAGE",
-                                                           "TZ",
-                                                           "TERM",
-                                                           "PWD",
-                                                           "OLDPWD",
-                                                           "SHLVL",
-                                                           "_",
-                                                           "MAIL",
-                                                           "HOSTNAME",
-                                                           "HOSTTYPE",
-                                                           "DISPLAY",
-                                                           "EDITOR",
-                                                           "VISUAL",
-                                                           "PAGER",
-                                                           "LESS",
-                                                           "LESSOPEN",
-                                                           "LESSCLOSE",
-                                                           "LS_COLORS",
-                                                           "COLORTERM",
-                                                           "TERM_PROGRAM",
-                                                           "TMPDIR",
-                                                           "INVOCATION_ID",
-                                                           "JOURNAL_STREAM",
-                                                           "SUDO_USER",
-                                                           "SUDO_UID",
-                                                           "SUDO_GID",
-                                                           "SUDO_COMMAND",
-                                                           "NODE_APP_INSTANCE",
-                                                           "PM2_HOME",
-                                                           "PM2_USAGE",
-                                                           "PM2_JSON_PROCESSING",
-                                                           "PM2_PROGRAMMATIC",
-                                                           "PM2_INTERACTOR_PROCESSING",
-                                                           "name",
-                                                           "unique_id",
-                                                           "status",
-                                                           "version",
-                                                           "versioning",
-                                                           "instances",
-                                                           "exec_mode",
-                                                           "namespace",
-                                                           "node_version",
-                                                           "windowsHide",
-                                                           "km_link",
-                                                           "username",
-                                                           "autorestart",
-                                                           "autostart",
-                                                           "automation",
-                                                           "filter_env",
-                                                           "treekill",
-                                                           "vizion",
-                                                           "vizion_running",
-                                                           "watch",
-                                                           "wait_ready",
-                                                           "kill_retry_time",
-                                                           "instance_var",
-                                                           "merge_logs",
-                                                           "created_at",
-                                                           "restart_time",
-                                                           "unstable_restarts",
-                                                           "exit_code",
-                                                           "node_args",
-                                                           "exec_interpreter",
-                                                           "max_restarts",
-                                                           "kill_timeout",
-                                                           "listen_timeout",
-                                                           "script",
-                                                           "args",
-                                                           "prev_restart_delay",
-                                                           "pmx"});
   constexpr auto kPrefixes =
       std::to_array<std::string_view>({"LC_", "SSH_", "XDG_", "DBUS_", "NVM_", "npm_", "pm_",
                                        "PM2_", "axm_", "VSCODE_", "GPG_", "COLOR", "TMUX", "STY"});
-  return std::ranges::find(kNames, name) != kNames.end() ||
+  return kShellAndPm2Names.contains(fmt::format(" {} ", name)) ||
          std::ranges::any_of(kPrefixes,
                              [&](std::string_view prefix) { return name.starts_with(prefix); });
 }

@@ -44,4 +44,22 @@ Result<Arguments> ParseArguments(std::span<char* const> words) {
   return arguments;
 }
 
+std::vector<std::string> WordsFor(const Arguments& arguments) {
+  std::vector<std::string> words;
+  const auto add = [&](const char* option, const std::string& value) {
+    words.emplace_back(option);
+    words.push_back(value);
+  };
+  add("--logs", arguments.logs_folder);
+  for (const std::string& file : arguments.run_files) add("--run", file);
+  if (const auto& own = arguments.own_oxfile) {
+    add(own->is_named ? "--named-oxfile" : "--oxfile", own->path);
+  }
+  if (arguments.profile) add("--profile", *arguments.profile);
+  if (!arguments.run_rules.exit_with.empty()) add("--exit-with", arguments.run_rules.exit_with);
+  if (arguments.run_rules.keep_going) add("--on-failure", "go-on");
+  for (const std::string& name : arguments.only) add("--only", name);
+  return words;
+}
+
 }  // namespace oxherd

@@ -48,4 +48,8 @@ struct Arguments {
 // An error says what is wrong with the line.
 [[nodiscard]] Result<Arguments> ParseArguments(std::span<char* const> words);
 
+// What follows "--" on the command line of a keeper whose daemon is to have these arguments. That
+// keeper gives the folders of state and runtime itself.
+[[nodiscard]] std::vector<std::string> WordsFor(const Arguments& arguments);
+
 }  // namespace oxherd

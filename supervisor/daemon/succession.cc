@@ -4,6 +4,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <iterator>
 #include <span>
 #include <string>
 #include <vector>
@@ -50,41 +52,12 @@ Error BecomeKeeper(const Arguments& arguments, const keeper::Estate& estate) {
   ::syscall(SYS_close_range, 3U, ~0U, kCloseOnExec);
   keeper::ForEachDescriptor(estate, KeepOverExec);
   KeepOverExec(memfd->get());
-  std::vector<std::string> words = {"--state",
-                                    arguments.state_folder,
-                                    "--runtime",
-                                    arguments.runtime_folder,
-                                    "--daemon",
-                                    *daemon,
-                                    "--estate",
-                                    std::to_string(memfd->get()),
-                                    "--",
-                                    "--logs",
-                                    arguments.logs_folder};
-  for (const std::string& file : arguments.run_files) {
-    words.emplace_back("--run");
-    words.push_back(file);
-  }
-  if (const auto& own = arguments.own_oxfile) {
-    words.emplace_back(own->is_named ? "--named-oxfile" : "--oxfile");
-    words.push_back(own->path);
-  }
-  if (arguments.profile) {
-    words.emplace_back("--profile");
-    words.push_back(*arguments.profile);
-  }
-  if (!arguments.run_rules.exit_with.empty()) {
-    words.emplace_back("--exit-with");
-    words.push_back(arguments.run_rules.exit_with);
-  }
-  if (arguments.run_rules.keep_going) {
-    words.emplace_back("--on-failure");
-    words.emplace_back("go-on");
-  }
-  for (const std::string& name : arguments.only) {
-    words.emplace_back("--only");
-    words.push_back(name);
-  }
+  std::vector<std::string> words = {"--state",   arguments.state_folder,
+                                    "--runtime", arguments.runtime_folder,
+                                    "--daemon",  *daemon,
+                                    "--estate",  std::to_string(memfd->get()),
+                                    "--"};
+  std::ranges::move(WordsFor(arguments), std::back_inserter(words));
   return os::Become(*keeper, words);
 }
 

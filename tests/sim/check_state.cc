@@ -36,6 +36,20 @@ const Policy* PolicyOf(const Moment& moment, const InstanceView& one) {
   return kept == nullptr ? nullptr : &kept->spec->policy;
 }
 
+// Its socket is down: its program shut it, or it went down with others whose clients were moved,
+// just before the instance was given it. (That the core's order is the kernel's is another
+// invariant.)
+bool HasNoSocket(const Moment& moment, const InstanceView& one) {
+  const Process* process = moment.kernel.Find(one.token);
+  if (process != nullptr && process->has_shut) return true;
+  const Service* service = moment.state.Find(ServiceName(one.service));
+  if (service == nullptr || !service->traffic || !one.socket) return false;
+  return std::ranges::any_of(service->traffic->pools, [&](const Pool& pool) {
+    return !pool.shared && *one.socket < pool.width &&
+           std::ranges::count(pool.order, *one.socket) == 0;
+  });
+}
+
 // What proves that this instance is ready has been seen.
 bool IsProven(const Moment& moment, const Policy& policy, const TokenHistory& token) {
   switch (policy.ready_by) {
@@ -90,6 +104,7 @@ Violation CheckEvidence(const Moment& moment) {
   for (const InstanceView& one : moment.after.instances()) {
     const InstanceView* was = moment.before.Find(one.token);
     if (!one.token.is_set() || (was != nullptr && was->kind == one.kind)) continue;
+    if (one.kind != StateKind::kReady && one.kind != StateKind::kUnhealthy) continue;
     const TokenHistory* token = moment.ledger.Find(one.token);
     const Policy* policy = PolicyOf(moment, one);
     if (token == nullptr || policy == nullptr) continue;
@@ -107,9 +122,8 @@ Violation CheckEvidence(const Moment& moment) {
         return {Invariant::kEvidence, "Ready without proof from this very process"};
       }
     }
-    const Process* process = moment.kernel.Find(one.token);
-    const bool is_deaf = process != nullptr && process->has_shut;
-    if (one.kind == StateKind::kUnhealthy && token->bad < policy->unhealthy_threshold && !is_deaf) {
+    const bool was_asked = token->bad >= policy->unhealthy_threshold;
+    if (one.kind == StateKind::kUnhealthy && !was_asked && !HasNoSocket(moment, one)) {
       return {Invariant::kEvidence, "Unhealthy without the answers that say so"};
     }
   }
