@@ -15,6 +15,7 @@
 #include "config/config_error.h"
 #include "config/json_reader.h"
 #include "config/pm2_import.h"
+#include "config/procfile.h"
 #include "config/text_file.h"
 #include "os/captured_program.h"
 #include "os/file.h"
@@ -85,7 +86,45 @@ struct Wanted {
   bool is_dump = false;
 };
 
+bool IsProcfile(std::string_view path) {
+  const std::string base = fs::path(path).filename().string();
+  return base == "Procfile" || base.starts_with("Procfile.");
+}
+
+// An error of several lines is a list of them: each is shown.
+int FailWithAll(const Session& session, const std::string& name, const std::string& message) {
+  std::vector<std::string> lines;
+  for (std::size_t begin = 0; begin < message.size();) {
+    const std::size_t end = std::min(message.find('\n', begin), message.size());
+    lines.push_back(message.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  if (lines.size() < 2) return Fail(session, ExitCode::kAskedWrongly, message);
+  return Fail(session, ExitCode::kAskedWrongly, name + " is not valid; nothing was changed", lines);
+}
+
+Result<Pm2Import> ConvertProcfile(const Wanted& wanted) {
+  OXHERD_TRY_ASSIGN(const std::string text, ReadTextFile(wanted.path));
+  ProcfileSource source{.name = fs::path(wanted.path).filename().string()};
+  const fs::path env = fs::path(wanted.path).parent_path() / ".env";
+  if (env.parent_path() != wanted.target) source.folder = env.parent_path().string();
+  std::error_code error;
+  if (fs::is_regular_file(env, error)) {
+    source.env_files.push_back(source.folder.empty() ? ".env" : env.string());
+  }
+  ProcfileImport made = OxfileFromProcfile(text, source);
+  std::string problems;
+  for (const TextProblem& problem : made.problems) {
+    const ConfigError located{wanted.shown, problem.position.line, problem.position.column,
+                              {},           problem.message,       {}};
+    problems += (problems.empty() ? "" : "\n") + located.Line();
+  }
+  if (!problems.empty()) return MakeError(problems);
+  return Pm2Import{std::move(made.text), std::move(made.warnings)};
+}
+
 Result<Pm2Import> Convert(const Wanted& wanted) {
+  if (IsProcfile(wanted.path)) return ConvertProcfile(wanted);
   Value content;
   if (wanted.is_dump || HasExtension(wanted.path, ".json") || HasExtension(wanted.path, ".pm2")) {
     OXHERD_TRY_ASSIGN(const std::string text, ReadTextFile(wanted.path));
@@ -198,7 +237,8 @@ Result<std::string> MakeOxfile(const Session& session, const std::string& name) 
 bool IsEcosystemFile(std::string_view name) {
   const std::string base = fs::path(name).filename().string();
   return HasExtension(base, ".config.js") || HasExtension(base, ".config.cjs") ||
-         HasExtension(base, ".config.mjs") || HasExtension(base, ".json") || base == "ecosystem.js";
+         HasExtension(base, ".config.mjs") || HasExtension(base, ".json") ||
+         base == "ecosystem.js" || IsProcfile(base);
 }
 
 std::string LocateNodeError(std::string_view said, const std::string& path,
@@ -241,7 +281,7 @@ int Import(const Session& session) {
   const auto wanted = WhatIsWanted(session);
   if (!wanted) return Fail(session, ExitCode::kNotDone, wanted.error().message);
   const auto made = Convert(*wanted);
-  if (!made) return Fail(session, ExitCode::kAskedWrongly, made.error().message);
+  if (!made) return FailWithAll(session, wanted->shown, made.error().message);
   if (session.options.out) {
     if (const int code = WriteOut(session, made->text); code != 0) return code;
   } else if (!Write(STDOUT_FILENO, made->text)) {
@@ -262,11 +302,11 @@ std::optional<int> TakeEcosystemFiles(const Session& session, Options& options) 
     if (!IsEcosystemFile(*name)) continue;
     if (options.verb == Verb::kValidate) {
       return Fail(session, ExitCode::kAskedWrongly,
-                  *name + " is PM2's; oxherd import " + *name + " prints the Oxfile for it");
+                  *name + " is no Oxfile; oxherd import " + *name + " prints one for it");
     }
     auto path = MakeOxfile(session, *name);
     if (!path) {
-      return Fail(session, ExitCode::kAskedWrongly, path.error().message);
+      return FailWithAll(session, *name, path.error().message);
     }
     *name = std::move(*path);
   }

@@ -1,4 +1,5 @@
 // The verbs that only look: list, status, ping, daemon status; and `oxherd` alone.
+#include <poll.h>
 #include <unistd.h>
 
 #include <array>
@@ -9,6 +10,7 @@
 #include "cli/render_list.h"
 #include "cli/render_result.h"
 #include "cli/render_status.h"
+#include "control/wire.h"
 #include "os/clock.h"
 #include "os/own_process.h"
 
@@ -76,13 +78,52 @@ std::string Render(const Session& session, const Reply& reply, Duration took) {
   return "";
 }
 
+constexpr int kBetweenLooksMs = 1000;
+
+// So many lines of the text as the screen has, so that they can be drawn over; and how many.
+std::size_t CutToScreen(const Screen& screen, std::string& text) {
+  std::size_t lines = 0;
+  for (std::size_t end = text.find('\n'); end != text.npos; end = text.find('\n', end + 1)) {
+    if (++lines + 1 < screen.height) continue;
+    text.resize(end + 1);
+    break;
+  }
+  return lines;
+}
+
+// list --watch: on a terminal in the same place again, else one after the other.
+int WatchList(const Session& session) {
+  std::size_t drawn = 0;
+  for (;;) {
+    const auto reply = Ask(session, Command::kList, {});
+    if (!reply) return Fail(session, reply.error());
+    std::string text = RenderList(session.screen, reply->instances, UnixMillis());
+    if (session.options.json) text = control::EncodeForPeople(*reply, session.verb());
+    if (session.screen.is_terminal && !session.options.json) {
+      const std::size_t lines = CutToScreen(session.screen, text);
+      // Without wrapping: a line that takes two could not be drawn over.
+      const std::string over = drawn > 0 ? "\x1b[" + std::to_string(drawn) + "A\r\x1b[J" : "";
+      text = "\x1b[?7l" + over + text + "\x1b[?7h";
+      drawn = lines;
+    }
+    if (!Write(STDOUT_FILENO, text)) return 0;  // whoever reads us has had enough
+    pollfd reader{.fd = STDOUT_FILENO, .events = 0, .revents = 0};
+    if (::poll(&reader, 1, kBetweenLooksMs) > 0) return 0;
+  }
+}
+
 }  // namespace
 
 int Look(const Session& session, Command command) {
+  if (session.options.watches) return WatchList(session);
   const Instant began = os::Now();
   auto reply = Ask(session, command, session.options.names);
   if (!reply) return Fail(session, reply.error());
   WarnOfVersion(*reply);
+  if (session.options.indented) {
+    Write(STDOUT_FILENO, control::EncodeIndented(*reply, session.verb()));
+    return static_cast<int>(reply->code);
+  }
   if (session.options.json) return PrintJson(*reply, session.verb());
   const std::string text = Render(session, *reply, os::Now() - began);
   if (!Write(STDOUT_FILENO, text)) return static_cast<int>(ExitCode::kNotDone);

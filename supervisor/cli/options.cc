@@ -183,6 +183,9 @@ void AddFlags(CLI::App& app, std::uint32_t takes, Options& options) {
                    "end when this service ends, with its exit code")
         ->type_name("NAME");
   }
+  if ((takes & kWatch) != 0) {
+    app.add_flag("-w,--watch", options.watches, "again every second, until Ctrl-C; see also top");
+  }
   if ((takes & kReveal) != 0) {
     app.add_flag("--reveal", options.reveal, "secrets too");
   }
@@ -274,7 +277,8 @@ void AddOptions(CLI::App& app, const VerbEntry& entry, Options& options) {
                    (takes & kProgram) != 0 ? "Oxfiles; or a program" : "Oxfiles");
   }
   if ((takes & kSource) != 0) {
-    app.add_option("FILE", options.names, "ecosystem.config.js or .json, or pm2 for its dump")
+    app.add_option("FILE", options.names,
+                   "ecosystem.config.js or .json, pm2 for its dump, or a Procfile")
         ->required()
         ->expected(1);
     app.add_option("--out", options.out, "write it there instead of printing it")
@@ -338,8 +342,8 @@ NotOptions UnknownOption(const CLI::App& app, const VerbEntry& entry,
     }
     const auto nearest = Nearest(flag, candidates);
     return AskedWrongly(
-        fmt::format("{} has no option {}{}; oxherd {} --help lists them", entry.name, flag,
-                    nearest ? fmt::format("; did you mean {}?", *nearest) : "", entry.name));
+        fmt::format("{} has no option {}{} oxherd {} --help lists them", entry.name, flag,
+                    nearest ? fmt::format("; did you mean {}?", *nearest) : ";", entry.name));
   }
   const std::string last = words.empty() ? "" : words.back();
   return AskedWrongly(
@@ -441,6 +445,7 @@ std::expected<Options, NotOptions> ParseWords(std::span<const std::string> words
   if (options) {
     TakeFilesAsOxfiles(*options);
     if (MeansJson(split.verb)) options->json = true;
+    if (MeansIndented(split.verb)) options->indented = true;
   }
   return options;
 }
@@ -455,26 +460,6 @@ std::vector<std::string> FlagsOf(const VerbEntry& entry) {
     for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
   }
   return flags;
-}
-
-std::string HelpText() {
-  std::string text =
-      "oxherd keeps the processes of an Oxfile.toml running.\n\nUsage: oxherd COMMAND "
-      "[NAME...]\n\n";
-  for (const VerbEntry& entry : Verbs()) {
-    std::string name(entry.name);
-    for (const std::string_view alias : entry.aliases) {
-      if (!alias.empty()) name += ", " + std::string(alias);
-    }
-    text += fmt::format("  {:<30} {}\n", name, entry.summary);
-  }
-  text +=
-      "\nNAME is a service, an instance (api/0), an id from the list, or all; none means what the\n"
-      "Oxfile defines; /regex/ is every service that matches. -c FILE names the Oxfile, --json "
-      "prints\n"
-      "one JSON object. PM2's jlist, desc, startOrReload, resurrect and the like work too.\n"
-      "oxherd COMMAND --help tells more.\n";
-  return text;
 }
 
 }  // namespace oxherd::cli

@@ -125,6 +125,8 @@ struct Options {
   Generation to{};                     // rollback: --to; not set: the last good one
   bool reveal = false;                 // env: --reveal
   bool prune = false;                  // apply: --prune
+  bool watches = false;                // list: --watch
+  bool indented = false;               // prettylist
   bool is_program = false;             // `oxfile` was made for a program that was typed
 };
 

@@ -34,6 +34,7 @@ enum Takes : std::uint32_t {
   kShell = 1U << 19U,        // of `completion`
   kProfile = 1U << 20U,      // --env
   kSource = 1U << 21U,       // of `import`: a file or pm2, and --out
+  kWatch = 1U << 22U,        // of `list`
   kRunFlags = 1U << 29U,     // of `run`: --keep-going, --exit-with
   kTo = 1U << 27U,           // of `rollback`
   kReveal = 1U << 28U,       // of `env`
@@ -59,5 +60,7 @@ struct VerbEntry {
 
 // True for PM2's names of `list` that mean JSON.
 [[nodiscard]] bool MeansJson(std::string_view name);
+// True for the one of them that is for reading.
+[[nodiscard]] bool MeansIndented(std::string_view name);
 
 }  // namespace oxherd::cli

@@ -6,6 +6,7 @@
 
 #include "config/command.h"
 #include "config/json_reader.h"
+#include "config/procfile.h"
 #include "config/toml_text.h"
 #include "core/spec.h"
 
@@ -24,49 +25,9 @@ constexpr std::string_view kForServers =
     "# env_file = \".env\"\n"
     "# health_check = { endpoint = \"http://127.0.0.1:3000/health\" }\n";
 
-std::string CleanName(std::string_view wanted) {
-  // "@scope/name" is called name.
-  wanted.remove_prefix(wanted.rfind('/') + 1);
-  std::string name;
-  for (const char c : wanted) {
-    const bool allowed = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                         (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-    name += allowed ? c : '-';
-  }
-  const std::size_t begin = name.find_first_not_of(".-");
-  name = begin == std::string::npos ? "app" : name.substr(begin, kMaxServiceName);
-  const bool digits = name.find_first_not_of("0123456789") == std::string::npos;
-  return digits || name == "all" ? "app" : name;
-}
-
 std::string Service(const std::string& name, const std::string& command, std::string_view rest) {
   return fmt::format("\n[processes.{}]\ncommand = {}\n{}", TomlKey(name), TomlString(command),
                      rest);
-}
-
-// ---- Procfile. ----
-
-std::string FromProcfile(std::string_view text) {
-  std::string services;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const std::size_t end = std::min(text.find('\n', begin), text.size());
-    std::string_view line = text.substr(begin, end - begin);
-    begin = end + 1;
-    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
-    const std::size_t colon = line.find(':');
-    if (line.starts_with('#') || colon == std::string_view::npos || colon == 0) continue;
-    const std::size_t command = line.find_first_not_of(" \t", colon + 1);
-    if (command == std::string_view::npos) continue;
-    const std::string name = CleanName(line.substr(0, colon));
-    const std::string what(line.substr(command));
-    if (name == "release") {
-      services +=
-          Service(name, what, "type = \"oneshot\"              # before the others: depends_on\n");
-    } else {
-      services += Service(name, what, name == "web" ? kForServers : "");
-    }
-  }
-  return services;
 }
 
 // ---- package.json. ----
@@ -100,14 +61,14 @@ std::string FromPackage(const std::string& text, const FolderView& folder) {
   const std::string command = NodeCommand(*package, folder);
   if (command.empty()) return {};
   const std::string name = TextAt(*package, "name");
-  return Service(CleanName(name.empty() ? folder.name : name), command, kForServers);
+  return Service(ServiceNameFrom(name.empty() ? folder.name : name), command, kForServers);
 }
 
 // ---- Django. ----
 
 std::string FromDjango(const FolderView& folder) {
   const std::string project = folder.folder_with("wsgi.py");
-  const std::string name = CleanName(folder.name);
+  const std::string name = ServiceNameFrom(folder.name);
   if (project.empty()) {
     return Service(name, "python3 manage.py runserver --noreload 127.0.0.1:8000",
                    "# for production: command = \"gunicorn PROJECT.wsgi --bind 0.0.0.0:8000\"\n");
@@ -125,7 +86,9 @@ Starter MakeStarter(const FolderView& folder) {
   std::string services;
   std::string found;
   if (const auto procfile = folder.read("Procfile")) {
-    services = FromProcfile(*procfile);
+    // Behind its first line, which is the head's.
+    const std::string made = OxfileFromProcfile(*procfile, {.name = "Procfile"}).text;
+    services = made.substr(std::min(made.find('\n'), made.size() - 1) + 1);
     found = "Procfile";
   }
   if (services.empty()) {

@@ -50,6 +50,10 @@ std::size_t BytesOf(const Spec& spec) {
 std::string ExecAdvice(int number, const Spec& spec, std::string_view search_path) {
   switch (number) {
     case ENOENT:
+      if (spec.program.empty() && !spec.command.argv.empty() &&
+          spec.command.argv.front().contains('/')) {
+        return "; there is none, seen from " + spec.working_dir;
+      }
       if (spec.program.empty()) {
         return search_path.empty() ? "; it is not on PATH"
                                    : fmt::format("; it is not on PATH, which is {}", search_path);

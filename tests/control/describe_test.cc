@@ -81,6 +81,17 @@ TEST_CASE("a program that is not on PATH says which PATH was searched") {
         "/usr/bin:/bin");
 }
 
+TEST_CASE("a program that a path names says from where it was looked for") {
+  Spec spec = NodeSpec();
+  spec.program.clear();
+  spec.command.argv = {"./report"};
+  spec.working_dir = "/srv/shop";
+  CHECK(Describe(SpawnFailure(keeper::Stage::kExec, ENOENT),
+                 {.spec = &spec, .search_path = "/usr/bin"}) ==
+        "cannot start: exec \"./report\": No such file or directory; there is none, seen from "
+        "/srv/shop");
+}
+
 TEST_CASE("the words for stages are the keeper's") {
   for (int i = 0; i <= static_cast<int>(keeper::Stage::kDied); ++i) {
     CHECK(StageWord(static_cast<std::uint8_t>(i)) ==

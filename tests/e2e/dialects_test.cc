@@ -74,6 +74,9 @@ TEST_CASE("several files, --only and patterns") {
   CHECK(home.Get("mail/0").state == "ready");
   CHECK(home.MustRun({"pid", "mail:0"}).out == std::to_string(home.Pid("mail/0")) + "\n");
   CHECK(Json::parse(home.MustRun({"jlist"}).out).contains("instances"));
+  const std::string pretty = home.MustRun({"prettylist"}).out;
+  CHECK(Json::parse(pretty).contains("instances"));
+  CHECK(CountOf(pretty, "\n") > 10);
   CHECK_SAYS(home.MustRun({"save"}).out, "nothing to do");
 }
 
@@ -164,7 +167,13 @@ TEST_CASE("the example of PM2's starts as it stands, and its profile with --env"
 
 TEST_CASE("init writes a valid Oxfile for what is there, and no second one") {
   const Home home;
+  home.Write("Procfile", "web: sleep 1000\nnonsense\nworker x\n");
+  const Outcome wrong = home.Run({"start", "Procfile"});
+  CHECK(wrong.exit_code == 2);
+  CHECK_SAYS(wrong.err, "Procfile:2:1: no process; write name: command\n");
+  CHECK_SAYS(wrong.err, "Procfile:3:1: ");
   home.Write("Procfile", "web: sleep 1000\nworker: sleep 1000\n");
+  CHECK_SAYS(home.MustRun({"import", "Procfile"}).out, "[processes.worker]\n");
   CHECK_SAYS(home.MustRun({"init"}).out, "from Procfile");
   CHECK_SAYS(home.MustRun({"validate"}).out, "2 processes: web, worker");
   CHECK(home.Run({"init"}).exit_code == 2);
