@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cli/import.h"
+#include "cli/pm2_flags.h"
 #include "cli/program_flags.h"
 #include "cli/verbs.h"
 #include "config/nearest.h"
@@ -308,21 +309,6 @@ void AddOptions(CLI::App& app, const VerbEntry& entry, Options& options) {
   if ((takes & kFollowFlags) != 0) AddLogFlags(app, options.logs, false);
 }
 
-// What PM2 has and Oxherd does otherwise.
-constexpr auto kPm2Flags = std::to_array<std::pair<std::string_view, std::string_view>>({
-    {"--attach", "oxherd logs -f follows"},
-    {"--cron-restart", "cron_restart is a key of the Oxfile"},
-    {"--instances", "instances = N in the Oxfile"},
-    {"--interpreter", "it is the first word of command"},
-    {"--kill-timeout", "stop_timeout_ms in the Oxfile"},
-    {"--max-memory-restart", "limits.memory_mb is a key of the Oxfile"},
-    {"--name", "[processes.NAME] in the Oxfile"},
-    {"--no-autorestart", "restart = \"never\" in the Oxfile"},
-    {"--no-daemon", "oxherd run stays in the foreground"},
-    {"--watch", "watch is a key of the Oxfile"},
-    {"-i", "instances = N in the Oxfile"},
-});
-
 // "--nope" and the known option nearest to it.
 NotOptions UnknownOption(const CLI::App& app, const VerbEntry& entry,
                          std::span<const std::string> words) {
@@ -335,10 +321,8 @@ NotOptions UnknownOption(const CLI::App& app, const VerbEntry& entry,
     const std::string flag = word.substr(0, word.find('='));
     if (!flag.starts_with('-') || std::ranges::find(known, flag) != known.end()) continue;
     if (flag.size() == 2 && app.get_option_no_throw(flag) != nullptr) continue;
-    const auto* of_pm2 =
-        std::ranges::find(kPm2Flags, flag, &std::pair<std::string_view, std::string_view>::first);
-    if (of_pm2 != kPm2Flags.end()) {
-      return AskedWrongly(fmt::format("pm2's {} has no equivalent here: {}", flag, of_pm2->second));
+    if (const auto instead = InsteadOfPm2Flag(flag)) {
+      return AskedWrongly(fmt::format("pm2's {} has no equivalent here: {}", flag, *instead));
     }
     const auto nearest = Nearest(flag, candidates);
     return AskedWrongly(
@@ -439,9 +423,15 @@ std::expected<Options, NotOptions> ParseWords(std::span<const std::string> words
     if (options) options->verb = Verb::kGreeting;
     return options;
   }
-  const VerbEntry* entry = FindVerb(split.verb);
+  // `start --foreground` is what others call `run`.
+  std::vector<std::string> rest = split.rest;
+  const auto its_own = std::ranges::find(rest, "--");
+  const auto foreground = std::find(rest.begin(), its_own, "--foreground");
+  const bool is_run = split.verb == "start" && foreground != its_own;
+  if (is_run) rest.erase(foreground);
+  const VerbEntry* entry = FindVerb(is_run ? "run" : split.verb);
   if (entry == nullptr) return std::unexpected(UnknownVerb(split.verb));
-  auto options = ParseVerb(*entry, split.rest);
+  auto options = ParseVerb(*entry, std::move(rest));
   if (options) {
     TakeFilesAsOxfiles(*options);
     if (MeansJson(split.verb)) options->json = true;

@@ -142,7 +142,8 @@ std::string NotWaitedLine(const Reply& reply) {
 
 // The only item is one instance.
 std::string TrafficLine(const Reply& reply) {
-  if (reply.services.size() != 1) return "";
+  // What was not done is told with the reason.
+  if (reply.services.size() != 1 || !reply.ok()) return "";
   const ServiceResult& service = reply.services.front();
   const std::string name = Clean(service.instance.empty() ? service.name : service.instance);
   if (reply.command == Command::kResume) {

@@ -61,8 +61,8 @@ class TopState {
   // While confirming: "reload api (2 instances)?"
   [[nodiscard]] const std::string& question() const { return question_; }
 
-  // The last lines that the chosen one has printed; what is above the screen, and what is to be
-  // said (how a command goes, or that the daemon is away): the caller's to fill in.
+  // For the caller to fill in: the last lines that the chosen one has printed, and what is to be
+  // said, of how a command goes, or of a daemon that is away.
   std::deque<std::string> log;
   std::string log_of;   // whose they are
   std::string notice;   // until the next key

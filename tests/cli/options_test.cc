@@ -107,6 +107,10 @@ TEST_CASE("what PM2 calls it works too") {
   CHECK(Parse("jlist").verb == Verb::kList);
   CHECK(Parse("jlist").json);
   CHECK(Parse("prettylist").json);
+  CHECK(Parse("prettylist").indented);
+  CHECK_FALSE(Parse("jlist").indented);
+  CHECK(Refusal("start api --no-treekill").find("a stop ends the whole tree") != std::string::npos);
+  CHECK(Refusal("restart api --update-env").find("reload --update-env") != std::string::npos);
   CHECK(Parse("desc api").verb == Verb::kStatus);
   CHECK(Parse("startOrReload prod.toml --env production").verb == Verb::kReload);
   CHECK(Parse("startOrReload prod.toml").oxfile == "prod.toml");
@@ -118,7 +122,17 @@ TEST_CASE("what PM2 calls it works too") {
   CHECK(Parse("id api").names == std::vector<std::string>{"api"});
 }
 
+TEST_CASE("start --foreground is run, unless the program's own arguments say so") {
+  CHECK(Parse("start --foreground").verb == Verb::kRun);
+  CHECK(Parse("start app.toml --foreground").oxfile == "app.toml");
+  const Options start = Parse("start server.js -- --foreground");
+  CHECK(start.verb == Verb::kStart);
+  CHECK(start.arguments == std::vector<std::string>{"--foreground"});
+}
+
 TEST_CASE("flags mean what they say") {
+  CHECK(Parse("list --watch").watches);
+
   const Options reload = Parse("reload api worker --parallel 4 --update-env --no-wait --json");
   CHECK(reload.names == std::vector<std::string>{"api", "worker"});
   CHECK(reload.parallel == 4);

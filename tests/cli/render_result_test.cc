@@ -131,6 +131,15 @@ TEST_CASE("a hundred names are not a hundred words") {
         "stopped api, api, api, api, api, api and 94 more in 1.4 s\n");
 }
 
+TEST_CASE("an instance that cannot be taken out of traffic is not said to be out of it") {
+  ServiceResult result = Result("api", Outcome::kFailed);
+  result.instance = result.failed_instance = "api/0";
+  result.reason = "is not in traffic: it has no listen, or is not ready";
+  const Said said = RenderResult(kPipe, Answer(Command::kDrain, {result}));
+  CHECK(said.out.empty());
+  CHECK(said.err == "api/0 is not in traffic: it has no listen, or is not ready\n");
+}
+
 TEST_CASE("what is not waited for says how to look") {
   CHECK(RenderResult(kPipe, Answer(Command::kStart, {Result("api", Outcome::kStarted)}),
                      {.no_wait = true})

@@ -16,7 +16,7 @@ TEST_SUITE_BEGIN("docs");
 namespace fs = std::filesystem;
 
 // The ports that the pages write, and which of the home's free ones stand for them here.
-constexpr std::string_view kPorts[] = {"3000", "8000", "9615"};
+constexpr std::string_view kPorts[] = {"3000", "8000", "9615", "4200"};
 
 std::string WithFreePorts(const Home& home, std::string text) {
   for (int i = 0; i < static_cast<int>(std::size(kPorts)); ++i) {
@@ -138,16 +138,24 @@ TEST_CASE("what the page for OxMgr's users shows is what happens") {
   RunPage("examples/oxmgr-apps/README.md");
 }
 
+TEST_CASE("what the page of examples shows is what happens") {
+  if (!fs::exists("/usr/bin/python3") || !fs::exists("/usr/bin/curl")) {
+    MESSAGE("skipped: no python3, or no curl");
+    return;
+  }
+  RunPage("examples/README.md");
+}
+
 TEST_CASE("what the page of troubles shows is what happens") {
-  if (!HasNode()) {
-    MESSAGE("skipped: no node (apt-get install nodejs)");
+  if (!fs::exists("/usr/bin/python3")) {
+    MESSAGE("skipped: no python3");
     return;
   }
   RunPage("packaging/TROUBLESHOOTING.md");
 }
 
 TEST_CASE("no other page shows commands that nobody has run") {
-  const std::set<std::string> run = {"README.md", "examples/pm2/README.md",
+  const std::set<std::string> run = {"README.md", "examples/README.md", "examples/pm2/README.md",
                                      "examples/oxmgr-apps/README.md",
                                      "packaging/TROUBLESHOOTING.md"};
   for (const auto& entry : fs::recursive_directory_iterator(OXHERD_SOURCE_DIR)) {
