@@ -5,6 +5,7 @@
 #include "core/context.h"
 #include "core/reconcile.h"
 #include "core/rollout.h"
+#include "core/rollout_slot.h"
 #include "core/start_order.h"
 #include "core/supervisor.h"
 #include "core/traffic.h"
@@ -310,6 +311,12 @@ void OpenPoolsOfTheLiving(Context& context, Service& service) {
   });
 }
 
+// Taken away by a scale or a reload of which only the wishes were saved.
+void LeaveAdoptedSurplus(Context& context, Service& service) {
+  if (service.rollout) return;
+  LeaveSurplus(context, service, service.policy(service.generation).instances);
+}
+
 // Pools that this state knows nothing of may be held, with clients in any of their queues.
 void MarkNewPools(State& state) {
   for (Service& service : state.services) {
@@ -328,6 +335,7 @@ void Restore(State& state, const World& world, Instant now, Actions& actions) {
   }
   const Token limit = state.next_token;
   for (Service& service : state.services) RejoinTraffic(context, service);
+  const std::size_t defined = state.services.size();
   std::vector<const WorldRecord*> unknown;
   for (const WorldRecord& record : world) {
     if (!IsKnown(state, record.token)) unknown.push_back(&record);
@@ -338,6 +346,7 @@ void Restore(State& state, const World& world, Instant now, Actions& actions) {
   for (const WorldRecord* record : unknown) {
     if (!AdoptEnd(context, *record)) Adopt(context, *record);
   }
+  for (std::size_t i = 0; i < defined; ++i) LeaveAdoptedSurplus(context, state.services[i]);
   context.starts_may_go = true;
   for (Service& service : state.services) {
     OpenPoolsOfTheLiving(context, service);

@@ -171,7 +171,8 @@ void CloseUnwanted(Context& context, Service& service) {
   });
 }
 
-// A shut socket stays down while the processes live that may still block in accept(2) on it.
+// A shut socket stays down while the processes live that may still block in accept(2) on it: those
+// that have its number in this pool.
 void RelistenShut(Context& context, Service& service, Pool& pool) {
   if (pool.shared || pool.awaited) return;
   for (SocketNumber socket = 0; socket < pool.width; ++socket) {
@@ -180,7 +181,7 @@ void RelistenShut(Context& context, Service& service, Pool& pool) {
     }
     bool lives = false;
     ForEachInstance(service, [&](SlotIndex, Which, const Instance& instance) {
-      lives |= instance.socket == socket && instance.is_live();
+      lives |= instance.socket == socket && instance.is_live() && Uses(service, instance, pool);
     });
     if (lives) continue;
     context.actions.push_back(action::Relisten{service.name, pool.address, socket});

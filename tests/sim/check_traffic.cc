@@ -2,6 +2,7 @@
 // be.
 #include <algorithm>
 
+#include "core/traffic.h"
 #include "tests/sim/checker.h"
 #include "tests/sim/network.h"
 
@@ -231,9 +232,12 @@ Violation CheckSweep(const Moment& moment, const action::Sweep& sweep) {
 // A program may still block in accept(2) on a socket that was shut.
 Violation CheckRelisten(const Moment& moment, const action::Relisten& again) {
   const std::size_t index = ServiceIndex(again.service);
+  const Service& service = *moment.state.Find(again.service);
   const auto has_it = [&](const Process& process) {
+    const bool knows = service.Find(process.generation) == nullptr ||
+                       Lists(service, process.generation, again.address);
     return process.is_alive() && process.service == index && process.socket == again.socket &&
-           process.has_asked;
+           process.has_asked && knows;
   };
   if (std::ranges::none_of(moment.kernel.processes(), has_it)) return {};
   return {Invariant::kSocketHeld, "a socket is to listen again while an old process has it"};
@@ -242,6 +246,10 @@ Violation CheckRelisten(const Moment& moment, const action::Relisten& again) {
 // bind(2) is exclusive: it fails while one process of ours still listens at the address.
 Violation CheckOpen(const Moment& moment, const action::OpenPool& open) {
   const Service* service = moment.state.Find(open.service);
+  const auto& pools = service->traffic->pools;
+  const auto pool = std::ranges::find(pools, open.address, &Pool::address);
+  const bool is_open = pool != pools.end() && pool->width > 0;
+  if (moment.event == nullptr && is_open) return {};  // a new daemon takes over what is held
   for (const Process& process : moment.kernel.processes()) {
     if (!process.is_alive() || process.has_shut) continue;
     if (process.service != ServiceIndex(open.service)) continue;

@@ -106,6 +106,7 @@ bool IsScaled(const Moment& moment, std::size_t service) {
   for (const RequestRecord& record : moment.state.requests) {
     for (const RequestItem& item : record.items) {
       if (item.verb != Verb::kScale || item.service != ServiceName(service)) continue;
+      if (item.outcome == Outcome::kUnchanged) continue;
       if (item.outcome == Outcome::kRunning || IsAnswered(moment, record.id)) return true;
     }
   }
@@ -115,7 +116,7 @@ bool IsScaled(const Moment& moment, std::size_t service) {
 bool IsAddedByScale(const Moment& moment, std::size_t service, std::size_t slot) {
   if (slot == 0) return false;
   const InstanceView* was = moment.before.Find(service, slot, false);
-  const bool is_new = was == nullptr || !was->token.is_set() || was->is_leaving();
+  const bool is_new = was == nullptr || was->kind == StateKind::kStopped || was->is_leaving();
   return is_new && IsScaled(moment, service);
 }
 
