@@ -167,8 +167,28 @@ bool Linger(Doing& doing, const std::string& user) {
   return false;
 }
 
-// Enabled, and started unless the home is served already by a daemon outside the unit.
-bool Enable(Doing& doing, bool home_is_served) {
+// The daemon that serves the home outside the unit goes and leaves all that runs to the unit's,
+// which finds it: no instance is restarted. `as_owner` comes before the words of a command of the
+// home's owner.
+bool HandOver(Doing& doing, std::vector<std::string> as_owner) {
+  as_owner.insert(as_owner.end(), {OwnProgram(), "daemon", "stop", "--keep"});
+  const auto left = os::RunCommand(as_owner);
+  if (!left || !left->ok()) {
+    return doing.Refuse("the daemon that runs now could not be asked to hand over: " +
+                        (left ? left->output : left.error().message) +
+                        "; the unit has its services from the next boot on");
+  }
+  if (!doing.Control({"start", doing.unit().name})) {
+    doing.Note("what ran goes on running, and the next daemon finds it: oxherd start, or mend " +
+               doing.unit().name);
+    return false;
+  }
+  doing.Note("it runs, and has what the daemon before it ran; no instance was restarted");
+  return true;
+}
+
+// Enabled, and started. `home_is_served`: by a daemon outside the unit, unless that is active.
+bool Enable(Doing& doing, bool home_is_served, const std::vector<std::string>& as_owner = {}) {
   const std::string& name = doing.unit().name;
   if (!doing.Control({"daemon-reload"}) || !doing.Control({"enable", name})) return false;
   doing.Note(name + " is enabled");
@@ -176,12 +196,7 @@ bool Enable(Doing& doing, bool home_is_served) {
     doing.Note("it runs");
     return true;
   }
-  if (home_is_served) {
-    doing.Note(
-        "the daemon that runs now is not touched; the unit has it from the next boot on, or: "
-        "oxherd daemon stop && oxherd service install");
-    return true;
-  }
+  if (home_is_served) return HandOver(doing, as_owner);
   if (!doing.Control({"start", name})) return false;
   doing.Note("it runs");
   return true;
@@ -228,8 +243,11 @@ int StartupFor(const Session& session, const std::string& user) {
   Doing doing(session, UnitOf(UnitKind::kOfUser, session.places, user));
   // Whether that user's home is served is behind a directory that is closed to us or not: ask as
   // that user.
-  const auto ping = os::RunCommand({"runuser", "-u", user, "--", OwnProgram(), "ping"});
-  if (HaveUnit(doing)) (void)Enable(doing, ping && ping->ok());
+  const std::vector<std::string> as_owner = {"runuser", "-u", user, "--"};
+  std::vector<std::string> asking = as_owner;
+  asking.insert(asking.end(), {OwnProgram(), "ping"});
+  const auto ping = os::RunCommand(asking);
+  if (HaveUnit(doing)) (void)Enable(doing, ping && ping->ok(), as_owner);
   return doing.Finish();
 }
 

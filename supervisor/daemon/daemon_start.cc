@@ -206,6 +206,7 @@ void Daemon::JoinWorld(KeeperWorld world, StartState start) {
     return MayHold(service, address);
   });
   performer_->Perform(actions);
+  performer_->EnforceAgain();
   // What an earlier daemon had not written when it died, or what files say now.
   if (start.origin == Origin::kImage || start.origin == Origin::kBoot) SaveWishes();
   for (KeeperReport& news : world.news) OnReport(std::move(news));

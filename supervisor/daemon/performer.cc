@@ -231,7 +231,7 @@ void Performer::Do(const action::Tell& tell) {
   }
   if (tell.kind == Kind::kUnkillable) TellIfOutOfReach(tell);
   if (tell.kind == Kind::kStarted && spec != nullptr && spec->limits.enforce) {
-    Enforce(tell, spec->limits);
+    Enforce(tell.instance, tell.token, Pid(tell.number), spec->limits);
   }
   if (tell.kind == Kind::kReloadDone || tell.kind == Kind::kRolledBack) {
     parts_.observations.NoteReload(tell.instance.service, tell.kind == Kind::kReloadDone);
@@ -260,12 +260,12 @@ void Performer::Do(const action::Tell& tell) {
 }
 
 // What cannot be is a remark on the instance; it runs all the same.
-void Performer::Enforce(const action::Tell& tell, const Limits& limits) {
+void Performer::Enforce(const InstanceId& instance, Token token, Pid pid, const Limits& limits) {
   const os::CgroupLimits wanted{.memory_bytes = limits.memory_bytes,
                                 .cpu_permille = limits.cpu_permille,
                                 .processes = limits.max_processes};
   if (!wanted.are_set()) return;
-  const Result<std::string> folder = os::CgroupDirectoryOf(Pid(tell.number));
+  const Result<std::string> folder = os::CgroupDirectoryOf(pid);
   Status enforced = folder ? Status() : std::unexpected(folder.error());
   if (folder && !IsOfInstance(*folder)) {
     enforced = MakeError("it has no cgroup of its own here");
@@ -274,8 +274,24 @@ void Performer::Enforce(const action::Tell& tell, const Limits& limits) {
   }
   if (enforced) return;
   const std::string text = "limits.enforce has no effect: " + enforced.error().message;
-  parts_.log.Warn(tell.instance.Text() + " " + text);
-  parts_.observations.NoteRemark(tell.token, text);
+  parts_.log.Warn(instance.Text() + " " + text);
+  parts_.observations.NoteRemark(token, text);
+}
+
+void Performer::EnforceAgain() {
+  for (const Service& service : parts_.state.services) {
+    for (std::size_t at = 0; at < service.slots.size(); ++at) {
+      const Slot& slot = service.slots[at];
+      const InstanceId id{service.name, static_cast<SlotIndex>(at)};
+      for (const Instance* one : {&slot.current, slot.replacement ? &*slot.replacement : nullptr}) {
+        const Process* const process = one == nullptr ? nullptr : one->process();
+        const KeptSpec* const kept = one == nullptr ? nullptr : service.Find(one->generation);
+        if (process == nullptr || kept == nullptr || !process->pid.is_set()) continue;
+        const Limits& limits = kept->spec->limits;
+        if (limits.enforce) Enforce(id, process->token, process->pid, limits);
+      }
+    }
+  }
 }
 
 // A program that has become another user (set-uid) is out of reach of a daemon that is not root.

@@ -48,6 +48,10 @@ class Performer {
 
   void Perform(const Actions& actions);
 
+  // Holds what an earlier daemon has started to its limits.enforce: a unit's cgroup hands nothing
+  // on from the death of its keeper until now.
+  void EnforceAgain();
+
   // ---- For the probes. ----
   void SpawnCheck(const ProbeQuestion& question);
   void KillCheck(Token check) { parts_.keeper.Send(keeper::Kill{check}); }
@@ -83,7 +87,7 @@ class Performer {
   void Do(const action::Relisten& relisten) { parts_.pools.Do(relisten); }
   void Do(const action::Tell& tell);
   void TellIfOutOfReach(const action::Tell& tell);
-  void Enforce(const action::Tell& tell, const Limits& limits);
+  void Enforce(const InstanceId& instance, Token token, Pid pid, const Limits& limits);
 
   Parts parts_;
   std::unordered_map<Token, Token> checks_;  // check command -> the instance it asks

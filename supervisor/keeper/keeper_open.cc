@@ -9,6 +9,7 @@
 #include "keeper/inheritance.h"
 #include "keeper/keeper.h"
 #include "keeper/watch_key.h"
+#include "os/cgroup.h"
 #include "os/clock.h"
 #include "os/former_process.h"
 #include "os/lock.h"
@@ -163,6 +164,7 @@ Status Keeper::Prepare(const Arguments& arguments, Inheritance& left) {
   if (left.preamble.open_files_hard != 0) {
     open_files_ = {.soft = left.preamble.open_files_soft, .hard = left.preamble.open_files_hard};
   }
+  os::StepAside();
   const Processes::Settings settings{
       .processes = kMostProcesses,
       .held = kMostHeld,

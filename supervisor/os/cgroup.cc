@@ -17,6 +17,7 @@ namespace oxherd::os {
 namespace {
 
 constexpr std::size_t kMostProcText = std::size_t{1} << 20;
+constexpr std::string_view kServiceSuffix = ".service";
 
 // Takes the text up to the next `separator` off the front; all of it if there is none.
 std::string_view Next(std::string_view& text, char separator) {
@@ -102,6 +103,12 @@ std::optional<std::string> OnMount(const CgroupMount& mount, const std::string& 
   return mount.directory + path.substr(mount.root.size());
 }
 
+// At the start, before there could be a second thread.
+bool AreUnwanted() {
+  const char* unwanted = std::getenv("OXHERD_NO_CGROUP");  // NOLINT(concurrency-mt-unsafe)
+  return unwanted != nullptr && std::string_view(unwanted) == "1";
+}
+
 }  // namespace
 
 std::optional<CgroupMount> FindCgroupMount(std::string_view mountinfo) {
@@ -140,13 +147,34 @@ Result<std::string> CgroupDirectoryOf(Pid pid) {
   return std::move(*directory);
 }
 
+std::string CgroupForInstances(const std::string& own) {
+  const std::size_t slash = own.rfind('/');
+  if (slash == std::string::npos || own.substr(slash + 1) != kSupervisorCgroup) return own;
+  const std::string above = own.substr(0, slash);
+  return above.ends_with(kServiceSuffix) ? above : own;
+}
+
+bool StepAside(const std::string& own, Pid self) {
+  if (!own.ends_with(kServiceSuffix)) return false;
+  const std::string pid = std::to_string(self.number());
+  const Result<std::string> there = ReadFile(own + "/cgroup.procs", kMostProcText);
+  if (!there || *there != pid + "\n") return false;
+  const Fd unit(Try([&] { return ::open(own.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+  if (!unit) return false;
+  const SystemResult<Fd> aside = MakeCgroup(unit.get(), kSupervisorCgroup.data());
+  return aside && WriteTo(aside->get(), "cgroup.procs", pid).has_value();
+}
+
+void StepAside() {
+  if (AreUnwanted()) return;
+  const Pid self(::getpid());
+  if (const auto own = CgroupDirectoryOf(self)) (void)StepAside(*own, self);
+}
+
 Result<Fd> MakeOwnCgroup(const std::string& name) {
-  // At the start, before there could be a second thread.
-  const char* unwanted = std::getenv("OXHERD_NO_CGROUP");  // NOLINT(concurrency-mt-unsafe)
-  if (unwanted != nullptr && std::string_view(unwanted) == "1") {
-    return MakeError("cgroups are switched off by OXHERD_NO_CGROUP");
-  }
-  OXHERD_TRY_ASSIGN(const std::string directory, CgroupDirectoryOf(Pid(::getpid())));
+  if (AreUnwanted()) return MakeError("cgroups are switched off by OXHERD_NO_CGROUP");
+  OXHERD_TRY_ASSIGN(const std::string own, CgroupDirectoryOf(Pid(::getpid())));
+  const std::string directory = CgroupForInstances(own);
   const Fd parent(
       Try([&] { return ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
   if (!parent) return ErrnoError(directory);

@@ -31,8 +31,21 @@ struct CgroupMount {
 // The directory of a process's cgroup, where the hierarchy is mounted.
 [[nodiscard]] Result<std::string> CgroupDirectoryOf(Pid pid);
 
-// Makes the directory `name` inside our own cgroup and opens it. An error where that cannot be
-// done: no version 2, not ours to write, or OXHERD_NO_CGROUP=1 in the environment.
+// A unit of systemd's may hand on controllers only while no process is in its own cgroup: the
+// supervisor goes into this one below it. (`DelegateSubgroup=` does the same, from systemd 254.)
+inline constexpr std::string_view kSupervisorCgroup = "supervisor";
+// The cgroup in which those of the instances are made, if we are in `own`: the unit's, if we went
+// aside there. Pure.
+[[nodiscard]] std::string CgroupForInstances(const std::string& own);
+// Moves `self` from the cgroup `own` to the one for the supervisor below it, where `own` is a
+// service of systemd's, ours to write in, and nobody else is in it. Else nothing happens: false.
+bool StepAside(const std::string& own, Pid self);
+// This process, out of its own cgroup; not with OXHERD_NO_CGROUP=1.
+void StepAside();
+
+// Makes the directory `name` inside our own cgroup (CgroupForInstances) and opens it. An error
+// where that cannot be done: no version 2, not ours to write, or OXHERD_NO_CGROUP=1 in the
+// environment.
 [[nodiscard]] Result<Fd> MakeOwnCgroup(const std::string& name);
 // A directory of cgroups that is there already, by its absolute path.
 [[nodiscard]] SystemResult<Fd> OpenCgroup(const std::string& path);

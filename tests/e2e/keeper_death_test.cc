@@ -76,6 +76,25 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("a user's keeper, killed alone and with its daemon, is replaced without root's rights") {
+  constexpr uid_t kSomebody = 54321;
+  for (const auto& kill : {KillKeeper, KillBoth}) {
+    Home home;
+    if (!home.RunAs(kSomebody)) return;
+    home.Oxfile(kTwoServices);
+    home.MustRun({"start"});
+    const auto before = home.List();
+    for (int time = 0; time < 2; ++time) {
+      kill(home);
+      home.MustRun({"start"});
+      CHECK(SamePids(before, home.List()));
+    }
+    for (const Instance& instance : home.List()) CHECK(instance.restarts == 0);
+    home.MustRun({"stop"});
+    for (const Instance& old : before) CHECK_FALSE(IsAlive(old.pid));
+  }
+}
+
 TEST_CASE("kill -9 of the keeper: exits meanwhile and afterwards are known with their codes") {
   const Home home;
   home.Oxfile(R"(

@@ -6,8 +6,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
+#include "os/cgroup.h"
 #include "os/system_call.h"
 #include "tests/temporary.h"
 
@@ -100,6 +102,40 @@ TEST_SUITE("cgroup limits") {
     tree.Remove("oxherd-1/api/cgroup.controllers");
     CHECK_FALSE(EnforceLimits(tree.instance(), All()));
     CHECK(EnforceLimits(tree.instance(), {}));
+  }
+
+  TEST_CASE("a supervisor that is alone in its unit's cgroup goes aside into one below it") {
+    const std::filesystem::path unit =
+        std::filesystem::path(test::MakeTemporaryFolder("cgroup")) / "oxherd.service";
+    std::filesystem::create_directories(unit / "supervisor");  // files are there as it is made
+    std::ofstream(unit / "supervisor" / "cgroup.procs").flush();
+    const auto put = [&](const std::string& pids) { std::ofstream(unit / "cgroup.procs") << pids; };
+    const auto moved = [&] {
+      std::ifstream file(unit / "supervisor" / "cgroup.procs");
+      return std::string(std::istreambuf_iterator<char>(file), {});
+    };
+    put("4242\n4243\n");
+    CHECK_FALSE(StepAside(unit.string(), Pid(4242)));  // it would leave somebody there
+    CHECK(moved().empty());
+    put("4242\n");
+    CHECK(StepAside(unit.string(), Pid(4242)));
+    CHECK(moved() == "4242");
+    // Nothing that is no unit of systemd's: a session's scope, a container's root.
+    const std::filesystem::path scope = unit.parent_path() / "session-3.scope";
+    std::filesystem::create_directories(scope);
+    std::ofstream(scope / "cgroup.procs") << "4242\n";
+    CHECK_FALSE(StepAside(scope.string(), Pid(4242)));
+    CHECK_FALSE(std::filesystem::exists(scope / "supervisor"));
+    std::filesystem::remove_all(unit.parent_path());
+  }
+
+  TEST_CASE("instances have their cgroups beside a supervisor that has gone aside, not below it") {
+    CHECK(CgroupForInstances("/sys/fs/cgroup/system.slice/oxherd.service/supervisor") ==
+          "/sys/fs/cgroup/system.slice/oxherd.service");
+    CHECK(CgroupForInstances("/sys/fs/cgroup/system.slice/oxherd.service") ==
+          "/sys/fs/cgroup/system.slice/oxherd.service");
+    CHECK(CgroupForInstances("/sys/fs/cgroup/supervisor") == "/sys/fs/cgroup/supervisor");
+    CHECK(CgroupForInstances("/") == "/");
   }
 }
 
