@@ -91,8 +91,27 @@ Connection::Heard Connection::ReadLine(std::string& line, Instant deadline) {
   }
 }
 
+namespace {
+
+std::expected<Connection, NotConnected> ConnectAsMember(const Places& places) {
+  auto socket = os::ConnectLocally(places.run, kControlSocket);
+  if (!socket) {
+    const int number = socket.error().number;
+    if (number == ENOENT || number == ECONNREFUSED) return std::unexpected(NoDaemon(places));
+    return std::unexpected(Refused(places, ErrnoText(number)));
+  }
+  if (!MayTrust(socket->get(), places)) {
+    return std::unexpected(Refused(places, "it belongs to another user"));
+  }
+  return Connection(std::move(*socket));
+}
+
+}  // namespace
+
 std::expected<Connection, NotConnected> Connect(const Places& places) {
   const auto holder = os::ReadLock(places.lock());
+  // Root's state is root's alone; its socket may be open to a group that we are in.
+  if (!holder && holder.error().number == EACCES) return ConnectAsMember(places);
   if (!holder) {
     // A folder on the way that does not exist, or is a file, holds no daemon.
     if (holder.error().number == ENOTDIR) return std::unexpected(NoDaemon(places));

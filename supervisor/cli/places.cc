@@ -14,6 +14,16 @@
 namespace oxherd::cli {
 namespace {
 
+constexpr const char* kRootState = "/var/lib/oxherd";
+
+// Of root's own daemon, also for those who name it by OXHERD_HOME.
+Places RootPlaces(Places places) {
+  places.state = kRootState;
+  places.run = "/run/oxherd";
+  places.logs = "/var/log/oxherd";
+  return places;
+}
+
 constexpr std::size_t kMaxPasswd = 64UL * 1024 * 1024;
 
 std::string_view NextField(std::string_view& line) {
@@ -86,20 +96,16 @@ Places PlacesFor(uid_t uid, std::string_view home, std::string_view override_hom
                        ? override_home
                        : std::string(folder) + "/" + std::string(override_home);
     while (places.state.size() > 1 && places.state.ends_with('/')) places.state.pop_back();
+    if (places.state == kRootState) return RootPlaces(std::move(places));
     places.run = places.state + "/run";
     places.logs = places.state + "/logs";
     return places;
   }
   places.own_oxfile = OwnOxfilePath(uid, places.home);
-  if (uid == 0) {
-    places.state = "/var/lib/oxherd";
-    places.run = "/run/oxherd";
-    places.logs = "/var/log/oxherd";
-  } else {
-    places.state = std::string(home) + "/.local/state/oxherd";
-    places.run = places.state + "/run";
-    places.logs = places.state + "/logs";
-  }
+  if (uid == 0) return RootPlaces(std::move(places));
+  places.state = std::string(home) + "/.local/state/oxherd";
+  places.run = places.state + "/run";
+  places.logs = places.state + "/logs";
   return places;
 }
 

@@ -33,6 +33,9 @@ struct SupervisorSettings {
   // Metrics and JSON API: "127.0.0.1:9615"; empty: off; nothing: the file does not say.
   std::optional<std::string> http = {};
   std::string http_token = {};  // for what changes something; empty: nothing can be changed there
+  // Whose members may look at root's daemon and steer what its files define. Empty: nobody's;
+  // nothing: the file does not say.
+  std::optional<std::string> control_group = {};
   friend bool operator==(const SupervisorSettings&, const SupervisorSettings&) = default;
 };
 

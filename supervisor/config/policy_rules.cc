@@ -7,6 +7,8 @@ namespace oxherd {
 
 namespace {
 
+constexpr std::uint16_t kReadByGroup = 0640;
+
 void FinishOneshot(Draft& draft, const RuleContext& context) {
   Policy& policy = draft.spec.policy;
   if (draft.HasOwn("restart") && policy.restart != RestartPolicy::kNo) {
@@ -57,6 +59,22 @@ void FinishDelays(Draft& draft, const RuleContext& context) {
                   FormatDuration(policy.restart_delay), FormatDuration(policy.restart_delay_max)));
 }
 
+// A file that the service itself names is where its output goes, whatever all the others do.
+void FinishLogs(Draft& draft, const RuleContext& context) {
+  LogSpec& logs = draft.spec.logs;
+  if (!logs.group.empty() && draft.Find("logs.mode") == nullptr) logs.mode = kReadByGroup;
+  if (logs.to == LogTo::kFile) return;
+  for (const char* key : {"log_file", "error_log_file"}) {
+    if (!draft.HasOwn(key)) continue;
+    if (draft.HasOwn("log_to")) {
+      context.errors.Add(draft.PositionOf(key), draft.PathOf(key),
+                         "a file is named, and log_to says that output goes elsewhere; keep one");
+    } else {
+      logs.to = LogTo::kFile;
+    }
+  }
+}
+
 }  // namespace
 
 void FinishPolicy(Draft& draft, const RuleContext& context) {
@@ -68,6 +86,7 @@ void FinishPolicy(Draft& draft, const RuleContext& context) {
   if (policy.type == ServiceType::kOneshot) FinishOneshot(draft, context);
   FinishReload(draft, context);
   FinishDelays(draft, context);
+  FinishLogs(draft, context);
   if (draft.Find("no_new_privs") == nullptr) spec.no_new_privs = !spec.run_as.user.empty();
   policy.has_pre_reload = !spec.pre_reload_cmd.empty();
   policy.has_pre_stop = !spec.pre_stop_cmd.empty();

@@ -55,36 +55,12 @@ void ReadNice(R r) {
   }
 }
 
-// A name, or a number as a string or an integer.
-void ReadUser(R r, std::string& target) {
-  if (r.value.As<std::int64_t>() != nullptr) {
-    if (const auto id = ReadInteger(r, 0, 4'294'967'294)) target = std::to_string(*id);
-    return;
-  }
-  auto name = ReadString(r);
-  if (!name) return;
-  const bool plain = !name->empty() && name->size() <= 256 && !name->starts_with('-') &&
-                     name->find_first_of(std::string_view(" \t\n:/\0", 6)) == std::string::npos;
-  if (!plain) {
-    r.Error("\"" + *name + "\" is not a name; write one such as \"www-data\", or a number");
-    return;
-  }
-  target = std::move(*name);
-}
 void ReadUmask(R r) {
-  if (r.value.As<std::int64_t>() != nullptr) {
-    r.Error("a number is not clear here; write it as an octal string such as \"027\"");
-    return;
-  }
-  const auto text = ReadString(r);
-  if (!text) return;
-  const bool octal = !text->empty() && text->size() <= 4 &&
-                     text->find_first_not_of("01234567") == std::string::npos;
-  if (!octal || std::stoul(*text, nullptr, 8) > 0777) {
-    r.Error("\"" + *text + "\" is not an octal number up to 0777; write one such as \"027\"");
-    return;
-  }
-  r.draft().spec.umask = static_cast<std::uint16_t>(std::stoul(*text, nullptr, 8));
+  if (const auto mask = ReadOctal(r, "027")) r.draft().spec.umask = *mask;
+}
+void ReadLogTo(R r) {
+  ReadChoiceInto(r, r.draft().spec.logs.to, {"file", "journal", "stdout", "none"},
+                 {LogTo::kFile, LogTo::kJournal, LogTo::kStdout, LogTo::kNone});
 }
 
 constexpr auto kProcessKeys = std::to_array<Key>({
@@ -154,9 +130,9 @@ constexpr auto kProcessKeys = std::to_array<Key>({
     {"env_file", "path, array, or { path = …, optional = true }", "", "files of KEY=value",
      ReadEnvFile},
     {"user", "name or id", "", "whom it runs as, with that user's groups; only as root",
-     [](R r) { ReadUser(r, r.draft().spec.run_as.user); }},
+     [](R r) { ReadAccount(r, r.draft().spec.run_as.user); }},
     {"group", "name or id", "the user's own", "its main group; only as root",
-     [](R r) { ReadUser(r, r.draft().spec.run_as.group); }},
+     [](R r) { ReadAccount(r, r.draft().spec.run_as.group); }},
     {"umask", "octal string", "the daemon's", "permissions that new files do not get", ReadUmask},
     {"nice", "-20 to 19", "", "scheduling priority", ReadNice},
     {"no_new_privs", "boolean", "true with user, else false",
@@ -167,7 +143,7 @@ constexpr auto kProcessKeys = std::to_array<Key>({
     {"error_log_file", "path", "<logs>/NAME/N.err.log", "standard error; the same path merges",
      [](R r) { ReadLogPath(r, r.draft().spec.logs.err_path); }},
     {"log_to", "\"file\", \"journal\", \"stdout\" or \"none\"", "\"file\"", "where output goes",
-     kLater},
+     ReadLogTo},
     {"log_date_format", "strftime or YYYY-MM-DD HH:mm:ss", "", "prefix of lines in the file",
      ReadLogDateFormat},
     {"watch", "true, path or array", "",

@@ -134,6 +134,29 @@ void ReadCpuLimit(R reading) {
   reading.draft().spec.limits.cpu_permille = static_cast<std::uint32_t>(std::lround(percent * 10));
 }
 
+void ReadControlGroup(R reading) {
+  std::string group;
+  if (const auto* text = reading.value.As<std::string>(); text == nullptr || !text->empty()) {
+    ReadAccount(reading, group);
+    if (group.empty()) return;
+  }
+  reading.place.supervisor.control_group = std::move(group);
+}
+
+// The daemon reads and writes its logs in any case; nobody executes one, and whoever could write
+// into one could put words into a service's mouth.
+void ReadLogMode(R reading) {
+  constexpr std::uint16_t kOwners = 0600;
+  constexpr std::uint16_t kReaders = 0044;
+  const auto mode = ReadOctal(reading, "0640");
+  if (!mode) return;
+  if ((*mode & kOwners) != kOwners || (*mode & ~(kOwners | kReaders)) != 0) {
+    reading.Error("logs are \"0600\", \"0640\" or \"0644\": others can be let read, not write");
+    return;
+  }
+  LogsOf(reading).mode = *mode;
+}
+
 constexpr auto kHealthCheckKeys = std::to_array<Key>({
     {"endpoint", "http URL", "", "healthy: it answers 2xx", ReadEndpoint},
     {"tcp", "\"host:port\" or port", "", "healthy: it accepts", ReadTcp},
@@ -192,8 +215,8 @@ constexpr auto kLogKeys = std::to_array<Key>({
 constexpr auto kLoggingKeys = std::to_array<Key>({
     {"max_total_mb", "0 to 1048576", "0", "of all logs together; 0: no limit",
      [](R r) { ReadMegabytes(r, r.place.supervisor.max_total_log_bytes); }},
-    {"mode", "octal string", "\"0600\"", "permissions of log files", kLater},
-    {"group", "name", "", "who may read log files", kLater},
+    {"mode", "octal string", "\"0600\"", "permissions of log files", ReadLogMode},
+    {"group", "name", "", "who may read log files", [](R r) { ReadAccount(r, LogsOf(r).group); }},
 });
 
 constexpr auto kSupervisorKeys = std::to_array<Key>({
@@ -205,7 +228,8 @@ constexpr auto kSupervisorKeys = std::to_array<Key>({
      ReadHttp},
     {"http_token", "string", "", "what changes something there wants it as Bearer token",
      ReadHttpToken},
-    {"control_group", "name", "", "who may control root's daemon", kLater},
+    {"control_group", "name", "", "its members may look at root's daemon and steer its services",
+     ReadControlGroup},
     {"on_event_cmd", "command", "", "gets events as JSON", kLater},
     {"on_events", "array", "", "which events", kLater},
 });

@@ -352,4 +352,38 @@ void ReadProfiles(const Reading& reading) {
   }
 }
 
+void ReadAccount(const Reading& reading, std::string& target) {
+  if (reading.value.As<std::int64_t>() != nullptr) {
+    if (const auto id = ReadInteger(reading, 0, 4'294'967'294)) target = std::to_string(*id);
+    return;
+  }
+  auto name = ReadString(reading);
+  if (!name) return;
+  const bool plain = !name->empty() && name->size() <= 256 && !name->starts_with('-') &&
+                     name->find_first_of(std::string_view(" \t\n:/\0", 6)) == std::string::npos;
+  if (!plain) {
+    reading.Error("\"" + *name + "\" is not a name; write one such as \"www-data\", or a number");
+    return;
+  }
+  target = std::move(*name);
+}
+
+std::optional<std::uint16_t> ReadOctal(const Reading& reading, std::string_view example) {
+  if (reading.value.As<std::int64_t>() != nullptr) {
+    reading.Error(fmt::format(
+        "a number is not clear here; write it as an octal string such as \"{}\"", example));
+    return std::nullopt;
+  }
+  const auto text = ReadString(reading);
+  if (!text) return std::nullopt;
+  const bool octal = !text->empty() && text->size() <= 4 &&
+                     text->find_first_not_of("01234567") == std::string::npos;
+  if (!octal || std::stoul(*text, nullptr, 8) > 0777) {
+    reading.Error(fmt::format("\"{}\" is not an octal number up to 0777; write one such as \"{}\"",
+                              *text, example));
+    return std::nullopt;
+  }
+  return static_cast<std::uint16_t>(std::stoul(*text, nullptr, 8));
+}
+
 }  // namespace oxherd

@@ -1,6 +1,11 @@
 // Readers for the keys of a process that take more than one plain value.
 #pragma once
 
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
 #include "config/reading.h"
 
 namespace oxherd {
@@ -27,6 +32,11 @@ void ReadIgnoreWatch(const Reading& reading);  // OxMgr's: regular expressions
 void ReadHealthCheck(const Reading& reading);
 void ReadLimits(const Reading& reading);
 void ReadLogs(const Reading& reading);
+// The name of a user or group, or its number as a string or an integer.
+void ReadAccount(const Reading& reading, std::string& target);
+// Permissions as an octal string up to 0777; `example` is what the error shows.
+[[nodiscard]] std::optional<std::uint16_t> ReadOctal(const Reading& reading,
+                                                     std::string_view example);
 void ReadProfiles(const Reading& reading);  // whether they are tables; profiles.cc reads them
 
 }  // namespace oxherd

@@ -122,6 +122,8 @@ constexpr auto kLast<KillMode> = KillMode::kMixed;
 template <>
 constexpr auto kLast<ReadyBy> = ReadyBy::kNotify;
 template <>
+constexpr auto kLast<LogTo> = LogTo::kNone;
+template <>
 constexpr auto kLast<Order> = Order::kAtOnce;
 template <>
 constexpr auto kLast<Stopping::Phase> = Stopping::Phase::kPostStop;

@@ -29,7 +29,8 @@ void Fields(auto& archive, Like<HealthCheck> auto& x) {
           x.unhealthy_threshold);
 }
 void Fields(auto& archive, Like<LogSpec> auto& x) {
-  archive(x.out_path, x.err_path, x.date_format, x.max_bytes, x.max_files, x.max_days);
+  archive(x.out_path, x.err_path, x.date_format, x.max_bytes, x.max_files, x.max_days, x.to, x.mode,
+          x.group, x.gid);
 }
 void Fields(auto& archive, Like<EnvEntry> auto& x) { archive(x.first, x.second); }
 void Fields(auto& archive, Like<Limits> auto& x) {

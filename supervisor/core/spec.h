@@ -89,6 +89,14 @@ struct ListenAddress {
   friend bool operator==(const ListenAddress&, const ListenAddress&) = default;
 };
 
+// Where what instances print ends up. What is not a file is told line by line.
+enum class LogTo : std::uint8_t {
+  kFile,     // `out_path` and `err_path`
+  kJournal,  // systemd-journald(8)
+  kStdout,   // the daemon's own standard output
+  kNone,     // nowhere
+};
+
 // Where output goes and how the files are kept small. Bytes and counts; 0 = no limit.
 struct LogSpec {
   std::string out_path;     // with ${INSTANCE} where the file is one per instance; empty = default
@@ -97,6 +105,10 @@ struct LogSpec {
   std::uint64_t max_bytes = 20ULL * 1024 * 1024;
   std::uint16_t max_files = 5;
   std::uint16_t max_days = 0;
+  LogTo to = LogTo::kFile;
+  std::uint16_t mode = 0600;         // of the files
+  std::string group;                 // of the files; empty: the writer's
+  std::optional<std::uint32_t> gid;  // its number, looked up when the spec was frozen
   friend bool operator==(const LogSpec&, const LogSpec&) = default;
 };
 

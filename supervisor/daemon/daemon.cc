@@ -12,11 +12,13 @@
 #include <utility>
 #include <variant>
 
+#include "daemon/commands/control_access.h"
 #include "daemon/memory_reserve.h"
 #include "daemon/store/state_file.h"
 #include "keeper/handover.h"
 #include "os/clock.h"
 #include "os/process.h"
+#include "os/user.h"
 
 namespace oxherd {
 namespace {
@@ -175,6 +177,7 @@ void Daemon::OnReport(KeeperReport report) {
       belongings_.control_socket = std::move(*copy);
     }
     server_->Replace(std::move(report.attached.front()));
+    if (control_group_) OpenControlSocket();
   } else {
     OnListenReport(report.report);
   }
@@ -252,6 +255,7 @@ void Daemon::UseSettings(const SupervisorSettings& settings) {
   state_.settings.start_parallel = settings.start_parallel;
   output_->SetMaxTotal(settings.max_total_log_bytes);
   http_->Use(settings);
+  if (settings.control_group) UseControlGroup(*settings.control_group);
   switch (settings.log_level) {
     case LogLevel::kError:
       return log_.SetLevel(Severity::kError);
@@ -262,6 +266,33 @@ void Daemon::UseSettings(const SupervisorSettings& settings) {
     case LogLevel::kDebug:
       return log_.SetLevel(Severity::kDebug);
   }
+}
+
+// Root's word, of root's daemon: whoever may steer it may steer what runs as root.
+void Daemon::UseControlGroup(const std::string& name) {
+  control_trouble_.reset();
+  control_group_.reset();
+  if (!name.empty() && ::geteuid() != 0) {
+    control_trouble_ = "control_group is for root's daemon; this one is its owner's alone";
+  } else if (!name.empty()) {
+    if (auto group = os::FindGroup(name)) {
+      control_group_ = *group;
+    } else {
+      control_trouble_ = "control_group: " + group.error().message;
+    }
+  }
+  OpenControlSocket();
+}
+
+// The members of control_group may connect, or nobody but the owner.
+void Daemon::OpenControlSocket() {
+  server_->Admit(control_group_);
+  const Status opened = LetConnect({.state_folder = arguments_.state_folder,
+                                    .runtime_folder = arguments_.runtime_folder,
+                                    .socket = arguments_.socket_path()},
+                                   control_group_);
+  if (!opened) control_trouble_ = "control_group: " + opened.error().message;
+  if (control_trouble_) log_.Error(*control_trouble_);
 }
 
 control::DaemonDetail Daemon::Detail() const {
@@ -285,6 +316,7 @@ control::DaemonDetail Daemon::Detail() const {
   }
   detail.warnings = start_warnings_;
   if (http_ && http_->trouble()) detail.warnings.push_back(*http_->trouble());
+  if (control_trouble_) detail.warnings.push_back(*control_trouble_);
   if (image_trouble_) detail.warnings.push_back(*image_trouble_);
   if (store_trouble_) detail.warnings.push_back(*store_trouble_);
   return detail;

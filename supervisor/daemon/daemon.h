@@ -88,6 +88,8 @@ class Daemon {
   void KeepBelongings();
   void ReadAgain();
   void UseSettings(const SupervisorSettings& settings);
+  void UseControlGroup(const std::string& name);
+  void OpenControlSocket();
 
   // ---- Turns. ----
   void Turn();
@@ -127,6 +129,8 @@ class Daemon {
   std::optional<Image> image_;
   std::optional<std::string> image_trouble_;
   std::optional<std::string> store_trouble_;
+  std::optional<std::uint32_t> control_group_;
+  std::optional<std::string> control_trouble_;
   std::vector<std::string> start_warnings_;
 
   std::unique_ptr<EventJournal> journal_;  // null under `oxherd run`

@@ -10,8 +10,10 @@ namespace oxherd {
 namespace {
 
 OutputLog::Options OutputOptions(const Arguments& arguments) {
-  if (!arguments.is_foreground()) return {};
-  return {.echo = isatty(STDOUT_FILENO) == 1 ? Echo::kPrefixed : Echo::kRaw,
+  // Beside the daemon's own lines it is to be seen whose each is.
+  const bool is_prefixed = !arguments.is_foreground() || isatty(STDOUT_FILENO) == 1;
+  return {.echo = is_prefixed ? Echo::kPrefixed : Echo::kRaw,
+          .echoed = arguments.is_foreground() ? Echoed::kAll : Echoed::kAsked,
           .echo_to = STDOUT_FILENO};
 }
 

@@ -103,7 +103,14 @@ std::optional<SupervisorSettings> SettingsAgain(const State& state,
     if (path.empty() || !seen.insert(path).second) continue;
     auto oxfile = LoadOxfile(path, surroundings, ProfilesOf(state, path));
     if (!oxfile) continue;
+    const std::optional<SupervisorSettings> before = settings;
     if (!settings || oxfile->supervisor.http) settings = oxfile->supervisor;
+    // One file may say the one thing, another the other.
+    if (oxfile->supervisor.control_group) {
+      settings->control_group = oxfile->supervisor.control_group;
+    } else if (before) {
+      settings->control_group = before->control_group;
+    }
   }
   return settings;
 }

@@ -6,9 +6,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdio>
 #include <cstring>
+#include <vector>
 
 namespace oxherd::os {
 namespace {
@@ -123,6 +126,23 @@ Result<Peer> PeerOf(int connection) {
     return ErrnoError("ask who is connected");
   }
   return Peer{.uid = credentials.uid, .gid = credentials.gid, .pid = credentials.pid};
+}
+
+bool IsPeerInGroup(int connection, std::uint32_t group) {
+  constexpr std::size_t kMostGroups = 65536;  // the kernel's NGROUPS_MAX
+  const auto peer = PeerOf(connection);
+  if (!peer) return false;
+  if (peer->gid == group) return true;
+  std::vector<gid_t> groups(64);
+  for (;;) {
+    auto size = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+    const int asked = Try(
+        [&] { return ::getsockopt(connection, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size); });
+    if (asked == 0) groups.resize(size / sizeof(gid_t));
+    if (asked == 0) return std::ranges::find(groups, group) != groups.end();
+    if (errno != ERANGE || groups.size() >= kMostGroups) return false;
+    groups.resize(kMostGroups);
+  }
 }
 
 }  // namespace oxherd::os

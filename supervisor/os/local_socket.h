@@ -46,4 +46,8 @@ struct Peer {
 };
 [[nodiscard]] Result<Peer> PeerOf(int connection);
 
+// Whether the one who connected was in the group then, as main or supplementary one:
+// SO_PEERGROUPS (socket(7)). False where the kernel cannot be asked.
+[[nodiscard]] bool IsPeerInGroup(int connection, std::uint32_t group);
+
 }  // namespace oxherd::os

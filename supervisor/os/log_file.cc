@@ -185,6 +185,43 @@ Result<LogFiles> OpenLogFiles(const std::string& first, const std::string& secon
   return files;
 }
 
+void GrantAccess(const Fd& file, const LogAccess& access, std::uint32_t owner) {
+  constexpr mode_t kPermissions = 07777;
+  struct stat status{};
+  if (fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) return;
+  if (status.st_uid != owner || status.st_nlink != 1) return;
+  const bool has_group = !access.group || status.st_gid == *access.group;
+  // The group before the permissions that it is to have.
+  if (!has_group && fchown(file.get(), static_cast<uid_t>(-1), *access.group) != 0) return;
+  if ((status.st_mode & kPermissions) != access.mode) (void)fchmod(file.get(), access.mode);
+}
+
+namespace {
+
+// Readers of what is in a folder pass through it: for each r of the file an x. It is not listed.
+void LetThrough(const std::string& folder, const LogAccess& access) {
+  constexpr mode_t kReaders = 0044;
+  const Fd opened(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  struct stat status{};
+  if (!opened || fstat(opened.get(), &status) != 0 || status.st_uid != geteuid()) return;
+  const mode_t wanted = (status.st_mode & 0777U) | ((access.mode & kReaders) >> 2U);
+  if (access.group && status.st_gid != *access.group &&
+      fchown(opened.get(), static_cast<uid_t>(-1), *access.group) != 0) {
+    return;
+  }
+  if (wanted != (status.st_mode & 0777U)) (void)fchmod(opened.get(), wanted);
+}
+
+}  // namespace
+
+void OpenTheWay(const std::string& top, const std::string& path, const LogAccess& access) {
+  if (!path.starts_with(top + "/")) return;
+  for (std::string folder = FolderOf(path);; folder = FolderOf(folder)) {
+    LetThrough(folder, access);
+    if (folder.size() <= top.size()) return;
+  }
+}
+
 bool IsNullDevice(const Fd& file) {
   struct stat status{};
   return fstat(file.get(), &status) == 0 && S_ISCHR(status.st_mode) &&

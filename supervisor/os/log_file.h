@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,6 +30,13 @@ struct FileFacts {
 [[nodiscard]] Result<FileFacts> FactsOf(const std::string& path);
 [[nodiscard]] Result<FileFacts> FactsOf(const Fd& file);
 
+// Who may read a log besides its writer. A folder that is made for it lets the same people in.
+struct LogAccess {
+  std::uint16_t mode = 0600;           // of the file
+  std::optional<std::uint32_t> group;  // unset: the writer's own
+  friend bool operator==(const LogAccess&, const LogAccess&) = default;
+};
+
 // Opens a log for reading and writing; makes it (0600) and its folders (0700) where they are
 // missing. Refused: a link, a folder, anything that is no regular file but /dev/null. Under root
 // also a file of another user, and a path through a folder that another user can change: he could
@@ -42,6 +50,14 @@ struct LogFiles {
   Fd second;
 };
 [[nodiscard]] Result<LogFiles> OpenLogFiles(const std::string& first, const std::string& second);
+
+// Gives the file this access, if it is a regular file of `owner` that has one name only; whatever
+// it had before. Else nothing happens. fchown(2), fchmod(2).
+void GrantAccess(const Fd& file, const LogAccess& access, std::uint32_t owner);
+
+// Lets the readers of a log reach it through the folders below `top` and through `top` itself,
+// where they are ours; `path` is below it. Folders are only ever opened further by this.
+void OpenTheWay(const std::string& top, const std::string& path, const LogAccess& access);
 
 // Whether it is /dev/null.
 [[nodiscard]] bool IsNullDevice(const Fd& file);

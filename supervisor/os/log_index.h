@@ -106,6 +106,7 @@ class LogIndexWriter {
                                      std::uint64_t log_size, WallTime now);
 
   [[nodiscard]] bool is_open() const { return file_.get() >= 0; }
+  [[nodiscard]] const Fd& file() const { return file_; }
   // When the log was begun, as far as the index knows.
   [[nodiscard]] WallTime created() const { return created_; }
 

@@ -53,7 +53,7 @@ TEST_CASE("every key that is not supported yet says so, and no supported one doe
 
 TEST_CASE("what later work brings is refused by name") {
   const Surroundings here;
-  for (const char* key : {"log_to", "namespace"}) {
+  for (const char* key : {"namespace"}) {
     CHECK(here.Errors(Api(std::string(key) + " = 1")) ==
           "3:1: processes.api." + std::string(key) + ": \"" + key +
               "\" is not supported yet; leave it out for now");
@@ -61,9 +61,56 @@ TEST_CASE("what later work brings is refused by name") {
   CHECK(here.Errors(Api("[processes.api.webhook]")).contains("not supported yet"));
   CHECK(here.Read(Api("limits = { enforce = true }")).specs.at(0).limits.enforce);
   CHECK(here.Errors(Api("logs = { compress = true }")).contains("not supported yet"));
-  CHECK(here.Errors("[logging]\nmode = \"0640\"\n" + Api("")).contains("not supported yet"));
-  CHECK(
-      here.Errors("[supervisor]\ncontrol_group = \"x\"\n" + Api("")).contains("not supported yet"));
+}
+
+TEST_CASE("where output goes is one of four places, and not two at once") {
+  const Surroundings here;
+  const auto place = [&](const std::string& keys) {
+    return here.Read(Api(keys)).specs.at(0).logs.to;
+  };
+  CHECK(place("") == LogTo::kFile);
+  CHECK(place("log_to = \"file\"") == LogTo::kFile);
+  CHECK(place("log_to = \"journal\"") == LogTo::kJournal);
+  CHECK(place("log_to = \"stdout\"") == LogTo::kStdout);
+  CHECK(place("log_to = \"none\"") == LogTo::kNone);
+  CHECK(here.Errors(Api("log_to = \"syslog\"")).contains("\"journal\""));
+  CHECK(here.Errors(Api("log_to = \"journal\"\nerror_log_file = \"x.log\""))
+            .contains("a file is named, and log_to says that output goes elsewhere; keep one"));
+  // What all have in common gives way to what a service says itself.
+  const std::string all = "[defaults]\nlog_to = \"journal\"\n";
+  CHECK(here.Read(all + Api("")).specs.at(0).logs.to == LogTo::kJournal);
+  CHECK(here.Read(all + Api("log_file = \"x.log\"")).specs.at(0).logs.to == LogTo::kFile);
+}
+
+TEST_CASE("who may read logs is said for all of them: by a mode, a group or both") {
+  const Surroundings here;
+  const auto logs = [&](const std::string& keys) {
+    return here.Read("[logging]\n" + keys + "\n" + Api("")).specs.at(0).logs;
+  };
+  CHECK(logs("").mode == 0600);
+  CHECK(logs("mode = \"0644\"").mode == 0644);
+  CHECK(logs("group = \"adm\"").mode == 0640);
+  CHECK(logs("group = \"adm\"").group == "adm");
+  CHECK(logs("group = 4\nmode = \"0600\"").mode == 0600);
+  for (const char* mode : {"0660", "0666", "0700", "0440", "0000"}) {
+    CHECK_MESSAGE(here.Errors("[logging]\nmode = \"" + std::string(mode) + "\"\n" + Api(""))
+                      .contains("others can be let read, not write"),
+                  mode);
+  }
+  CHECK(here.Errors("[logging]\nmode = 640\n" + Api("")).contains("octal string such as \"0640\""));
+  CHECK(here.Errors("[logging]\ngroup = \"a b\"\n" + Api("")).contains("is not a name"));
+}
+
+TEST_CASE("control_group is a group's name or number, or nobody's") {
+  const Surroundings here;
+  const auto group = [&](const std::string& keys) {
+    return here.Read("[supervisor]\n" + keys + "\n" + Api("")).supervisor.control_group;
+  };
+  CHECK(group("") == std::nullopt);
+  CHECK(group("control_group = \"\"") == "");
+  CHECK(group("control_group = \"ops\"") == "ops");
+  CHECK(group("control_group = 27") == "27");
+  CHECK(here.Errors("[supervisor]\ncontrol_group = \"a:b\"\n" + Api("")).contains("is not a name"));
 }
 
 TEST_CASE("limits on memory and CPU are read by each of their names") {

@@ -90,11 +90,11 @@ comand = "node dist/server.js"
 )"},
     {R"([processes.api]
 command = "node dist/server.js"
-log_to = "journal"
+logs.compress = true
 )",
-     R"(Oxfile.toml:3:1: processes.api.log_to: "log_to" is not supported yet; leave it out for now
-    log_to = "journal"
-    ^
+     R"(Oxfile.toml:3:6: processes.api.logs.compress: "compress" is not supported yet; leave it out for now
+    logs.compress = true
+         ^
 )"},
     {R"([processes.api]
 command = "node dist/server.js"

@@ -105,7 +105,7 @@ TEST_CASE("a wrong file starts no daemon") {
 
 TEST_CASE("what comes with later work is an honest error, not silence") {
   const Home home;
-  for (const char* line : {"listen = \"auto\"", "log_to = \"journal\"", "namespace = \"shop\""}) {
+  for (const char* line : {"listen = \"auto\"", "namespace = \"shop\""}) {
     home.Oxfile("[processes.api]\ncommand = \"x\"\n" + std::string(line) + "\n");
     const Outcome outcome = home.Run({"validate"});
     CHECK_MESSAGE(outcome.exit_code == 2, line);

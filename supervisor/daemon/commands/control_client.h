@@ -12,6 +12,9 @@
 
 namespace oxherd {
 
+// Whose client it is: the daemon's owner's, or a member's of control_group.
+enum class Standing : std::uint8_t { kOwner, kMember };
+
 // Reads one line, then writes. Keeps itself alive while an operation is pending.
 class ControlClient : public std::enable_shared_from_this<ControlClient> {
  public:
@@ -21,8 +24,12 @@ class ControlClient : public std::enable_shared_from_this<ControlClient> {
     std::function<void()> closed;  // once, and never from within a call of ours
   };
 
-  ControlClient(Socket socket, const ControlLimits& limits, std::uint32_t uid)
-      : socket_(std::move(socket)), timer_(socket_.get_executor()), limits_(limits), uid_(uid) {}
+  ControlClient(Socket socket, const ControlLimits& limits, std::uint32_t uid, Standing standing)
+      : socket_(std::move(socket)),
+        timer_(socket_.get_executor()),
+        limits_(limits),
+        uid_(uid),
+        standing_(standing) {}
 
   void Start(Handlers handlers);
   // From outside: no handler is called any more.
@@ -32,6 +39,7 @@ class ControlClient : public std::enable_shared_from_this<ControlClient> {
   // Forgets what was to be written and has not begun to be.
   void DropWhatWaits();
   [[nodiscard]] std::uint32_t uid() const { return uid_; }
+  [[nodiscard]] Standing standing() const { return standing_; }
 
  private:
   enum class Reading : std::uint8_t { kLine, kWatching, kEnded };
@@ -51,6 +59,7 @@ class ControlClient : public std::enable_shared_from_this<ControlClient> {
   boost::asio::steady_timer timer_;
   const ControlLimits& limits_;
   std::uint32_t uid_;
+  Standing standing_;
   Handlers handlers_;
   Reading reading_ = Reading::kLine;
   Instant began_;

@@ -13,6 +13,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "control/member_rights.h"
 #include "control/wire.h"
 #include "daemon/commands/control_client.h"
 #include "daemon/memory_reserve.h"
@@ -57,6 +58,8 @@ class ControlServer::Impl : public std::enable_shared_from_this<ControlServer::I
     acceptor_.set_option(asio::socket_base::enable_connection_aborted(true), ignored);
     Accept();
   }
+
+  void Admit(std::optional<std::uint32_t> group) { group_ = group; }
 
   void Stop() {
     is_stopped_ = true;
@@ -132,15 +135,22 @@ class ControlServer::Impl : public std::enable_shared_from_this<ControlServer::I
     const Result<os::Peer> peer = os::PeerOf(socket.native_handle());
     if (!peer) return;  // it closed the connection already
     const uid_t own = geteuid();
+    const bool is_owner = peer->uid == own || peer->uid == 0;
+    const bool is_member =
+        !is_owner && group_ && os::IsPeerInGroup(socket.native_handle(), *group_);
     auto client =
-        std::make_shared<ControlClient>(std::move(socket), limits_, static_cast<uid_t>(peer->uid));
-    if (peer->uid != own && peer->uid != 0) {
+        std::make_shared<ControlClient>(std::move(socket), limits_, static_cast<uid_t>(peer->uid),
+                                        is_member ? Standing::kMember : Standing::kOwner);
+    if (!is_owner && !is_member) {
       return client->SendLast(
           RefusalLine(control::ExitCode::kAskedWrongly,
                       "this daemon belongs to another user (uid " + std::to_string(own) + ")"));
     }
-    const auto of_same_user = static_cast<std::size_t>(std::ranges::count_if(
-        clients_, [&](const auto& entry) { return entry.second->uid() == peer->uid; }));
+    const auto of_same_user =
+        static_cast<std::size_t>(std::ranges::count_if(clients_, [&](const auto& entry) {
+          return is_member ? entry.second->standing() == Standing::kMember
+                           : entry.second->uid() == peer->uid;
+        }));
     if (of_same_user >= limits_.clients_per_user || clients_.size() >= limits_.clients) {
       return client->SendLast(RefusalLine(
           control::ExitCode::kNotDone,
@@ -168,6 +178,10 @@ class ControlServer::Impl : public std::enable_shared_from_this<ControlServer::I
 
   void TakeLine(ClientId id, const std::string& line) {
     Result<control::FromClient> message = control::DecodeFromClient(line);
+    const auto client = Find(id);
+    if (message && client && client->standing() == Standing::kMember) {
+      message = control::AsFromMember(std::move(*message));
+    }
     if (message) return handlers_.said(id, std::move(*message));
     SendLast(id, RefusalLine(control::ExitCode::kAskedWrongly, message.error().message));
   }
@@ -185,6 +199,7 @@ class ControlServer::Impl : public std::enable_shared_from_this<ControlServer::I
   std::unordered_map<ClientId, std::shared_ptr<ControlClient>> clients_;
   std::unordered_map<ClientId, Answer> guests_;
   ClientId next_id_{1};
+  std::optional<std::uint32_t> group_;
   bool is_stopped_ = false;
 };
 
@@ -195,6 +210,8 @@ ControlServer::ControlServer(asio::io_context& loop, os::Fd listening, Handlers 
 }
 
 ControlServer::~ControlServer() { impl_->Stop(); }
+
+void ControlServer::Admit(std::optional<std::uint32_t> group) { impl_->Admit(group); }
 
 void ControlServer::Replace(os::Fd listening) { impl_->Listen(std::move(listening)); }
 

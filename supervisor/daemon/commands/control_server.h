@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -56,6 +57,10 @@ class ControlServer {
   ~ControlServer();
   ControlServer(const ControlServer&) = delete;
   ControlServer& operator=(const ControlServer&) = delete;
+
+  // Its members are admitted too, for what they may ask (control/member_rights.h); together they
+  // are at most as many as one user's clients. Nothing: only the owner and root.
+  void Admit(std::optional<std::uint32_t> group);
 
   // The socket was made anew under its name; clients that are connected stay.
   void Replace(os::Fd listening);

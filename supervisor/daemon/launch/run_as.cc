@@ -24,6 +24,11 @@ void SetUserVariables(Spec& spec, const os::UserFacts& user) {
 
 Status ResolveRunAs(Spec& spec) {
   RunAs& run_as = spec.run_as;
+  if (!spec.logs.group.empty()) {
+    auto group = os::FindGroup(spec.logs.group);
+    if (!group) return std::unexpected(std::move(group).error().In("[logging] group"));
+    spec.logs.gid = *group;
+  }
   if (!run_as.is_set()) return {};
   run_as.uid = ::geteuid();
   run_as.gid = ::getegid();

@@ -112,6 +112,10 @@ Result<std::string> LogPath(const std::string& written, const SpawnOrder& order,
 Result<LogSpec> ExpandLogs(const SpawnOrder& order, const Environment& environment,
                            const SpawnGround& ground) {
   LogSpec logs = order.spec.logs;
+  if (logs.to != LogTo::kFile) {
+    logs.out_path = logs.err_path = "/dev/null";
+    return logs;
+  }
   const bool merged = !logs.out_path.empty() && logs.err_path == logs.out_path;
   OXHERD_TRY_ASSIGN(logs.out_path,
                     LogPath(logs.out_path, order, environment, ground, LogStream::kOut));

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "os/acting_as.h"
+#include "os/log_file.h"
 #include "os/log_index.h"
 
 namespace oxherd {
@@ -42,6 +43,7 @@ std::string CgroupFor(const SpawnOrder& order) {
 // root's.
 void SetWriters(OutputSource& source, const Spec& spec) {
   if (spec.run_as.user.empty()) return;
+  if (spec.logs.to != LogTo::kFile) return;
   if (!spec.logs.out_path.empty()) source.out_writer = spec.run_as;
   if (!spec.logs.err_path.empty()) source.err_writer = spec.run_as;
 }
@@ -90,6 +92,12 @@ std::expected<void, PlanFailure> Spawner::CheckLogs(OutputSource& source) {
   if (checked_paths_.contains(logs.out_path) && checked_paths_.contains(logs.err_path)) return {};
   if (Status usable = OpenLogs(source); !usable) {
     return Fail(keeper::Stage::kPlan, usable.error().number, usable.error().message);
+  }
+  const os::LogAccess access{.mode = logs.mode, .group = logs.gid};
+  if (access != os::LogAccess{} && !parts_.ground.logs_folder.empty()) {
+    for (const std::string& path : {logs.out_path, logs.err_path}) {
+      os::OpenTheWay(parts_.ground.logs_folder, path, access);
+    }
   }
   checked_paths_.insert(logs.out_path);
   checked_paths_.insert(logs.err_path);

@@ -39,15 +39,22 @@ LogDestination::LogDestination(std::string path, Trouble trouble)
 
 // ---- The file. ----
 
+void LogDestination::SetRules(const LogRules& rules) {
+  const bool has_changed = rules.access != rules_.access;
+  rules_ = rules;
+  if (file_ && has_changed) GrantAccess(file_, rules_);
+}
+
 Status LogDestination::Open(const OutputTime& now, os::Fd given) {
   if (file_) return {};
-  const Writing writing(rules_.writer);
   os::Fd file = std::move(given);
   if (!file) {
+    const Writing writing(rules_.writer);
     OXHERD_TRY_ASSIGN(file, os::OpenLogFile(path_));
   }
   OXHERD_TRY_ASSIGN(identity_, os::FactsOf(file));
   file_ = std::move(file);
+  GrantAccess(file_, rules_);
   is_null_ = os::IsNullDevice(file_);
   copies_ = is_null_;  // there is nothing to read back from it
   offset_ = identity_->size;
@@ -58,6 +65,7 @@ Status LogDestination::Open(const OutputTime& now, os::Fd given) {
   index_is_opened_ = false;
   if (is_null_) return {};
   prune_at_ = rules_.max_days != 0 ? now.monotonic + kPruneEvery : kNever;
+  const Writing writing(rules_.writer);
   if (os::FactsOf(path_ + ".1")) PruneRotated(path_, rules_, now.wall);
   return {};
 }
@@ -97,10 +105,13 @@ void LogDestination::CheckIdentity(const OutputTime& now) {
 void LogDestination::OpenIndex(const OutputTime& now) {
   if (index_is_opened_ || is_null_) return;
   index_is_opened_ = true;
-  const Writing writing(rules_.writer);
-  // Without an index the log is still a log.
-  auto index = os::LogIndexWriter::Open(path_, identity_->inode, offset_, now.wall);
-  index_ = index ? std::move(*index) : os::LogIndexWriter();
+  {
+    const Writing writing(rules_.writer);
+    // Without an index the log is still a log.
+    auto index = os::LogIndexWriter::Open(path_, identity_->inode, offset_, now.wall);
+    index_ = index ? std::move(*index) : os::LogIndexWriter();
+  }
+  GrantAccess(index_.file(), rules_);
 }
 
 bool LogDestination::AtLineStart() const {

@@ -61,7 +61,7 @@ class LogDestination {
   using Trouble = std::function<void(std::string)>;
   LogDestination(std::string path, Trouble trouble);
 
-  void SetRules(const LogRules& rules) { rules_ = rules; }
+  void SetRules(const LogRules& rules);
   [[nodiscard]] const std::string& path() const { return path_; }
   // Opens the file if it is not open, or takes the one that is given; the error is the one in
   // OpenLogFile().

@@ -72,6 +72,11 @@ Writing::Writing(const std::optional<RunAs>& writer) {
   if (writer) acting_.emplace(writer->uid, writer->gid, writer->groups);
 }
 
+void GrantAccess(const os::Fd& log, const LogRules& rules) {
+  if (rules.access == os::LogAccess{}) return;
+  os::GrantAccess(log, rules.access, rules.writer ? rules.writer->uid : ::geteuid());
+}
+
 Status RotateLog(const std::string& path, const LogRules& rules) {
   std::uint64_t gap = 1;
   while (Exists(NameOf(path, gap)) && (rules.max_files == 0 || gap < rules.max_files)) ++gap;

@@ -14,6 +14,7 @@
 #include "base/time.h"
 #include "core/spec.h"
 #include "os/acting_as.h"
+#include "os/log_file.h"
 
 namespace oxherd {
 
@@ -23,6 +24,7 @@ struct LogRules {
   std::uint16_t max_files = 0;       // rotated ones
   std::uint16_t max_days = 0;        // of age
   std::optional<RunAs> writer = {};  // with whose rights it is opened and renamed; unset: ours
+  os::LogAccess access = {};         // who else may read it; as it is, unless the Oxfile says so
 
   friend bool operator==(const LogRules&, const LogRules&) = default;
 };
@@ -35,6 +37,9 @@ class Writing {
  private:
   std::optional<os::ActingAs> acting_;
 };
+
+// Lets those read the log who may by its rules, where these say more than that it is private.
+void GrantAccess(const os::Fd& log, const LogRules& rules);
 
 // Renames: afterwards nothing is called `path`. Blocks for the disk. An error leaves every line
 // readable under some name.

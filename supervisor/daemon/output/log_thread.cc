@@ -57,6 +57,13 @@ std::vector<OutputMailbox::Command> OutputMailbox::TakeCommands() {
 
 // ---- The thread. ----
 
+OutputThread::OutputThread(const OutputLog::Options& options)
+    : echo_(options.echo, options.echo_to),
+      echoed_(options.echoed),
+      journal_(options.journal, [this](std::string text) {
+        mailbox_->Say(output_event::Trouble{std::move(text)});
+      }) {}
+
 Result<std::unique_ptr<OutputThread>> OutputThread::Start(const OutputLog::Options& options) {
   std::unique_ptr<OutputThread> made(new OutputThread(options));
   OXHERD_TRY_ASSIGN(made->mailbox_, OutputMailbox::Make());
@@ -71,6 +78,7 @@ Result<std::unique_ptr<OutputThread>> OutputThread::Start(const OutputLog::Optio
                         static_cast<std::uint64_t>(Ring::kCommands));
   if (!listening) return os::ToError("output thread", listening.error());
   made->echo_.Register(made->poller_, static_cast<std::uint64_t>(Ring::kEcho));
+  made->journal_.Register(made->poller_, static_cast<std::uint64_t>(Ring::kJournal));
 
   // Signals are for the loop's thread.
   sigset_t all;
@@ -99,12 +107,11 @@ void OutputThread::Run() {
   prctl(PR_SET_TIMERSLACK, 10'000UL);  // 10 µs: naps are short
   std::array<std::uint64_t, 64> ids;
   while (!quit_) {
-    const bool at_once = !queue_.empty() && !echo_.is_blocked();
-    const auto ready = poller_.Wait(at_once ? Instant::min() : NextDeadline(), ids);
+    const auto ready = poller_.Wait(!queue_.empty() ? Instant::min() : NextDeadline(), ids);
     now_ = OutputTime::Now();
     for (const std::uint64_t id : ready) Hear(id);
     Tick();
-    if (!echo_.is_blocked()) Round();
+    Round();
   }
 }
 
@@ -129,7 +136,10 @@ void OutputThread::Hear(std::uint64_t id) {
   if (id == static_cast<std::uint64_t>(Ring::kCommands)) {
     HandleCommands();
   } else if (id == static_cast<std::uint64_t>(Ring::kEcho)) {
-    echo_.Flush();
+    if (echo_.Flush()) GoOn();
+  } else if (id == static_cast<std::uint64_t>(Ring::kJournal)) {
+    journal_.Flush(now_.monotonic);
+    if (!journal_.is_blocked()) GoOn();
   } else if (const auto found = sources_.find(id); found != sources_.end()) {
     Enqueue(*found->second);
   }
@@ -165,13 +175,17 @@ void OutputThread::Enqueue(Source& source) {
 
 // One turn for each that is in the queue now.
 void OutputThread::Round() {
-  for (std::size_t turns = queue_.size(); turns > 0 && !echo_.is_blocked(); --turns) {
+  for (std::size_t turns = queue_.size(); turns > 0; --turns) {
     const std::uint64_t id = queue_.front();
     queue_.pop_front();
     const auto found = sources_.find(id);
     if (found == sources_.end()) continue;
     Source& source = *found->second;
     source.queued = false;
+    if (IsHeldBack(source)) {
+      held_back_.push_back(id);
+      continue;
+    }
     const auto moved = Turn(source);
     if (moved.pipe == LogDestination::Moved::Pipe::kMore) Enqueue(source);
     if (moved.pipe == LogDestination::Moved::Pipe::kHeld &&
@@ -179,7 +193,7 @@ void OutputThread::Round() {
       held_.push_back(id);
     }
   }
-  if (queue_.empty() || echo_.is_blocked()) return;
+  if (queue_.empty()) return;
   const Duration nap = pace_.Nap();
   if (nap > Duration::zero()) mailbox_->commands_bell().WaitFor(nap);
 }
@@ -190,15 +204,54 @@ LogDestination::Moved OutputThread::Turn(Source& source) {
   const auto moved = destination.Move(source.inlet, scratch_, now_);
   if (max_total_ != 0 && destination.rotations() != rotations) KeepTotal(paths_, max_total_);
   if (moved.bytes != 0) pace_.OnMoved(source.flow, source.inlet.pipe, moved.bytes, now_.monotonic);
-  if (moved.bytes == 0 || (!source.matcher && !echo_.is_on())) return moved;
+  if (moved.bytes == 0 || (!source.matcher && !IsEchoed(source))) return moved;
   const std::string_view bytes = destination.Look(moved, scratch_);
   if (source.matcher && source.matcher->Feed(bytes)) {
     Handle(OutputMailbox::StopMatching{source.token});  // said once for both pipes
     mailbox_->Say(output_event::ReadyLine{source.token});
   }
-  echo_.Take(source.instance, bytes, source.echo_begun);
-  echo_.Flush();
+  if (IsEchoed(source)) Tell(source, bytes);
   return moved;
+}
+
+bool OutputThread::IsEchoed(const Source& source) const {
+  switch (source.to) {
+    case LogTo::kFile:
+      return echo_.is_on() && echoed_ == Echoed::kAll;
+    case LogTo::kStdout:
+      return echo_.is_on();
+    case LogTo::kJournal:
+      return true;
+    case LogTo::kNone:
+      break;
+  }
+  return false;
+}
+
+bool OutputThread::IsHeldBack(const Source& source) const {
+  if (source.to == LogTo::kJournal) return journal_.is_blocked();
+  return IsEchoed(source) && echo_.is_blocked();
+}
+
+void OutputThread::Tell(Source& source, std::string_view bytes) {
+  if (source.to == LogTo::kJournal) {
+    return journal_.Take(source.id_of_instance, bytes, source.line_begun, now_.monotonic);
+  }
+  echo_.Take(source.instance, bytes, source.line_begun);
+  echo_.Flush();
+}
+
+void OutputThread::TellEnd(Source& source) {
+  if (source.to == LogTo::kJournal) {
+    return journal_.End(source.id_of_instance, source.line_begun, now_.monotonic);
+  }
+  echo_.End(source.instance, source.line_begun);
+}
+
+void OutputThread::GoOn() {
+  for (const std::uint64_t id : std::exchange(held_back_, {})) {
+    if (const auto found = sources_.find(id); found != sources_.end()) Enqueue(*found->second);
+  }
 }
 
 // ---- Commands. ----
@@ -231,14 +284,17 @@ LogRules OutputThread::RulesOf(const LogSpec& logs, std::optional<RunAs> writer)
   return {.max_bytes = logs.max_bytes,
           .max_files = logs.max_files,
           .max_days = logs.max_days,
-          .writer = std::move(writer)};
+          .writer = std::move(writer),
+          .access = {.mode = logs.mode, .group = logs.gid}};
 }
 
 void OutputThread::Add(const OutputSource& from, Stream stream) {
   auto source = std::make_unique<Source>();
   source->id = next_id_++;
   source->token = from.token;
+  source->id_of_instance = from.instance;
   source->instance = from.instance.Text();
+  source->to = from.logs.to;
   source->path = stream.path;
   source->destination = DestinationFor(stream.path, RulesOf(from.logs, std::move(stream.writer)),
                                        std::move(stream.file));
@@ -297,7 +353,7 @@ void OutputThread::Handle(const OutputMailbox::Detach& detach) {
   for (const std::uint64_t id : SourcesOf(detach.token)) {
     Source& source = *sources_.at(id);
     Drain(source);
-    echo_.End(source.instance, source.echo_begun);
+    TellEnd(source);
     Remove(id);
   }
   echo_.Flush();
@@ -323,7 +379,7 @@ void OutputThread::Handle(const OutputLog::TailQuestion& question) {
 void OutputThread::Handle(const OutputMailbox::Quit&) {
   for (const auto& [id, source] : sources_) {
     Drain(*source);
-    echo_.End(source->instance, source->echo_begun);
+    TellEnd(*source);
   }
   echo_.Flush();
   quit_ = true;

@@ -22,6 +22,7 @@
 #include "base/error.h"
 #include "daemon/output/log_destination.h"
 #include "daemon/output/log_echo.h"
+#include "daemon/output/log_journal.h"
 #include "daemon/output/log_lines.h"
 #include "daemon/output/log_pace.h"
 #include "daemon/output/output_log.h"
@@ -80,18 +81,20 @@ class OutputThread {
   struct Source {
     std::uint64_t id = 0;
     Token token;
-    std::string instance;  // "api/0"
+    InstanceId id_of_instance;
+    std::string instance;  // its text: "api/0"
     OutputInlet inlet;
     OutputFlow flow;
     std::string path;  // as it was attached
     std::shared_ptr<LogDestination> destination;
     std::optional<LineMatcher> matcher;
-    std::string echo_begun;
+    LogTo to = LogTo::kFile;
+    std::string line_begun;  // of what is echoed, or told to the journal
     bool queued = false;
   };
-  enum class Ring : std::uint64_t { kCommands = 0, kEcho = 1, kFirstSource = 2 };
+  enum class Ring : std::uint64_t { kCommands = 0, kEcho = 1, kJournal = 2, kFirstSource = 3 };
 
-  explicit OutputThread(const OutputLog::Options& options) : echo_(options.echo, options.echo_to) {}
+  explicit OutputThread(const OutputLog::Options& options);
 
   void Run();
   [[nodiscard]] Instant NextDeadline();
@@ -100,6 +103,13 @@ class OutputThread {
   void Round();
   LogDestination::Moved Turn(Source& source);
   void Enqueue(Source& source);
+  // Lines of this source are also echoed, or told to the journal.
+  [[nodiscard]] bool IsEchoed(const Source& source) const;
+  // What takes them takes no more for now: the source waits.
+  [[nodiscard]] bool IsHeldBack(const Source& source) const;
+  void Tell(Source& source, std::string_view bytes);
+  void TellEnd(Source& source);
+  void GoOn();  // those who were held back
 
   void HandleCommands();
   void Handle(OutputSource& source);
@@ -130,6 +140,8 @@ class OutputThread {
   OutputScratch scratch_;
   OutputTime now_;
   LogEcho echo_;
+  Echoed echoed_;
+  LogJournal journal_;
   OutputPace pace_;
   bool quit_ = false;
 
@@ -140,7 +152,8 @@ class OutputThread {
   std::set<std::string> paths_;  // of all logs that were ever written here
   std::uint64_t max_total_ = 0;  // bytes of all of them; 0: no limit
   std::deque<std::uint64_t> queue_;
-  std::vector<std::uint64_t> held_;  // wait for the rest of a line
+  std::vector<std::uint64_t> held_;       // wait for the rest of a line
+  std::vector<std::uint64_t> held_back_;  // wait for echo or journal
   // The earliest deadline of all destinations, worked out again only when one may have changed.
   Instant next_tick_ = kNever;
   bool deadlines_changed_ = false;

@@ -84,13 +84,21 @@ enum class Echo : std::uint8_t {
   kRaw,       // the bytes of whole lines
 };
 
+// Of whom.
+enum class Echoed : std::uint8_t {
+  kAll,    // but LogTo::kJournal and kNone
+  kAsked,  // LogTo::kStdout
+};
+
 class OutputThread;
 
 class OutputLog {
  public:
   struct Options {
     Echo echo = Echo::kNone;
+    Echoed echoed = Echoed::kAll;
     int echo_to = 1;  // stays the caller's. Not writable for now: instances are held back
+    std::string journal = "/run/systemd/journal/socket";
   };
 
   // Starts the thread.

@@ -21,6 +21,7 @@ using Json = nlohmann::json;
 
 // The largest number of each enum that travels as one. They are append-only.
 constexpr int Last(ServiceType) { return static_cast<int>(ServiceType::kOneshot); }
+constexpr int Last(LogTo) { return static_cast<int>(LogTo::kNone); }
 constexpr int Last(RestartPolicy) { return static_cast<int>(RestartPolicy::kNo); }
 constexpr int Last(ReloadStrategy) { return static_cast<int>(ReloadStrategy::kStopFirst); }
 constexpr int Last(KillMode) { return static_cast<int>(KillMode::kMixed); }
@@ -76,6 +77,10 @@ void Fields(Archive& in, LogSpec& value) {
   in("max_bytes", value.max_bytes);
   in("max_files", value.max_files);
   in("max_days", value.max_days);
+  in("to", value.to);
+  in("mode", value.mode);
+  in("group", value.group);
+  in("gid", value.gid);
 }
 
 template <typename Archive>
