@@ -61,7 +61,11 @@ Spec FullSpec() {
                .date_format = "%H",
                .max_bytes = 1ULL << 40,
                .max_files = 23,
-               .max_days = 24};
+               .max_days = 24,
+               .to = LogTo::kJournal,
+               .mode = 0640,
+               .group = "adm",
+               .gid = 4};
   spec.limits.max_open_files = 25;
   spec.nice = static_cast<std::int8_t>(-5);
   spec.env_files = {"/srv/.env"};

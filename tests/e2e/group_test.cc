@@ -55,7 +55,7 @@ gid_t GroupOf(const fs::path& path) {
 
 constexpr const char* kApi =
     "[processes.api]\ncommand = [\"sh\", \"-c\", \"echo hello; exec sleep 1000000\"]\n"
-    "min_uptime_ms = 50\nenv = { SECRET = \"of root\" }\n";
+    "min_uptime_ms = 50\nenv = { SECRET = \"hunter2\" }\n";
 
 TEST_SUITE_BEGIN("group");
 
@@ -89,7 +89,7 @@ TEST_CASE("members of control_group look at root's daemon and steer its services
         Words{"daemon", "stop"}, Words{"reload", "api", "--update-env"}, Words{"stop"}}) {
     const Outcome refused = AnnSays(home, words, kOps);
     CHECK_MESSAGE(refused.exit_code != 0, words.front());
-    CHECK_FALSE(Contains(refused.all(), "of root"));
+    CHECK_FALSE(Contains(refused.all(), "hunter2"));
   }
   CHECK(home.List().size() == 2);
   const Outcome stranger = AnnSays(home, {"list"}, kNogroup);
