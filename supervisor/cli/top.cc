@@ -27,6 +27,8 @@ using control::Command;
 constexpr Millis kBetweenLooks{1000};
 constexpr Millis kBetweenFrames{40};
 constexpr Millis kBetweenLogReads{100};
+// After one that had more than anybody can read.
+constexpr Millis kAfterFlood{500};
 // An Escape that nothing follows for so long was the key.
 constexpr Millis kEscapeKey{30};
 // A daemon that says nothing for so long is said to be silent.
@@ -75,7 +77,6 @@ class Top {
   Instant next_log_read_{};
   Instant typed_at_{};
   bool changed_ = true;  // since the last frame
-  bool log_changed_ = false;
   std::optional<Talk> list_;
   std::optional<Instant> nobody_since_;
   std::optional<Talk> change_;
@@ -291,7 +292,7 @@ void Top::FollowLog() {
   if (wanted == state_.log_of) return;
   log_.reset();
   log_watch_.reset();
-  state_.log.clear();
+  state_.ForgetLog();
   state_.log_of = wanted;
   if (wanted.empty()) return;
   paths_.emplace(session_.places, LookFor(Command::kLogs, {wanted}));
@@ -309,12 +310,11 @@ void Top::OnLogPaths(const control::Reply& reply) {
 void Top::OpenLog() {
   LineStyle style;
   style.now = std::chrono::system_clock::now();
-  state_.log.clear();
+  state_.ForgetLog();
   const auto append = [this](std::string_view text) {
     for (std::size_t begin = 0; begin < text.size();) {
       const std::size_t end = std::min(text.find('\n', begin), text.size());
-      state_.log.emplace_back(text.substr(begin, end - begin));
-      if (state_.log.size() > kTopLogLines) state_.log.pop_front();
+      state_.AddLogLine(std::string(text.substr(begin, end - begin)));
       begin = end + 1;
     }
     return true;
@@ -332,7 +332,11 @@ void Top::ReadLog() {
   next_log_read_ = now_ + kBetweenLogReads;
   const std::uint64_t before = log_->shown();
   // Whoever prints faster than that is looked at from his end again.
-  if (!log_->ShowNew(kLogLinesAtOnce)) return OpenLog();
+  if (!log_->ShowNew(kLogLinesAtOnce)) {
+    OpenLog();
+    next_log_read_ = now_ + kAfterFlood;
+    return;
+  }
   if (log_->shown() != before) changed_ = true;
 }
 

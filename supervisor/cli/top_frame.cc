@@ -36,13 +36,13 @@ constexpr std::size_t kRowsForLog = 9;
 constexpr std::array kHelp = {
     "  ↑ ↓ k j, PgUp PgDn, Home End    choose an instance",
     "  /            filter by name or state; Esc ends it",
-    "  c m n        order by CPU, memory, name",
-    "  t u e i      by restarts, uptime, state, as listed",
-    "               again: the other way round",
-    "  Enter        the log large, and small again",
-    "  l            without the log, and with it",
+    "  c m n        order by CPU, memory, name; again: turned round",
+    "  t u e i      by restarts, uptime, state, as listed; o: the next",
+    "  l  Enter     the log large, and small again",
+    "               while large, PgUp PgDn Home End go through it",
+    "  L            without the log, and with it",
     "  r            reload the service: no client notices",
-    "  R s x        restart, start, stop it",
+    "  R s S        restart, stop, start it",
     "               each asks first: y does it",
     "  Ctrl-L       draw everything again",
     "  q  Ctrl-C    leave; the services go on",
@@ -91,7 +91,9 @@ std::string Summary(const std::vector<Row>& rows) {
   std::map<std::string, std::size_t> counts;
   for (const Row& row : rows) ++counts[row.state];
   std::vector<std::pair<std::string, std::size_t>> states(counts.begin(), counts.end());
-  std::ranges::stable_sort(states, std::greater{}, &std::pair<std::string, std::size_t>::second);
+  std::ranges::sort(states, [](const auto& a, const auto& b) {
+    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  });
   std::string text = fmt::format("{} instance{}", rows.size(), rows.size() == 1 ? "" : "s");
   for (const auto& [state, count] : states) text += fmt::format(" · {} {}", count, Clean(state));
   return text;
@@ -241,6 +243,7 @@ std::string LogHead(const TopState& state, const Row& chosen, const TopScreen& s
   Line line(screen);
   line.Add("── ", Paint::kDim).Add(Clean(chosen.name()), Paint::kBold).Add("  ");
   AddGraphs(line, state.TrackOf(chosen.name()));
+  if (state.log_back() > 0) line.Add(fmt::format("  {} lines back", state.log_back()));
   return line.Add(" ").FillWith("─", screen.columns).Take();
 }
 
@@ -254,12 +257,14 @@ std::vector<std::string> LogLines(const TopState& state, const Row& chosen, cons
     lines.push_back(Line(screen).Add(" " + advice, Paint::kBusy).Take());
   }
   const bool is_its = state.log_of == chosen.name();
+  const std::deque<std::string>& log = state.log();
   const std::size_t most = room - lines.size();
-  const std::size_t count = is_its ? std::min(most, state.log.size()) : 0;
-  for (std::size_t i = state.log.size() - count; count > 0 && i < state.log.size(); ++i) {
-    lines.push_back(Line(screen).Add(" " + state.log[i]).Take());
+  // Gone back beyond the first line: as much as there is.
+  const std::size_t end = std::max(log.size() - state.log_back(), std::min(most, log.size()));
+  for (std::size_t i = end - std::min(end, most); is_its && i < end; ++i) {
+    lines.push_back(Line(screen).Add(" " + log[i]).Take());
   }
-  if (is_its && state.log.empty() && most > 0) {
+  if (is_its && log.empty() && most > 0) {
     lines.push_back(Line(screen).Add(" nothing printed yet", Paint::kDim).Take());
   }
   return lines;
@@ -295,9 +300,9 @@ std::string FootLine(const TopState& state, const TopScreen& screen) {
   hint("c m n", "order");
   hint("r", "reload");
   hint("R", "restart");
-  hint("s", "start");
-  hint("x", "stop");
-  hint("Enter", "log");
+  hint("s", "stop");
+  hint("S", "start");
+  hint("l", "log");
   return line.Take();
 }
 

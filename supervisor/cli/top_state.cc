@@ -87,8 +87,10 @@ std::vector<const Row*> TopState::Shown() const {
   for (const Row& row : rows_) {
     if (Holds(row.name(), filter_) || Holds(row.state, filter_)) shown.push_back(&row);
   }
-  std::ranges::stable_sort(shown, [&](const Row* a, const Row* b) {
-    return reversed_ ? ComesBefore(*b, *a, order_) : ComesBefore(*a, *b, order_);
+  std::ranges::sort(shown, [&](const Row* a, const Row* b) {
+    if (ComesBefore(*a, *b, order_)) return !reversed_;
+    if (ComesBefore(*b, *a, order_)) return reversed_;
+    return a->id < b->id;  // equal ones stand as listed
   });
   return shown;
 }
@@ -140,22 +142,23 @@ TopWish TopState::PressBrowsing(const Key& key) {
       Move(1);
       break;
     case Kind::kPageUp:
-      Move(-kPage);
+      PressFar(-kPage);
       break;
     case Kind::kPageDown:
-      Move(kPage);
+      PressFar(kPage);
       break;
     case Kind::kHome:
-      Move(-kFar);
+      PressFar(-kFar);
       break;
     case Kind::kEnd:
-      Move(kFar);
+      PressFar(kFar);
       break;
     case Kind::kEnter:
-      log_size_ = log_size_ == LogSize::kMost ? LogSize::kSome : LogSize::kMost;
-      break;
+      return PressLetter("l");
     case Kind::kEscape:
       filter_.clear();
+      if (log_size_ == LogSize::kMost) log_size_ = LogSize::kSome;
+      log_back_ = 0;
       break;
     case Kind::kCharacter:
       return PressLetter(key.text);
@@ -185,13 +188,23 @@ TopWish TopState::PressLetter(const std::string& letter) {
   if (letter == "u") OrderBy(Order::kUptime);
   if (letter == "e") OrderBy(Order::kState);
   if (letter == "i") OrderBy(Order::kListed);
+  if (letter == "o") {
+    const bool is_last = order_ == Order::kUptime;
+    order_ = is_last ? Order::kListed : static_cast<Order>(static_cast<int>(order_) + 1);
+    reversed_ = false;
+  }
   if (letter == "l") {
+    log_size_ = log_size_ == LogSize::kMost ? LogSize::kSome : LogSize::kMost;
+    log_back_ = 0;
+  }
+  if (letter == "L") {
     log_size_ = log_size_ == LogSize::kNone ? LogSize::kSome : LogSize::kNone;
+    log_back_ = 0;
   }
   if (letter == "r") AskFor(Command::kReload);
   if (letter == "R") AskFor(Command::kRestart);
-  if (letter == "s") AskFor(Command::kStart);
-  if (letter == "x") AskFor(Command::kStop);
+  if (letter == "s") AskFor(Command::kStop);
+  if (letter == "S") AskFor(Command::kStart);
   return {};
 }
 
@@ -251,6 +264,25 @@ void TopState::Move(std::int64_t by) {
   const std::int64_t place =
       std::clamp<std::int64_t>(static_cast<std::int64_t>(ChosenPlace()) + by, 0, last);
   chosen_ = shown[static_cast<std::size_t>(place)]->name();
+}
+
+// Through the log where that is large, else through the table.
+void TopState::PressFar(std::int64_t by) {
+  if (log_size_ != LogSize::kMost) return Move(by);
+  const auto most = static_cast<std::int64_t>(log_.size());
+  log_back_ = static_cast<std::size_t>(
+      std::clamp<std::int64_t>(static_cast<std::int64_t>(log_back_) - by, 0, most));
+}
+
+void TopState::AddLogLine(std::string line) {
+  log_.push_back(std::move(line));
+  if (log_.size() > kTopLogLines) log_.pop_front();
+  if (log_back_ > 0) log_back_ = std::min(log_back_ + 1, log_.size());
+}
+
+void TopState::ForgetLog() {
+  log_.clear();
+  log_back_ = 0;
 }
 
 // The second time the other way round.

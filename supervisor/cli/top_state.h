@@ -61,9 +61,16 @@ class TopState {
   // While confirming: "reload api (2 instances)?"
   [[nodiscard]] const std::string& question() const { return question_; }
 
-  // For the caller to fill in: the last lines that the chosen one has printed, and what is to be
-  // said, of how a command goes, or of a daemon that is away.
-  std::deque<std::string> log;
+  // The last lines that the chosen one has printed. Whoever looks further back stays there when
+  // more comes.
+  void AddLogLine(std::string line);
+  void ForgetLog();
+  [[nodiscard]] const std::deque<std::string>& log() const { return log_; }
+  // How many of the last lines stand below the screen.
+  [[nodiscard]] std::size_t log_back() const { return log_back_; }
+
+  // For the caller to fill in: whose the log is, and what is to be said, of how a command goes, or
+  // of a daemon that is away.
   std::string log_of;   // whose they are
   std::string notice;   // until the next key
   std::string trouble;  // until it has passed
@@ -74,12 +81,15 @@ class TopState {
   void PressFiltering(const Key& key);
   TopWish PressConfirming(const Key& key);
   void Move(std::int64_t by);
+  void PressFar(std::int64_t by);
   void OrderBy(Order order);
   void AskFor(control::Command command);
 
   std::vector<control::Row> rows_;
   std::map<std::string, Track> tracks_;
   Track track_of_all_;
+  std::deque<std::string> log_;
+  std::size_t log_back_ = 0;
   std::string chosen_;
   std::string filter_;
   std::string question_;

@@ -41,15 +41,18 @@ extern "C" void OnCrash(int number) {
   ::raise(number);
 }
 
-void RestoreInACrash() {
+// Returns the signal stack that was there.
+stack_t RestoreInACrash() {
   stack_t stack{};
+  stack_t before{};
   stack.ss_sp = crash_stack.data();
   stack.ss_size = crash_stack.size();
-  ::sigaltstack(&stack, nullptr);
+  ::sigaltstack(&stack, &before);
   struct sigaction action{};
   action.sa_handler = OnCrash;
   action.sa_flags = static_cast<int>(SA_RESETHAND | static_cast<unsigned>(SA_NODEFER | SA_ONSTACK));
   for (const int number : kCrashes) ::sigaction(number, &action, nullptr);
+  return before;
 }
 
 termios RawFrom(termios terminal) {
@@ -76,6 +79,7 @@ struct FullScreen::Held {
   Fd out;
   Fd signals;
   sigset_t mask_before{};
+  stack_t stack_before{};
   std::vector<std::string> shown;  // what the screen shows, once `pending` is written
   std::string pending;
 
@@ -125,7 +129,7 @@ Result<FullScreen> FullScreen::Open() {
   held->signals = Fd(::signalfd(-1, &heard, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!held->signals) return ErrnoError("signalfd");
   ::sigprocmask(SIG_BLOCK, &heard, &held->mask_before);
-  RestoreInACrash();
+  held->stack_before = RestoreInACrash();
   held->Take();
   return FullScreen(std::move(held));
 }
@@ -137,6 +141,7 @@ FullScreen::~FullScreen() {
   if (!held_) return;
   held_->GiveBack();
   for (const int number : kCrashes) ::signal(number, SIG_DFL);
+  ::sigaltstack(&held_->stack_before, nullptr);
   ::sigprocmask(SIG_SETMASK, &held_->mask_before, nullptr);
 }
 

@@ -89,11 +89,11 @@ TEST_CASE("top stops and reloads a service when the question is answered with y"
   PseudoTerminal terminal(running.home.Typed({"top"}), kColumns, kRows);
   terminal.ReadUntil("2 instances");
   terminal.ReadUntil("worker/0");
-  terminal.Type("x");
+  terminal.Type("s");
   terminal.ReadUntil("stop api?");
   terminal.Type("n");
   terminal.ReadUntil("nothing was done");
-  terminal.Type("x");
+  terminal.Type("s");
   terminal.ReadUntil("stop api?");
   terminal.Type("y");
   terminal.ReadUntil("api stopped");
@@ -111,7 +111,7 @@ TEST_CASE("top stops and reloads a service when the question is answered with y"
 TEST_CASE("top draws anew when the terminal changes its size") {
   const Running running;
   PseudoTerminal terminal(running.home.Typed({"top"}), kColumns, kRows);
-  terminal.ReadUntil("Enter");
+  terminal.ReadUntil("start");
   terminal.Resize(120, 40);
   terminal.ReadUntil("\x1b[40;1H");
   terminal.Resize(40, 10);
