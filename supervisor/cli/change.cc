@@ -70,7 +70,10 @@ int PlanWithoutDaemon(const Session& session, Command command,
     if (!oxfile) return Fail(session, ExitCode::kAskedWrongly, "", MistakesIn(session, {path}));
     for (const Spec& spec : oxfile->specs) {
       const auto& names = session.options.names;
-      if (!names.empty() && std::ranges::find(names, spec.name) == names.end()) continue;
+      const bool is_named = std::ranges::any_of(names, [&](const std::string& name) {
+        return name == spec.name || (!spec.name_space.empty() && name == "@" + spec.name_space);
+      });
+      if (!names.empty() && !is_named) continue;
       control::PlanStep step;
       step.service = spec.name;
       step.kind = control::PlanStep::Kind::kStart;

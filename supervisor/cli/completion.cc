@@ -13,9 +13,9 @@
 namespace oxherd::cli {
 namespace {
 
-// The services that the daemon knows, one a line; nothing where none runs.
+// The services that the daemon knows and their namespaces, one a line; nothing where none runs.
 constexpr std::string_view kNamesCommand =
-    R"sh(oxherd list --json 2>/dev/null | grep -o '"service":"[^"]*"' | cut -d '"' -f 4 | sort -u)sh";
+    R"sh(oxherd list --json 2>/dev/null | grep -oE '"(service|namespace)":"[^"]*"' | sed 's/^"service":"//;s/^"namespace":"/@/;s/"$//' | sort -u)sh";
 
 bool TakesNames(const VerbEntry& entry) { return (entry.takes & (kNames | kName)) != 0; }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <ctime>
+#include <expected>
 
 #include "cli/commands.h"
 #include "control/event_record.h"
@@ -18,8 +19,25 @@ using control::EventRecord;
 constexpr std::size_t kMostBytes = 16UL * 1024 * 1024;
 constexpr std::uint32_t kLinesUnlessSaid = 20;
 
-bool IsAsked(const Session& session, const EventRecord& event) {
-  const auto& names = session.options.names;
+using Names = std::vector<std::string>;
+
+// As typed; of `@namespace` and `/regex/` the daemon knows whom they mean.
+std::expected<Names, int> NamesAsked(const Session& session) {
+  Names names;
+  for (const std::string& typed : session.options.names) {
+    if (!typed.starts_with('@') && !typed.starts_with('/')) {
+      names.push_back(typed);
+      continue;
+    }
+    const auto reply = Ask(session, control::Command::kList, {typed});
+    if (!reply) return std::unexpected(Fail(session, reply.error()));
+    if (!reply->ok()) return std::unexpected(Fail(session, reply->code, Clean(reply->error)));
+    for (const control::Row& row : reply->instances) names.push_back(row.service);
+  }
+  return names;
+}
+
+bool IsAsked(const Names& names, const EventRecord& event) {
   return names.empty() || std::ranges::any_of(names, [&](const std::string& name) {
            return name == "all" || name == event.service || name == event.Subject();
          });
@@ -75,12 +93,14 @@ int ShowEvents(const Session& session) {
   const std::array<std::string, 1> folders = {session.places.state};
   auto watch = os::FolderWatch::Open(folders);
   if (!watch) return Fail(session, ExitCode::kNotDone, watch.error().message);
+  const auto names = NamesAsked(session);
+  if (!names) return names.error();
   std::uint64_t last = 0;
   std::size_t most = session.options.logs.lines.value_or(kLinesUnlessSaid);
   for (;;) {
     std::vector<EventRecord> events = Read(session, last);
     if (!events.empty()) last = events.back().number;
-    std::erase_if(events, [&](const EventRecord& event) { return !IsAsked(session, event); });
+    std::erase_if(events, [&](const EventRecord& event) { return !IsAsked(*names, event); });
     if (events.size() > most) {
       events.erase(events.begin(), events.end() - static_cast<std::ptrdiff_t>(most));
     }

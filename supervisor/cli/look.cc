@@ -95,8 +95,9 @@ std::size_t CutToScreen(const Screen& screen, std::string& text) {
 int WatchList(const Session& session) {
   std::size_t drawn = 0;
   for (;;) {
-    const auto reply = Ask(session, Command::kList, {});
+    const auto reply = Ask(session, Command::kList, session.options.names);
     if (!reply) return Fail(session, reply.error());
+    if (!reply->ok()) return Fail(session, reply->code, Clean(reply->error));
     std::string text = RenderList(session.screen, reply->instances, UnixMillis());
     if (session.options.json) text = control::EncodeForPeople(*reply, session.verb());
     if (session.screen.is_terminal && !session.options.json) {

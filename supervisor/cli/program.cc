@@ -223,7 +223,20 @@ class Typing {
       if (is_path) MakeAbsolute(setting);
     }
     program_.env = flags_.env;
+    ShareThePort();
     return CopyVariables() && Check();
+  }
+
+  // Several instances of a Node program have one port, as in PM2's cluster mode.
+  void ShareThePort() {
+    const auto find = [this](std::string_view key) {
+      return std::ranges::find(program_.settings, key, &ProgramSetting::key);
+    };
+    const auto instances = find("instances");
+    const bool is_node = !program_.words.empty() && program_.words.front() == "node";
+    const bool several = instances != program_.settings.end() && instances->value != "1";
+    if (!is_node || !several || find("listen") != program_.settings.end()) return;
+    program_.settings.push_back({.flag = "-i", .key = "listen", .value = "\"auto\""});
   }
 
   [[nodiscard]] std::string Absolute(const std::string& path) const {

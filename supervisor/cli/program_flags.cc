@@ -36,7 +36,7 @@ struct Flag {
 // The second half are PM2's words.
 constexpr auto kFlags = std::to_array<Flag>({
     {"-i,--instances", "instances", Kind::kCount, "N|max", "how many of it"},
-    {"--listen", "listen", Kind::kEach, "PORT|ADDRESS",
+    {"--listen", "listen", Kind::kEach, "PORT|ADDRESS|auto",
      "a port that the supervisor owns; reloads lose nothing then"},
     {"--restart", "restart", Kind::kText, "WHEN", "always (default), on-failure or never"},
     {"--max-restarts", "max_restarts", Kind::kAmount, "N", "crashes in a row before it has failed"},

@@ -39,6 +39,7 @@ Style StyleOf(const std::optional<TellKind>& kind, bool failed) {
     case TellKind::kReplacing:
     case TellKind::kStopsFirst:
     case TellKind::kReopened:
+    case TellKind::kAddressFound:
     case TellKind::kSignalled:
     case TellKind::kRunSkipped:
       return {Weight::kSettled, Paint::kBusy};

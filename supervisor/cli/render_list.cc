@@ -26,10 +26,12 @@ constexpr std::size_t kLongestCell = 28;
 constexpr std::int64_t kReplacedIsNews = 3'600'000;
 
 constexpr std::array kColumns = {
-    Column{"id", 30},  Column{"name", kAlways}, Column{"state", kAlways}, Column{"pid", 80},
-    Column{"gen", 50}, Column{"uptime", 70},    Column{"restarts", 60},   Column{"cpu", 20},
-    Column{"mem", 25}, Column{"health", 40},    Column{"listen", 35},     Column{"next", 45}};
+    Column{"id", 30},  Column{"name", kAlways}, Column{"namespace", 33}, Column{"state", kAlways},
+    Column{"pid", 80}, Column{"gen", 50},       Column{"uptime", 70},    Column{"restarts", 60},
+    Column{"cpu", 20}, Column{"mem", 25},       Column{"health", 40},    Column{"listen", 35},
+    Column{"next", 45}};
 constexpr std::size_t kListenColumn = kColumns.size() - 2;
+constexpr std::size_t kNamespaceColumn = 2;
 
 std::string Join(const std::vector<std::string>& parts) {
   std::string joined;
@@ -54,6 +56,7 @@ std::vector<CellText> CellsOf(const Row& row, std::int64_t now) {
   return {
       {std::to_string(row.id), Paint::kDim},
       {Clean(row.name()), Paint::kPlain},
+      {or_none(!row.name_space.empty(), Clean(row.name_space)), Paint::kPlain},
       {state.text, state.paint},
       {or_none(row.pid.is_set(), std::to_string(row.pid.number())), Paint::kPlain},
       {or_none(row.generation.is_set(), std::to_string(row.generation.number())), Paint::kPlain},
@@ -213,9 +216,12 @@ std::string RenderList(const Screen& screen, const std::vector<Row>& rows,
       std::ranges::any_of(rows, [](const Row& row) { return !row.listen.empty(); });
   const bool has_times =
       std::ranges::any_of(rows, [](const Row& row) { return row.next_run_unix_ms.has_value(); });
+  const bool has_namespaces =
+      std::ranges::any_of(rows, [](const Row& row) { return !row.name_space.empty(); });
   const auto trim = [&](auto& of_row) {
     if (!has_times) of_row.pop_back();
     if (!listens) of_row.erase(of_row.begin() + kListenColumn);
+    if (!has_namespaces) of_row.erase(of_row.begin() + kNamespaceColumn);
   };
   trim(columns);
   std::vector<std::vector<CellText>> cells;

@@ -166,6 +166,7 @@ std::string RenderStatus(const Screen& screen, const ServiceDetail& detail,
   std::string out =
       fmt::format("{}  {}\n", Painted(screen, Paint::kBold, Clean(detail.name)), Headline(detail));
   AddLine(out, "type", detail.type == "oneshot" ? "oneshot" : "");
+  AddLine(out, "namespace", detail.name_space.empty() ? "" : "@" + Clean(detail.name_space));
   AddLine(out, "generation", GenerationLine(detail, now_unix_ms));
   AddLine(out, "last reload", ReloadLine(detail, now_unix_ms));
   AddLine(out, "file", FileLine(detail));

@@ -140,9 +140,9 @@ class AppRules {
                                                  : fmt::format("{} instances", policy_.instances),
                           port));
     } else if (app.cluster_mode) {
-      Error(key,
-            "the port that the instances share is not known; add listen = 3000, or PORT to "
-            "env (listen = \"auto\" is not supported yet)");
+      draft_.marks.insert_or_assign("listen", Mark{draft_.PositionOf(key), Layer::kOwn, key});
+      policy_.auto_listen = AutoListen::kUnknown;
+      Explain(key, "the instances share the first port that one of them binds (listen = \"auto\")");
     } else {
       // Its program shares the port by itself.
       Set("OXMGR_REUSEPORT", "1");

@@ -139,12 +139,14 @@ class HealthRules {
   }
 
   [[nodiscard]] bool IsListenedOn(std::uint16_t port) const {
-    return std::ranges::any_of(policy_.listen,
+    return policy_.auto_listen != AutoListen::kNo ||
+           std::ranges::any_of(policy_.listen,
                                [port](const ListenAddress& each) { return PortOf(each) == port; });
   }
 
   [[nodiscard]] bool ListensOnTcp() const {
-    return std::ranges::any_of(policy_.listen,
+    return policy_.auto_listen != AutoListen::kNo ||
+           std::ranges::any_of(policy_.listen,
                                [](const ListenAddress& each) { return PortOf(each).has_value(); });
   }
 

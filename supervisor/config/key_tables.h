@@ -15,6 +15,7 @@ inline constexpr Reader kLater = nullptr;
 [[nodiscard]] std::span<const Key> LimitKeys();
 [[nodiscard]] std::span<const Key> LogKeys();
 [[nodiscard]] std::span<const Key> LoggingKeys();
+[[nodiscard]] std::span<const Key> WebhookKeys();
 [[nodiscard]] std::span<const Key> SupervisorKeys();
 [[nodiscard]] std::span<const Key> TopKeys();
 [[nodiscard]] std::span<const Key> AppKeys();

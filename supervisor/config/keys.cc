@@ -83,10 +83,11 @@ std::optional<Section> AlsoIn(Section section) {
 
 // The table a key belongs to, as it is written below `table`.
 std::string HomeOf(std::string_view name, Section not_this, std::string_view table) {
-  const std::array<std::pair<Section, std::string_view>, 3> below = {
+  const std::array<std::pair<Section, std::string_view>, 4> below = {
       {{Section::kHealthCheck, "health_check"},
        {Section::kLimits, "limits"},
-       {Section::kLogs, "logs"}}};
+       {Section::kLogs, "logs"},
+       {Section::kWebhook, "webhook"}}};
   const std::string_view process = not_this == Section::kProcess || not_this == Section::kApp
                                        ? table
                                        : table.substr(0, table.rfind('.'));
@@ -164,6 +165,8 @@ std::span<const Key> KeysOf(Section section) {
       return LogKeys();
     case Section::kLogging:
       return LoggingKeys();
+    case Section::kWebhook:
+      return WebhookKeys();
     case Section::kSupervisor:
       return SupervisorKeys();
     case Section::kApp:

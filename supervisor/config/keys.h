@@ -19,6 +19,7 @@ enum class Section : std::uint8_t {
   kLimits,       // [processes.NAME.limits]
   kLogs,         // [processes.NAME.logs], and part of [logging]
   kLogging,      // [logging] alone
+  kWebhook,      // [processes.NAME.webhook]
   kSupervisor,   // [supervisor]
   kApp,          // [[apps]], and its [defaults]; the keys of kProcess count too
   kAppLogs,      // logs in it; the keys of kLogs count too

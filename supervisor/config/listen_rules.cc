@@ -19,7 +19,8 @@ class ListenRules {
 
   void Run() {
     const auto listen = draft_.expandables.find("listen");
-    const bool listens = listen != draft_.expandables.end() && !listen->second.empty();
+    const bool is_auto = policy_.auto_listen != AutoListen::kNo;
+    const bool listens = is_auto || (listen != draft_.expandables.end() && !listen->second.empty());
     if (listens && draft_.Find("drain_ms") == nullptr) {
       policy_.drain = std::min(kDefaultDrain, policy_.drain_max);
     }
@@ -35,6 +36,7 @@ class ListenRules {
       Error(fmt::format("at most {} instances can share an address; instances is {}",
                         kMaxListenInstances, policy_.instances));
     }
+    if (is_auto) return;
     std::vector<ListenAddress> addresses;
     for (const Expandable& text : listen->second) Add(text, addresses);
     policy_.listen = std::move(addresses);

@@ -152,6 +152,7 @@ class FileReader {
     defaults_.spec.source_file =
         (std::filesystem::path(folder_) / std::filesystem::path(path_).filename()).string();
     defaults_.spec.working_dir = folder_;
+    result_.supervisor.file = defaults_.spec.source_file;
     for (const Entry& entry : document.entries) {
       const Key* key = FindKey(Section::kTop, entry.key);
       if (key == nullptr) {

@@ -1,6 +1,7 @@
 // Reads an Oxfile: its text in, the specs of its services out, or every mistake in it at once.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -8,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -25,6 +27,10 @@ constexpr std::size_t kMaxConfigErrors = 100;
 
 enum class LogLevel : std::uint8_t { kError, kWarn, kInfo, kDebug };
 
+// What `on_events` can name.
+constexpr std::array<std::string_view, 5> kEventNames = {"failed", "rolled_back", "unhealthy",
+                                                         "oom", "recovered"};
+
 // [supervisor] and what of [logging] concerns all services together.
 struct SupervisorSettings {
   LogLevel log_level = LogLevel::kInfo;
@@ -36,6 +42,9 @@ struct SupervisorSettings {
   // Whose members may look at root's daemon and steer what its files define. Empty: nobody's;
   // nothing: the file does not say.
   std::optional<std::string> control_group = {};
+  std::string file = {};                     // that says so, absolute
+  std::optional<Command> on_event_cmd = {};  // run in the folder of `file`
+  std::vector<std::string> on_events = {};   // which of kEventNames; empty: all
   friend bool operator==(const SupervisorSettings&, const SupervisorSettings&) = default;
 };
 

@@ -265,14 +265,9 @@ class Conversion {
       Comment("cluster mode: the port is in the profiles; so are listen and instances");
       return;
     }
-    Comment("PM2's cluster mode shares the port that the program binds. Write it here:");
-    Comment("listen = 3000");
-    if (!count.empty()) {
-      Comment(fmt::format("instances = {}  # with listen; until then one runs", count));
-    }
-    Comment("(listen = \"auto\", which finds the port by itself, is not supported yet)");
-    Put("reload_strategy", "\"stop-first\"", "with listen, remove this line");
-    Warn("its cluster mode needs the port that it binds: add listen, and then instances");
+    Put("listen", "\"auto\"",
+        "the first port that it binds, as PM2's cluster mode does; better: 3000");
+    if (!count.empty()) Put("instances", count);
   }
 
   [[nodiscard]] bool PortsInProfiles() const {

@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <string>
+#include <utility>
+
 #include "config/quantity.h"
 #include "config/rules.h"
 
@@ -75,6 +78,23 @@ void FinishLogs(Draft& draft, const RuleContext& context) {
   }
 }
 
+void CheckWebhook(Draft& draft, const RuleContext& context) {
+  const Webhook& webhook = draft.spec.webhook;
+  const Mark* const mark = draft.Find("webhook");
+  if (!webhook.enabled || mark == nullptr) return;
+  const auto add = [&](std::string message) {
+    context.errors.Add(mark->position, draft.PathOf("webhook"), std::move(message));
+  };
+  if (webhook.secret.empty()) {
+    add("without a secret it would obey anybody; add secret = \"${WEBHOOK_SECRET}\" and that to "
+        "env_file");
+  }
+  if (webhook.on_push.empty()) {
+    add(fmt::format("has nothing to do; add on_push = [\"git pull\", \"oxherd reload {}\"]",
+                    draft.spec.name));
+  }
+}
+
 }  // namespace
 
 void FinishPolicy(Draft& draft, const RuleContext& context) {
@@ -89,6 +109,7 @@ void FinishPolicy(Draft& draft, const RuleContext& context) {
   FinishLogs(draft, context);
   if (draft.Find("no_new_privs") == nullptr) spec.no_new_privs = !spec.run_as.user.empty();
   policy.has_pre_reload = !spec.pre_reload_cmd.empty();
+  CheckWebhook(draft, context);
   policy.has_pre_stop = !spec.pre_stop_cmd.empty();
   policy.has_post_stop = !spec.post_stop_cmd.empty();
   for (const DependencySetting& setting : draft.depends_on) {

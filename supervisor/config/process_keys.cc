@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "config/key_tables.h"
@@ -61,6 +62,20 @@ void ReadUmask(R r) {
 void ReadLogTo(R r) {
   ReadChoiceInto(r, r.draft().spec.logs.to, {"file", "journal", "stdout", "none"},
                  {LogTo::kFile, LogTo::kJournal, LogTo::kStdout, LogTo::kNone});
+}
+
+void ReadNamespace(R reading) {
+  auto name = ReadString(reading);
+  if (!name) return;
+  const bool is_plain = std::ranges::all_of(*name, [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
+           c == '_' || c == '-';
+  });
+  if (name->size() > kMaxServiceName || !is_plain) {
+    reading.Error("a namespace is at most 64 letters, digits, \".\", \"_\" and \"-\"");
+    return;
+  }
+  reading.draft().spec.name_space = std::move(*name);
 }
 
 constexpr auto kProcessKeys = std::to_array<Key>({
@@ -157,14 +172,14 @@ constexpr auto kProcessKeys = std::to_array<Key>({
     {"schedule", "cron, of 5 or 6 fields", "",
      "runs a oneshot at these times, and not at its start", ReadSchedule},
     {"timezone", "IANA name", "the machine's", "of cron_restart and schedule", ReadTimezone},
-    {"namespace", "string", "", "a name for several services", kLater},
+    {"namespace", "string", "", "@NAME means all services that have it", ReadNamespace},
     {"autostart", "boolean", "true", "started with the others",
      [](R r) { ReadInto(r, PolicyOf(r).autostart); }},
     {"health_check", "table", "", "what is asked whether it is well", ReadHealthCheck},
     {"limits", "table", "", "how much it may use", ReadLimits},
     {"resource_limits", "table", "", "limits", ReadLimits, "limits"},
     {"logs", "table", "", "rotation of its output", ReadLogs},
-    {"webhook", "table", "", "push events of GitHub and GitLab", kLater},
+    {"webhook", "table", "", "what a push at GitHub or GitLab makes it do", ReadWebhook},
     {"profiles", "table", "", "other values with --env NAME", ReadProfiles},
 });
 

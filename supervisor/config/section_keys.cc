@@ -1,7 +1,11 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
+#include <vector>
 
 #include "config/endpoint.h"
 #include "config/key_tables.h"
@@ -157,6 +161,86 @@ void ReadLogMode(R reading) {
   LogsOf(reading).mode = *mode;
 }
 
+void ReadOnEvents(R reading) {
+  const auto* items = reading.value.As<Array>();
+  if (items == nullptr) return reading.WrongType(reading.value, "an array: [\"failed\", \"oom\"]");
+  std::vector<std::string> names;
+  for (const Value& item : *items) {
+    const auto* name = item.As<std::string>();
+    if (name == nullptr || std::ranges::find(kEventNames, *name) == kEventNames.end()) {
+      reading.Error(item.position,
+                    "no event; they are \"failed\", \"rolled_back\", \"unhealthy\", \"oom\" and "
+                    "\"recovered\"");
+      return;
+    }
+    names.push_back(*name);
+  }
+  if (names.empty()) return reading.Error("names no event; remove it, and on_event_cmd");
+  reading.place.supervisor.on_events = std::move(names);
+}
+
+Webhook& WebhookOf(R reading) { return reading.draft().spec.webhook; }
+
+// "127.0.0.1:9000": behind a proxy that the world reaches, unless it says otherwise.
+void ReadWebhookPort(R reading) {
+  if (reading.value.As<std::int64_t>() != nullptr) {
+    if (const auto port = ReadInteger(reading, 1, 65535)) {
+      WebhookOf(reading).address = "127.0.0.1:" + std::to_string(*port);
+    }
+    return;
+  }
+  const auto text = ReadString(reading);
+  if (!text) return;
+  const auto endpoint = ParseTcpEndpoint(*text);
+  if (!endpoint ||
+      endpoint->host.find_first_not_of("0123456789abcdefABCDEF.:") != std::string::npos) {
+    return reading.Error("not a port, or an address and a port; write 9000 or \"0.0.0.0:9000\"");
+  }
+  WebhookOf(reading).address = *text;
+}
+
+void ReadSecret(R reading) {
+  auto text = ReadString(reading);
+  if (!text) return;
+  reading.draft().expandables.insert_or_assign(
+      std::string(reading.mark), std::vector{Expandable{*text, reading.value.position}});
+  WebhookOf(reading).secret = std::move(*text);
+}
+
+// One line, or an array of lines, each of which is a command.
+void ReadOnPush(R reading) {
+  constexpr std::size_t kMostCommands = 20;
+  const auto* items = reading.value.As<Array>();
+  const Array one = {reading.value};
+  const Array& lines = items == nullptr ? one : *items;
+  if (lines.empty() || lines.size() > kMostCommands) {
+    return reading.Error(
+        fmt::format("1 to {} commands: [\"git pull\", \"oxherd reload api\"]", kMostCommands));
+  }
+  std::vector<Command> commands;
+  for (const Value& line : lines) {
+    auto command = ReadCommand(Reading{reading.place, reading.name, reading.mark, line});
+    if (!command) return;
+    commands.push_back(std::move(*command));
+  }
+  WebhookOf(reading).on_push = std::move(commands);
+}
+
+constexpr auto kWebhookKeys = std::to_array<Key>({
+    {"enabled", "boolean", "true", "whether it is there",
+     [](R r) { ReadInto(r, WebhookOf(r).enabled); }},
+    {"port", "port or \"addr:port\"", "[supervisor] http",
+     "a listener of its own; a port alone is 127.0.0.1's", ReadWebhookPort},
+    {"secret", "string", "",
+     "what GitHub signs with, or GitLab's token; ${NAME} of the environment", ReadSecret},
+    {"branch", "string", "any", "pushes to others are left alone",
+     [](R r) {
+       if (auto branch = ReadString(r)) WebhookOf(r).branch = std::move(*branch);
+     }},
+    {"on_push", "command or array of commands", "",
+     "run one after the other, until one fails; their output is in the service's log", ReadOnPush},
+});
+
 constexpr auto kHealthCheckKeys = std::to_array<Key>({
     {"endpoint", "http URL", "", "healthy: it answers 2xx", ReadEndpoint},
     {"tcp", "\"host:port\" or port", "", "healthy: it accepts", ReadTcp},
@@ -230,8 +314,13 @@ constexpr auto kSupervisorKeys = std::to_array<Key>({
      ReadHttpToken},
     {"control_group", "name", "", "its members may look at root's daemon and steer its services",
      ReadControlGroup},
-    {"on_event_cmd", "command", "", "gets events as JSON", kLater},
-    {"on_events", "array", "", "which events", kLater},
+    {"on_event_cmd", "command", "", "run at an event, with the event as JSON on its stdin",
+     [](R r) {
+       if (auto command = ReadCommand(r)) r.place.supervisor.on_event_cmd = std::move(*command);
+     }},
+    {"on_events", "array", "all",
+     "which events: \"failed\", \"rolled_back\", \"unhealthy\", \"oom\", \"recovered\"",
+     ReadOnEvents},
 });
 
 // Tables; ParseOxfile() takes them apart itself, so the reader is never called.
@@ -256,6 +345,7 @@ std::span<const Key> HealthCheckKeys() { return kHealthCheckKeys; }
 std::span<const Key> LimitKeys() { return kLimitKeys; }
 std::span<const Key> LogKeys() { return kLogKeys; }
 std::span<const Key> LoggingKeys() { return kLoggingKeys; }
+std::span<const Key> WebhookKeys() { return kWebhookKeys; }
 std::span<const Key> SupervisorKeys() { return kSupervisorKeys; }
 std::span<const Key> TopKeys() { return kTopKeys; }
 

@@ -165,13 +165,19 @@ void ReadInstances(const Reading& reading) {
 void ReadListen(const Reading& reading) {
   auto& texts = reading.draft().expandables[std::string(reading.mark)];
   texts.clear();
+  AutoListen& is_auto = reading.draft().spec.policy.auto_listen;
+  is_auto = AutoListen::kNo;
+  if (const auto* text = reading.value.As<std::string>(); text != nullptr && *text == "auto") {
+    is_auto = AutoListen::kUnknown;
+    return;
+  }
   const auto add = [&](const Value& value) {
     if (const auto* port = value.As<std::int64_t>()) {
       texts.push_back({std::to_string(*port), value.position});
     } else if (const auto* text = value.As<std::string>()) {
       if (*text == "auto") {
         return reading.Error(value.position,
-                             "\"auto\" is not supported yet; write the port: listen = 3000");
+                             "\"auto\" stands alone: listen = \"auto\", or write the ports");
       }
       texts.push_back({*text, value.position});
     } else {
@@ -326,6 +332,11 @@ void ReadLimits(const Reading& reading) {
 }
 
 void ReadLogs(const Reading& reading) { ReadTable(reading, Section::kLogs, "max_size_mb = 20"); }
+
+void ReadWebhook(const Reading& reading) {
+  reading.draft().spec.webhook.enabled = true;  // unless it says otherwise
+  ReadTable(reading, Section::kWebhook, "on_push = [\"git pull\", \"oxherd reload api\"]");
+}
 
 void ReadProfiles(const Reading& reading) {
   const auto* profiles = reading.value.As<Table>();

@@ -37,6 +37,7 @@ void ReadAccount(const Reading& reading, std::string& target);
 // Permissions as an octal string up to 0777; `example` is what the error shows.
 [[nodiscard]] std::optional<std::uint16_t> ReadOctal(const Reading& reading,
                                                      std::string_view example);
+void ReadWebhook(const Reading& reading);
 void ReadProfiles(const Reading& reading);  // whether they are tables; profiles.cc reads them
 
 }  // namespace oxherd

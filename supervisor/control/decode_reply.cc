@@ -69,6 +69,7 @@ void ReadRow(const Fields& fields, Row& row) {
   fields.Read("memory_bytes", row.memory_bytes);
   ReadHealth(fields, row.health);
   fields.Read("listen", row.listen);
+  fields.Read("namespace", row.name_space);
   fields.Read("taken_out", row.taken_out);
   fields.Read("says", row.says);
   fields.Read("reason", row.reason);
@@ -135,6 +136,7 @@ void ReadPool(const Fields& fields, PoolRow& pool) {
 void ReadDetail(const Fields& fields, ServiceDetail& detail) {
   fields.Read("name", detail.name);
   fields.Read("type", detail.type);
+  fields.Read("namespace", detail.name_space);
   fields.Read("wanted", detail.wanted);
   fields.Read("ready", detail.ready);
   fields.Read("generation", detail.generation);

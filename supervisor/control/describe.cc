@@ -332,11 +332,18 @@ std::string Describe(const action::Tell& tell, const About& about) {
       return "its main process is gone, the processes it left behind are killed";
     case TellKind::kStopsFirst:
       if (tell.number == 0) return "gives its sockets back: stopped first, this once";
+      if (tell.failure.address.empty()) {
+        return "may hold its port itself: stopped first, this once; from now on reloads have no "
+               "gap";
+      }
       return fmt::format(
           "holds {} itself: stopped first, this once; from now on reloads have no gap",
           AddressText(tell.failure.address));
     case TellKind::kReopened:
       return fmt::format("binds {}: {} is opened for IPv4 alone", tell.failure.text,
+                         AddressText(tell.failure.address));
+    case TellKind::kAddressFound:
+      return fmt::format("binds {}, which its instances share from now on; started once more",
                          AddressText(tell.failure.address));
     case TellKind::kSignalled:
       return fmt::format("told to reload itself by {}", SignalName(tell.number));

@@ -98,6 +98,7 @@ Json EncodeRow(const Row& row) {
                  {"memory_bytes", OrNull(row.memory_bytes)},
                  {"health", EncodeHealth(row.health)},
                  {"listen", row.listen}};
+  PutText(object, "namespace", row.name_space);
   PutFlag(object, "taken_out", row.taken_out);
   PutText(object, "says", row.says);
   PutText(object, "reason", row.reason);
@@ -163,6 +164,7 @@ Json EncodeDetail(const ServiceDetail& detail) {
                  {"reloading", detail.reloading},
                  {"last_reload", nullptr},
                  {"differences", detail.differences}};
+  PutText(object, "namespace", detail.name_space);
   if (const auto& reload = detail.last_reload) {
     object["last_reload"] = {{"generation", reload->target.number()},
                              {"ok", reload->succeeded},

@@ -45,6 +45,7 @@ Severity SeverityOf(const action::Tell& tell) {
     case TellKind::kReplacing:
     case TellKind::kAdopted:
     case TellKind::kReopened:
+    case TellKind::kAddressFound:
     case TellKind::kSignalled:
       return Severity::kInfo;
   }
@@ -111,6 +112,7 @@ std::string Words(const action::Tell& tell, const About& about) {
     case TellKind::kLeftovers:
     case TellKind::kStopsFirst:
     case TellKind::kReopened:
+    case TellKind::kAddressFound:
     case TellKind::kSignalled:
     case TellKind::kRunSkipped:
       break;

@@ -69,6 +69,7 @@ constexpr std::array kKinds = {
     Named{TellKind::kLeftovers, "leftovers"},
     Named{TellKind::kStopsFirst, "stops_first"},
     Named{TellKind::kReopened, "reopened"},
+    Named{TellKind::kAddressFound, "address_found"},
     Named{TellKind::kSignalled, "signalled"},
     Named{TellKind::kRunSkipped, "run_skipped"},
 };

@@ -218,6 +218,7 @@ struct Row {
   std::optional<std::uint64_t> memory_bytes;
   std::optional<Health> health;  // nothing: no health check
   std::vector<std::string> listen;
+  std::string name_space;  // that it can be called by: "@batch"; empty: none
   bool taken_out = false;  // of traffic, by `oxherd instance --drain`
   std::string says;        // its own STATUS=…
   std::string remark;      // what was found out about its process and is not as it should be
@@ -269,6 +270,7 @@ struct PoolRow {
 struct ServiceDetail {
   std::string name;
   std::string type;  // "service", "oneshot"
+  std::string name_space;
   bool wanted = true;
   bool ready = false;  // every instance; decides status' exit code
   Generation generation;

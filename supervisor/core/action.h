@@ -143,16 +143,17 @@ struct Tell {
     kHookFailed,   // failure
     kReloadBegun,  // generation: target
     kReloadDone,
-    kRollingBack,  // failure
-    kRolledBack,   // failure
-    kReplacing,    // by health check, limit, cron
-    kWaitingFor,   // failure.service: the dependency
-    kAdopted,      // found running after the daemon was started anew
-    kLeftovers,    // a tree whose main process ended is being killed
-    kStopsFirst,   // this once, as `listen` was added (number 1) or taken away (number 0)
-    kReopened,     // failure.address is opened for IPv4 alone, as failure.text is what it binds
-    kSignalled,    // number: signal; it was told to reload itself
-    kRunSkipped,   // the time of a scheduled oneshot has come, and its last run still lasts
+    kRollingBack,   // failure
+    kRolledBack,    // failure
+    kReplacing,     // by health check, limit, cron
+    kWaitingFor,    // failure.service: the dependency
+    kAdopted,       // found running after the daemon was started anew
+    kLeftovers,     // a tree whose main process ended is being killed
+    kStopsFirst,    // this once, as `listen` was added (number 1) or taken away (number 0)
+    kReopened,      // failure.address is opened for IPv4 alone, as failure.text is what it binds
+    kSignalled,     // number: signal; it was told to reload itself
+    kAddressFound,  // listen = "auto": it binds failure.address, which is the service's from now on
+    kRunSkipped,    // the time of a scheduled oneshot has come, and its last run still lasts
   };
   Kind kind;
   InstanceId instance;

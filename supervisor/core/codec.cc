@@ -124,6 +124,8 @@ constexpr auto kLast<ReadyBy> = ReadyBy::kNotify;
 template <>
 constexpr auto kLast<LogTo> = LogTo::kNone;
 template <>
+constexpr auto kLast<AutoListen> = AutoListen::kFound;
+template <>
 constexpr auto kLast<Order> = Order::kAtOnce;
 template <>
 constexpr auto kLast<Stopping::Phase> = Stopping::Phase::kPostStop;

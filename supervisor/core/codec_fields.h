@@ -48,7 +48,10 @@ void Fields(auto& archive, Like<Policy> auto& x) {
           x.stop_timeout, x.hook_timeout, x.pre_reload_timeout, x.has_pre_reload, x.has_pre_stop,
           x.has_post_stop, x.has_health, x.health_interval, x.health_initial_delay,
           x.health_timeout, x.healthy_threshold, x.unhealthy_threshold, x.depends_on, x.listen,
-          x.drain, x.drain_max, x.scheduled, x.reload_signal);
+          x.drain, x.drain_max, x.scheduled, x.reload_signal, x.auto_listen);
+}
+void Fields(auto& archive, Like<Webhook> auto& x) {
+  archive(x.enabled, x.address, x.secret, x.branch, x.on_push);
 }
 void Fields(auto& archive, Like<WatchSpec> auto& x) {
   archive(x.paths, x.extensions, x.ignore, x.delay);
@@ -58,7 +61,7 @@ void Fields(auto& archive, Like<Spec> auto& x) {
           x.health_check, x.pre_reload_cmd, x.pre_stop_cmd, x.post_stop_cmd, x.logs, x.limits,
           x.nice, x.source_file, x.source_line, x.env_files, x.included_from, x.run_as, x.umask,
           x.no_new_privs, x.profile, x.cron_restart, x.schedule, x.timezone, x.watch, x.name_space,
-          x.scaled_from);
+          x.scaled_from, x.webhook);
 }
 
 // ---- instances
@@ -98,7 +101,7 @@ void Fields(auto& archive, Like<Slot> auto& x) {
 }
 void Fields(auto& archive, Like<Rollout> auto& x) {
   archive(x.cause, x.phase, x.from, x.target, x.strategy, x.slots.each(), x.failure, x.hook,
-          x.settle_at, x.began, x.changes_hands);
+          x.settle_at, x.began, x.changes_hands, x.untold);
 }
 void Fields(auto& archive, Like<NextRollout> auto& x) { archive(x.target); }
 void Fields(auto& archive, Like<Hook> auto& x) {

@@ -87,10 +87,15 @@ struct AddressRefused {  // the process asked for an address that its pool does 
   Token token;
   std::string address;  // of the pool
   enum class Why : std::uint8_t {
-    kFamily,  // it wants IPv4, the pool is IPv6
-    kWidth,   // it wants a narrower address
+    kFamily,    // it wants IPv4, the pool is IPv6
+    kWidth,     // it wants a narrower address
+    kUnlisted,  // no pool has its port: it has listen = "auto" (`address` is empty)
   } why = Why::kFamily;
   std::string wanted;  // as it is written in `listen`: "0.0.0.0:3000"
+};
+
+struct Signalled {  // the answer to Signal: the keeper has it
+  Token token;
 };
 
 struct Due {};  // time has passed: deadlines up to `now` are handled
@@ -148,6 +153,6 @@ using Event =
     std::variant<event::Started, event::SpawnFailed, event::Exited, event::Gone, event::KillFired,
                  event::Probed, event::LogMatched, event::Due, event::Request, event::Replace,
                  event::Boot, event::Notified, event::PoolOpened, event::Drained, event::SocketShut,
-                 event::AddressRefused, event::Relistened, event::Schedule>;
+                 event::AddressRefused, event::Relistened, event::Schedule, event::Signalled>;
 
 }  // namespace oxherd

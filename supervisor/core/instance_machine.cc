@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/auto_listen.h"
 #include "core/restart_policy.h"
 #include "core/supervisor.h"
 
@@ -300,6 +301,8 @@ InstanceState Machine::On(const Starting& state, const InstanceEvent& event) {
     if (policy().ready_by == ReadyBy::kUptime) next.proven_at = now() + policy().min_uptime;
     if (policy().ready_by == ReadyBy::kHealth) {
       next.probing.next = now() + policy().health_initial_delay;
+    } else if (const auto within = MayBindWithin(policy())) {
+      next.proven_at = now() + *within;
     } else if (policy().ready_by == ReadyBy::kListen) {
       next.probing.next = now();
     }

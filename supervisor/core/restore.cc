@@ -2,8 +2,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/auto_listen.h"
 #include "core/context.h"
 #include "core/reconcile.h"
+#include "core/reload_signal.h"
 #include "core/rollout.h"
 #include "core/rollout_slot.h"
 #include "core/start_order.h"
@@ -194,6 +196,8 @@ InstanceState AdoptedState(const WorldRecord& record, const Policy& policy, Inst
                     .probing = {}};
   if (policy.ready_by == ReadyBy::kUptime) {
     starting.proven_at = std::max(now, record.spawned_at + policy.min_uptime);
+  } else if (const auto within = MayBindWithin(policy)) {
+    starting.proven_at = now + *within;
   } else if (policy.ready_by == ReadyBy::kHealth || policy.ready_by == ReadyBy::kListen) {
     starting.probing.next = now;
   } else if (policy.ready_by == ReadyBy::kLog || policy.ready_by == ReadyBy::kNotify) {
@@ -350,6 +354,7 @@ void Restore(State& state, const World& world, Instant now, Actions& actions) {
   context.starts_may_go = true;
   for (Service& service : state.services) {
     OpenPoolsOfTheLiving(context, service);
+    TellAgain(context, service);
     context.Touch(service);
   }
   Reconcile(context);

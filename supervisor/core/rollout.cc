@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/auto_listen.h"
 #include "core/reload_signal.h"
 #include "core/request.h"
 #include "core/restart_policy.h"
@@ -19,17 +20,19 @@ using Phase = Rollout::Phase;
 using Progress = Rollout::Progress;
 
 // From now on the rollout stops all the old ones before it starts a new one, and says so.
-void StopFirstThisOnce(Context& context, Service& service, const std::string& address) {
+void StopFirstThisOnce(Context& context, Service& service, bool is_added,
+                       const std::string& address) {
   Rollout& rollout = *service.rollout;
   rollout.changes_hands = true;
   rollout.strategy = ReloadStrategy::kStopFirst;
   TellService(context, service, Tell::Kind::kStopsFirst, rollout.target);
   auto& tell = std::get<Tell>(context.actions.back());
-  tell.number = address.empty() ? 0 : 1;
+  tell.number = is_added ? 1 : 0;
   tell.failure.address = address;
 }
 
 void Begin(Context& context, Service& service, Generation target) {
+  ShareFoundAddress(service, service.generation, target);
   const Policy& policy = service.policy(target);
   const bool stop_first = policy.type == ServiceType::kOneshot;
   service.rollout =
@@ -47,7 +50,8 @@ void Begin(Context& context, Service& service, Generation target) {
   TellService(context, service, Tell::Kind::kReloadBegun, target);
   if (ChangesHands(service, service.generation, target)) {
     const bool is_added = !service.policy(service.generation).has_listen();
-    StopFirstThisOnce(context, service, is_added ? policy.listen.front().address : "");
+    const bool is_known = is_added && policy.has_listen();
+    StopFirstThisOnce(context, service, is_added, is_known ? policy.listen.front().address : "");
   }
   service.rollout->phase = Phase::kPreparing;
   PoolsMayBeOpen(context, service);
@@ -437,7 +441,7 @@ bool MustChangeHands(Context& context, Service& service, const std::string& addr
     return false;
   }
   if (!Lists(service, rollout.target, address)) return false;
-  StopFirstThisOnce(context, service, address);
+  StopFirstThisOnce(context, service, true, address);
   PoolsMayBeOpen(context, service);
   return true;
 }
@@ -475,6 +479,7 @@ void AdvanceRollout(Context& context, Service& service) {
   if (service.rollout->phase != phase || !AllKeptSlotsDone(context, service, count)) return;
   if (!RetireSurplus(context, service, count)) return;
   const bool back = phase == Phase::kBack;
+  if (!back && AwaitsTelling(service)) return;
   // With a reload signal there is no other generation to go back to.
   const bool one_generation = service.rollout->target == service.rollout->from;
   const Outcome gone_back = one_generation ? Outcome::kFailed : Outcome::kRolledBack;

@@ -143,6 +143,15 @@ struct RunAs {
   friend bool operator==(const RunAs&, const RunAs&) = default;
 };
 
+// listen = "auto", and what is known of the address (core/auto_listen.h).
+enum class AutoListen : std::uint8_t {
+  kNo,
+  kUnknown,  // `listen` is empty: the first bind(2) will tell
+  kAssumed,  // `listen` is what an earlier generation had; a first bind(2) elsewhere takes its
+             // place
+  kFound,    // an instance of this generation has bound it
+};
+
 // The part of the spec that core/ decides by. Small and flat: the simulator copies it.
 struct Policy {
   ServiceType type = ServiceType::kService;
@@ -181,9 +190,20 @@ struct Policy {
   bool scheduled = false;  // a oneshot that is run by event::Schedule, not by its start
   // Sent to the main process by a reload that changes nothing, instead of replacing it; 0: none.
   std::uint8_t reload_signal = 0;
+  AutoListen auto_listen = AutoListen::kNo;
 
   [[nodiscard]] bool has_listen() const { return !listen.empty(); }
   friend bool operator==(const Policy&, const Policy&) = default;
+};
+
+// What a push to a Git server makes the service do (daemon/webhooks).
+struct Webhook {
+  bool enabled = false;
+  std::string address;  // its own listener, "127.0.0.1:9000"; empty: [supervisor] http
+  std::string secret;   // with ${…} still in it
+  std::string branch;   // pushes to others are left alone; empty: any
+  std::vector<Command> on_push;
+  friend bool operator==(const Webhook&, const Webhook&) = default;
 };
 
 // Which files make a service be replaced when they change.
@@ -234,6 +254,7 @@ struct Spec {
   std::string timezone;      // of both: an IANA name; empty: the machine's
   WatchSpec watch;
   std::string name_space;  // that it can be called by: "@batch"; empty: none
+  Webhook webhook;
 
   [[nodiscard]] const std::string& defined_in() const {
     return included_from.empty() ? source_file : included_from;

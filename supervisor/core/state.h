@@ -86,6 +86,8 @@ struct Rollout {
   // The old instances have an address of the new ones to themselves, or the other way round: all
   // the old ones go before any new one comes, this once.
   bool changes_hands = false;
+  // Of a reload by signal: those whose signal is not surely on its way yet.
+  std::vector<Token> untold{};
 
   [[nodiscard]] Generation goal() const { return phase == Phase::kBack ? from : target; }
   friend bool operator==(const Rollout&, const Rollout&) = default;

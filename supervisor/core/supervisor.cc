@@ -3,8 +3,10 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "core/auto_listen.h"
 #include "core/context.h"
 #include "core/reconcile.h"
+#include "core/reload_signal.h"
 #include "core/request.h"
 #include "core/rollout.h"
 #include "core/schedule.h"
@@ -108,7 +110,15 @@ void On(Context& context, const Place& place, const event::Drained& /*event*/) {
 
 void On(Context& context, const Place& place, const event::AddressRefused& event) {
   if (place.hook != nullptr) return;
+  const Instance& instance = *Find(place.service->slots[place.slot], place.which);
+  if (TellsAddress(*place.service, instance, event)) {
+    return AddressWasFound(context, *place.service, place.slot, place.which, event);
+  }
   AddressWasRefused(context, *place.service, place.slot, place.which, event);
+}
+
+void On(Context& context, const Place& place, const event::Signalled& event) {
+  if (place.hook == nullptr) WasTold(context, *place.service, event.token);
 }
 
 void On(Context& context, const event::PoolOpened& event) { PoolAnswered(context, event); }

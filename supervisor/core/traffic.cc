@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "core/auto_listen.h"
 #include "core/rollout.h"
 #include "core/steering.h"
 
@@ -96,14 +97,19 @@ std::optional<SocketNumber> FreeSocket(Service& service, SlotIndex index, Which 
 
 // What lives holds the port itself, where this one is given a socket; or the other way round.
 bool WaitsForOthersToGo(const Service& service, const Instance& instance) {
-  const bool listens = service.policy(instance.generation).has_listen();
+  const Policy& own = service.policy(instance.generation);
+  const bool listens = own.has_listen();
   const bool changes_hands = service.rollout && service.rollout->changes_hands;
   if (!listens && !service.traffic && !changes_hands) return false;
   bool waits = false;
   ForEachInstance(service, [&](SlotIndex, Which, const Instance& other) {
     const auto* killing = std::get_if<Killing>(&other.state);
     if (!other.is_live() || (killing != nullptr && killing->unkillable)) return;
-    waits |= service.policy(other.generation).has_listen() != listens ||
+    const Policy& theirs = service.policy(other.generation);
+    // Who has bound nothing is in nobody's way, and who is to find the address binds nothing yet.
+    const bool bind =
+        theirs.auto_listen != AutoListen::kUnknown && own.auto_listen != AutoListen::kUnknown;
+    waits |= (bind && theirs.has_listen() != listens) ||
              (changes_hands && other.generation != instance.generation);
   });
   return waits;
@@ -277,7 +283,11 @@ bool OthersServe(const Service& service, const Instance& instance) {
 }
 
 bool ChangesHands(const Service& service, Generation from, Generation target) {
-  return service.policy(from).has_listen() != service.policy(target).has_listen();
+  const auto listens = [&](Generation generation) {
+    const Policy& policy = service.policy(generation);
+    return policy.has_listen() || policy.auto_listen == AutoListen::kUnknown;
+  };
+  return listens(from) != listens(target);
 }
 
 bool OpenPools(Context& context, Service& service, Generation generation) {
@@ -311,6 +321,7 @@ bool OpenPools(Context& context, Service& service, Generation generation) {
 
 bool TakeSocket(Context& context, Service& service, SlotIndex index, Which which) {
   Instance& instance = *Find(service.slots[index], which);
+  if (WaitsForAddress(context, service, index, which)) return false;
   if (WaitsForOthersToGo(service, instance)) return false;
   if (!service.policy(instance.generation).has_listen()) {
     instance.socket.reset();

@@ -59,13 +59,15 @@ int Daemon::Run() {
     if (exit_code_) break;
     const Instant upgrade_at = upgrade_ ? upgrade_->deadline() : kNever;
     limits_->OnTurn(os::Now());
-    loop_.SetAlarm(std::min({NextDeadline(state_), leave_by_, rest_at_, upgrade_at,
-                             leave_for_upgrade_by_, limits_->deadline(), files_->deadline()}));
+    loop_.SetAlarm(
+        std::min({NextDeadline(state_), leave_by_, rest_at_, upgrade_at, leave_for_upgrade_by_,
+                  limits_->deadline(), files_->deadline(), errands_->deadline()}));
     loop_.Wait();
     if (upgrade_) upgrade_->OnTime(os::Now());
     if (os::Now() >= rest_at_) Rest();
     limits_->OnTime(os::Now());
     files_->OnTime(os::Now());
+    errands_->OnTime(os::Now());
   }
   return *exit_code_;
 }
@@ -79,6 +81,7 @@ void Daemon::Turn() {
     SaveImage();
     conversations_->OnTurn(now);
     performer_->Perform(actions);
+    performer_->ConfirmSignals();
     const bool is_over = std::ranges::any_of(
         actions, [](const Action& each) { return std::holds_alternative<action::Reply>(each); });
     if (is_over) rest_at_ = now + kRestAfter;
@@ -86,6 +89,7 @@ void Daemon::Turn() {
   }
   timetable_->Update();
   files_->Update();
+  webhooks_->Update();
   if (!inbox_.is_empty()) loop_.SetAlarm(os::Now());
   if (arguments_.is_foreground()) EndRunWhenDone();
   LeaveWhenDone();
@@ -148,7 +152,7 @@ void Daemon::OnStoreOutcome() {
 // ---- What happens. ----
 
 void Daemon::OnReport(KeeperReport report) {
-  if (performer_->TakeCheckReport(report.report)) return;
+  if (performer_->TakeCheckReport(report.report) || errands_->TakeReport(report.report)) return;
   const auto put = [this](Event event) { inbox_.Put(Urgency::kProcess, std::move(event)); };
   if (const auto* started = std::get_if<keeper::Started>(&report.report)) {
     spawner_->OnStarted(started->token);
@@ -188,21 +192,25 @@ void Daemon::OnListenReport(const keeper::Report& report) {
   if (const auto* taken = std::get_if<keeper::ListenTaken>(&report)) {
     observations_.NoteSocketTaken(taken->token);
   } else if (const auto* refused = std::get_if<keeper::ListenRefused>(&report)) {
-    const std::string wanted = TextOf(refused->asked);
-    observations_.NoteSocketRefused(refused->token);
-    log_.Warn(performer_->ServiceOf(refused->token) +
-              " token=" + std::to_string(refused->token.number()) + " wants to bind " + wanted +
-              ", which is not what listen holds for it");
-    inbox_.Put(
-        Urgency::kProcess,
-        event::AddressRefused{.token = refused->token,
-                              .address = pools_->AddressAt(performer_->ServiceOf(refused->token),
-                                                           refused->asked.port),
-                              .why = refused->why == keeper::ListenMismatch::kFamily
-                                         ? event::AddressRefused::Why::kFamily
-                                         : event::AddressRefused::Why::kWidth,
-                              .wanted = wanted});
+    OnAddressRefused(*refused);
   }
+}
+
+void Daemon::OnAddressRefused(const keeper::ListenRefused& refused) {
+  using Why = event::AddressRefused::Why;
+  const std::string wanted = TextOf(refused.asked);
+  const std::string service = performer_->ServiceOf(refused.token);
+  event::AddressRefused event{.token = refused.token, .address = {}, .wanted = wanted};
+  if (refused.why == keeper::ListenMismatch::kUnlisted) {
+    event.why = Why::kUnlisted;
+  } else {
+    observations_.NoteSocketRefused(refused.token);
+    log_.Warn(service + " token=" + std::to_string(refused.token.number()) + " wants to bind " +
+              wanted + ", which is not what listen holds for it");
+    event.address = pools_->AddressAt(service, refused.asked.port);
+    event.why = refused.why == keeper::ListenMismatch::kFamily ? Why::kFamily : Why::kWidth;
+  }
+  inbox_.Put(Urgency::kProcess, std::move(event));
 }
 
 void Daemon::OnOutput() {
@@ -256,6 +264,7 @@ void Daemon::UseSettings(const SupervisorSettings& settings) {
   output_->SetMaxTotal(settings.max_total_log_bytes);
   http_->Use(settings);
   if (settings.control_group) UseControlGroup(*settings.control_group);
+  event_command_->Use(settings);
   switch (settings.log_level) {
     case LogLevel::kError:
       return log_.SetLevel(Severity::kError);
@@ -317,6 +326,7 @@ control::DaemonDetail Daemon::Detail() const {
   detail.warnings = start_warnings_;
   if (http_ && http_->trouble()) detail.warnings.push_back(*http_->trouble());
   if (control_trouble_) detail.warnings.push_back(*control_trouble_);
+  for (std::string& trouble : webhooks_->troubles()) detail.warnings.push_back(std::move(trouble));
   if (image_trouble_) detail.warnings.push_back(*image_trouble_);
   if (store_trouble_) detail.warnings.push_back(*store_trouble_);
   return detail;

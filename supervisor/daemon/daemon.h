@@ -16,6 +16,9 @@
 #include "daemon/commands/control_server.h"
 #include "daemon/commands/conversations.h"
 #include "daemon/daemon_log.h"
+#include "daemon/errands/errands.h"
+#include "daemon/errands/event_command.h"
+#include "daemon/errands/webhooks.h"
 #include "daemon/http/http_api.h"
 #include "daemon/inbox.h"
 #include "daemon/keeper_link.h"
@@ -68,6 +71,7 @@ class Daemon {
   void OpenProbes();
   void OpenLimits();
   void RunOffLoop(std::function<void()> job);
+  void OpenErrands();
   void OpenConversations();
   void JoinWorld(KeeperWorld world, StartState start);
   void AdoptSockets(KeeperWorld& world);
@@ -80,6 +84,7 @@ class Daemon {
   // ---- What happens. ----
   void OnReport(KeeperReport report);
   void OnListenReport(const keeper::Report& report);
+  void OnAddressRefused(const keeper::ListenRefused& refused);
   void OnSignals();
   void OnOutput();
   void OnStoreOutcome();
@@ -148,6 +153,9 @@ class Daemon {
   std::optional<DrainWatch> drains_;
   std::optional<LimitChecks> limits_;
   std::optional<Performer> performer_;
+  std::optional<Errands> errands_;
+  std::optional<EventCommand> event_command_;
+  std::optional<Webhooks> webhooks_;
   std::optional<ControlServer> server_;
   std::optional<HttpApi> http_;
   os::Fd signals_;

@@ -17,6 +17,12 @@ OutputLog::Options OutputOptions(const Arguments& arguments) {
           .echo_to = STDOUT_FILENO};
 }
 
+// What brings a command line to this daemon: everything is below one folder, but for root's own.
+std::string HomeOf(const Arguments& arguments) {
+  const std::string& state = arguments.state_folder;
+  return arguments.runtime_folder == state + "/run" ? state : "";
+}
+
 // Under root beside the runtime folder, which is closed to the users whose programs are to reach
 // it.
 std::string NotifyFolder(const std::string& runtime_folder) {
@@ -39,6 +45,7 @@ Status Daemon::OpenParts() {
   timetable_.emplace(Timetable::Parts{.state = state_, .inbox = inbox_, .log = log_});
   files_.emplace(FileWatches::Parts{
       .state = state_, .inbox = inbox_, .log = log_, .loop = loop_, .ground = ground_});
+  OpenErrands();
   OpenConversations();
   performer_.emplace(Performer::Parts{
       .state = state_,
@@ -61,6 +68,7 @@ Status Daemon::OpenParts() {
 
 void Daemon::NoteEvent(control::EventRecord event) {
   if (journal_) journal_->Add(event);
+  event_command_->Note(event);
 }
 
 // Sockets that clients and programs speak to.
@@ -128,6 +136,22 @@ void Daemon::OpenLimits() {
       .run_off_loop = [this](std::function<void()> job) { RunOffLoop(std::move(job)); }});
 }
 
+void Daemon::OpenErrands() {
+  errands_.emplace(Errands::Parts{.spawner = *spawner_, .keeper = keeper_, .new_token = [this] {
+                                    const Token token = state_.next_token;
+                                    state_.next_token = token.Next();
+                                    return token;
+                                  }});
+  event_command_.emplace(EventCommand::Parts{.errands = *errands_, .log = log_});
+  webhooks_.emplace(Webhooks::Parts{.loop = loop_.context(),
+                                    .state = state_,
+                                    .ground = ground_,
+                                    .errands = *errands_,
+                                    .observations = observations_,
+                                    .log = log_,
+                                    .home = HomeOf(arguments_)});
+}
+
 // People.
 void Daemon::OpenConversations() {
   conversations_.emplace(Conversations::Parts{
@@ -163,8 +187,11 @@ void Daemon::OpenConversations() {
                                   },
                               .gone = [this](ClientId client) { conversations_->OnGone(client); }});
   conversations_->SpeakThrough(*server_);
-  http_.emplace(HttpApi::Parts{
-      .loop = loop_.context(), .conversations = *conversations_, .server = *server_, .log = log_});
+  http_.emplace(HttpApi::Parts{.loop = loop_.context(),
+                               .conversations = *conversations_,
+                               .server = *server_,
+                               .log = log_,
+                               .webhooks = *webhooks_});
 }
 
 }  // namespace oxherd

@@ -127,11 +127,15 @@ void Performer::Do(const action::Spawn& spawn) {
   if (spawn.socket) {
     const Service& service = *parts_.state.Find(spawn.instance.service);
     order.listen = ListenOrder{.number = *spawn.socket, .addresses = {}, .secret = RandomSecret()};
+    order.listen->finds = spec->policy.auto_listen == AutoListen::kAssumed;
     for (std::string& address : OpenAddresses(service, spawn.generation)) {
       const bool shared = parts_.pools.IsShared(service.name, address);
       order.listen->addresses.push_back({std::move(address), shared});
     }
   }
+  const bool finds = spawn.kind == ProcessKind::kInstance && !spawn.socket &&
+                     spec->policy.auto_listen == AutoListen::kUnknown;
+  if (finds) order.listen = ListenOrder{.addresses = {}, .secret = RandomSecret(), .finds = true};
   const auto spawned = parts_.spawner.Spawn(order);
   if (spawned) return;
   const PlanFailure& failure = spawned.error();
@@ -156,6 +160,15 @@ void Performer::Do(const action::Kill& kill) { parts_.keeper.Send(keeper::Kill{k
 void Performer::Do(const action::Signal& signal) {
   parts_.keeper.Send(keeper::Signal{
       .token = signal.token, .signal = signal.signal, .scope = keeper::Scope::kMain});
+  signalled_.push_back(signal.token);
+}
+
+// What is in the queue still is lost with us; what is not outlives us.
+void Performer::ConfirmSignals() {
+  if (parts_.keeper.queued() > 0) return;
+  for (const Token token : std::exchange(signalled_, {})) {
+    parts_.inbox.Put(Urgency::kControl, event::Signalled{token});
+  }
 }
 
 void Performer::Do(const action::Acknowledge& acknowledge) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <unordered_map>
+#include <vector>
 
 #include "control/event_record.h"
 #include "core/action.h"
@@ -64,6 +65,9 @@ class Performer {
   // Whose process this is; empty: nobody's.
   [[nodiscard]] std::string ServiceOf(Token token) const;
 
+  // Signals that have left for the keeper since are told to the core. Called at the end of a turn.
+  void ConfirmSignals();
+
   // A report of the keeper's about a check command; false: it is about something else.
   bool TakeCheckReport(const keeper::Report& report);
 
@@ -90,6 +94,7 @@ class Performer {
   void Enforce(const InstanceId& instance, Token token, Pid pid, const Limits& limits);
 
   Parts parts_;
+  std::vector<Token> signalled_;             // asked for, and not yet confirmed
   std::unordered_map<Token, Token> checks_;  // check command -> the instance it asks
 };
 

@@ -103,13 +103,18 @@ std::optional<SupervisorSettings> SettingsAgain(const State& state,
     if (path.empty() || !seen.insert(path).second) continue;
     auto oxfile = LoadOxfile(path, surroundings, ProfilesOf(state, path));
     if (!oxfile) continue;
-    const std::optional<SupervisorSettings> before = settings;
-    if (!settings || oxfile->supervisor.http) settings = oxfile->supervisor;
+    const SupervisorSettings& said = oxfile->supervisor;
+    if (!settings) settings = said;
     // One file may say the one thing, another the other.
-    if (oxfile->supervisor.control_group) {
-      settings->control_group = oxfile->supervisor.control_group;
-    } else if (before) {
-      settings->control_group = before->control_group;
+    if (said.control_group) settings->control_group = said.control_group;
+    if (said.http) {
+      settings->http = said.http;
+      settings->http_token = said.http_token;
+    }
+    if (said.on_event_cmd) {
+      settings->on_event_cmd = said.on_event_cmd;
+      settings->on_events = said.on_events;
+      settings->file = said.file;
     }
   }
   return settings;

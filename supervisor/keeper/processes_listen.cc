@@ -43,7 +43,8 @@ Processes::Fetched Processes::Fetch(const FetchRequest& request, std::uint32_t u
     best_place = at;
   }
   switch (best) {
-    case Fit::kOtherPort:
+    case Fit::kOtherPort:  // the library asks for such a port only where none is known
+      book_.OnListenRefused(request.token, ListenMismatch::kUnlisted, request.asked);
       return {.verdict = OXHERD_FETCH_UNKNOWN};
     case Fit::kTooWide:
       book_.OnListenRefused(request.token, ListenMismatch::kWidth, request.asked);

@@ -124,7 +124,9 @@ constexpr std::uint8_t Last(Scope) { return std::to_underlying(Scope::kMain); }
 constexpr std::uint8_t Last(Remains) { return std::to_underlying(Remains::kLeave); }
 constexpr std::uint8_t Last(Stage) { return std::to_underlying(Stage::kDied); }
 constexpr std::uint8_t Last(Phase) { return std::to_underlying(Phase::kGone); }
-constexpr std::uint8_t Last(ListenMismatch) { return std::to_underlying(ListenMismatch::kWidth); }
+constexpr std::uint8_t Last(ListenMismatch) {
+  return std::to_underlying(ListenMismatch::kUnlisted);
+}
 constexpr std::uint8_t Last(ExitStatus::Kind) {
   return std::to_underlying(ExitStatus::Kind::kUnknown);
 }

@@ -375,11 +375,13 @@ struct ListenTaken {
 };
 
 enum class ListenMismatch : std::uint8_t {
-  kFamily,  // an IPv4 program, an IPv6 socket
-  kWidth,   // the socket is open to more clients than it asked for, or to others
+  kFamily,    // an IPv4 program, an IPv6 socket
+  kWidth,     // the socket is open to more clients than it asked for, or to others
+  kUnlisted,  // nothing is held at that port
 };
 // The process wanted to bind a listed port and may not have what is held: its bind(2) fails with
-// EADDRNOTAVAIL. Said as ListenTaken is.
+// EADDRNOTAVAIL. Or, with kUnlisted, one that the library was to tell of: its bind(2) waits. Said
+// as ListenTaken is.
 struct ListenRefused {
   Token token;
   ListenMismatch why = ListenMismatch::kFamily;

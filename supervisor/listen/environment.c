@@ -42,6 +42,10 @@ static bool ReadHexadecimal(const char* text, uint8_t* bytes, size_t count) {
 
 static bool ReadPorts(const char* text, struct Surroundings* result) {
   for (;;) {
+    if (strcmp(text, "auto") == 0) {
+      result->finds = true;
+      return true;
+    }
     uint64_t port = 0;
     uint64_t inherited = 0;
     if (result->port_count == kMaxListenPorts) return false;

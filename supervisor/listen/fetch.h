@@ -5,7 +5,8 @@
  *   OXHERD_LISTEN_SOCKET=NAME:GATE   the abstract name, and OXHERD_FETCH_GATE_BYTES in hexadecimal;
  *                                    not set where the keeper cannot have such a socket
  *   OXHERD_LISTEN_KEY=TOKEN:SECRET   decimal, and OXHERD_FETCH_SECRET_BYTES in hexadecimal
- *   OXHERD_LISTEN=3000=200,4000=201  the ports to ask for, and duplicates that may be inherited
+ *   OXHERD_LISTEN=3000=200,4000=201  the ports to ask for, and duplicates that may be inherited;
+ *                                    "auto" at the end, or alone: tell the first other port too
  * The gate is the same for all children of one keeper: the kernel drops every datagram that does
  * not begin with it. It must come from a socket with a name of its own (bind(2) with the family
  * alone): the answer goes there, with the descriptor by SCM_RIGHTS if it is OXHERD_FETCH_GIVEN. */

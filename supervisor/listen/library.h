@@ -23,6 +23,7 @@ struct ListenPort {
 };
 struct Surroundings {
   bool is_active;
+  bool finds; /* the keeper wants to hear of the first address that is bound and not listed */
   size_t port_count;
   struct ListenPort ports[kMaxListenPorts];
   char socket_name[64]; /* abstract, without the leading NUL */

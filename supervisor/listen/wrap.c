@@ -3,7 +3,9 @@
  * Without _GNU_SOURCE: with it glibc declares them with unions for the addresses. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -53,14 +55,28 @@ static int CallBind(int fd, const struct sockaddr* address, socklen_t size) {
   return (int)syscall(SYS_bind, fd, address, size);
 }
 
-/* Fresh, TCP, and asked to go to a listed port; all else is none of our business. */
-static bool IsOurs(const struct Surroundings* surroundings, int fd, const struct Asked* asked) {
+/* Fresh and TCP; all else is none of our business. */
+static bool IsFreshTcp(int fd, const struct Asked* asked) {
   int type = 0;
   socklen_t size = sizeof type;
   struct Asked bound;
-  return IsListed(surroundings, asked->port) &&
-         getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
+  return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
          BoundTo(fd, &bound) && bound.port == 0 && bound.family == asked->family;
+}
+
+/* The service's address is not known, and this is it: whoever hears of it ends this process and
+ * starts it again, with the address. Until then it waits; nobody hears of it where the program is
+ * long ready, and then it goes on as if we were not there. */
+static void TellAddress(const struct Surroundings* surroundings, const struct Asked* asked) {
+  enum { kPauseMs = 200, kMostPauses = 15 };
+  static atomic_flag is_told = ATOMIC_FLAG_INIT;
+  if (asked->port == 0 || atomic_flag_test_and_set(&is_told)) return;
+  for (int i = 0; i < kMostPauses; ++i) {
+    const struct Fetched fetched = FetchHeld(surroundings, asked);
+    if (fetched.fd >= 0) close(fetched.fd);
+    if (fetched.verdict != OXHERD_FETCH_UNKNOWN) return;
+    poll(NULL, 0, kPauseMs);
+  }
 }
 
 /* Returns false if the program's own bind(2) is to have its way. */
@@ -97,8 +113,10 @@ OXHERD_WRAPPED int bind(int fd, const struct sockaddr* address, socklen_t size) 
   int cancelling = 0;
   /* bind(2) is no point where a thread may be cancelled; what is called here has some. */
   pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancelling);
-  const bool is_done =
-      IsOurs(surroundings, fd, &asked) && TakeHeld(surroundings, fd, &asked, &result);
+  const bool is_fresh = IsFreshTcp(fd, &asked);
+  const bool is_listed = IsListed(surroundings, asked.port);
+  if (is_fresh && !is_listed && surroundings->finds) TellAddress(surroundings, &asked);
+  const bool is_done = is_fresh && is_listed && TakeHeld(surroundings, fd, &asked, &result);
   if (!is_done || result == 0) errno = before;
   if (!is_done) result = CallBind(fd, address, size);
   pthread_setcancelstate(cancelling, NULL);

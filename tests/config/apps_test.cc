@@ -117,9 +117,7 @@ TEST_CASE("cluster_mode and reuse_port share one port that Oxherd owns") {
         "no connection");
   CHECK(here.ReadOne(App("cluster_mode = true\nenv = { PORT = 80 }")).policy.instances == 4);
   CHECK(here.ReadOne(App("reuse_port = true\nenv = { PORT = 80 }")).policy.has_listen());
-  CHECK(here.Errors(App("cluster_mode = true")) ==
-        "4:16: apps.api.cluster_mode: the port that the instances share is not known; add listen = "
-        "3000, or PORT to env (listen = \"auto\" is not supported yet)");
+  CHECK(here.ReadOne(App("cluster_mode = true")).policy.auto_listen == AutoListen::kUnknown);
   CHECK(here.ReadOne(App("cluster_mode = false\ncluster_instances = 3")).policy.instances == 1);
 
   const Spec hinted = here.ReadOne(App("reuse_port = true"));
@@ -212,8 +210,7 @@ TEST_CASE("mistakes in [[apps]] are located, all at once, and unknown keys are n
 
 TEST_CASE("what is not there yet is refused by OxMgr's name, unless it is off") {
   const Surroundings here;
-  for (const char* key :
-       {"namespace = \"web\"", "git_repo = \"x\"", "git_ref = \"x\"", "pull_secret = \"x\""}) {
+  for (const char* key : {"git_repo = \"x\"", "git_ref = \"x\"", "pull_secret = \"x\""}) {
     CAPTURE(key);
     CHECK(here.Errors(App(key)).contains("is not supported yet; leave it out for now"));
   }

@@ -28,12 +28,13 @@ TEST_CASE("every key says what it takes and means, and aliases name a key of the
 }
 
 TEST_CASE("every key that is not supported yet says so, and no supported one does") {
-  const std::array<std::pair<Section, std::string>, 6> tables = {
+  const std::array<std::pair<Section, std::string>, 7> tables = {
       {{Section::kProcess, "processes.api"},
        {Section::kHealthCheck, "processes.api.health_check"},
        {Section::kLimits, "processes.api.limits"},
        {Section::kLogs, "processes.api.logs"},
        {Section::kLogging, "logging"},
+       {Section::kWebhook, "processes.api.webhook"},
        {Section::kSupervisor, "supervisor"}}};
   for (const auto& [section, table] : tables) {
     for (const Key& key : KeysOf(section)) {
@@ -53,12 +54,6 @@ TEST_CASE("every key that is not supported yet says so, and no supported one doe
 
 TEST_CASE("what later work brings is refused by name") {
   const Surroundings here;
-  for (const char* key : {"namespace"}) {
-    CHECK(here.Errors(Api(std::string(key) + " = 1")) ==
-          "3:1: processes.api." + std::string(key) + ": \"" + key +
-              "\" is not supported yet; leave it out for now");
-  }
-  CHECK(here.Errors(Api("[processes.api.webhook]")).contains("not supported yet"));
   CHECK(here.Read(Api("limits = { enforce = true }")).specs.at(0).limits.enforce);
   CHECK(here.Errors(Api("logs = { compress = true }")).contains("not supported yet"));
 }
@@ -111,6 +106,42 @@ TEST_CASE("control_group is a group's name or number, or nobody's") {
   CHECK(group("control_group = \"ops\"") == "ops");
   CHECK(group("control_group = 27") == "27");
   CHECK(here.Errors("[supervisor]\ncontrol_group = \"a:b\"\n" + Api("")).contains("is not a name"));
+}
+
+TEST_CASE("a webhook has a secret and something to do, and listens where it says") {
+  const Surroundings here;
+  const std::string good =
+      "[processes.api.webhook]\nsecret = \"x\"\non_push = [\"git pull\", \"make | tee log\"]\n";
+  const Webhook webhook = here.ReadOne(Api(good + "port = 9000\nbranch = \"main\"")).webhook;
+  CHECK(webhook.enabled);
+  CHECK(webhook.address == "127.0.0.1:9000");
+  CHECK(webhook.branch == "main");
+  REQUIRE(webhook.on_push.size() == 2);
+  CHECK(webhook.on_push[0].argv == std::vector<std::string>{"git", "pull"});
+  CHECK(webhook.on_push[1].through_shell);
+  CHECK(here.ReadOne(Api(good + "port = \"0.0.0.0:9000\"")).webhook.address == "0.0.0.0:9000");
+  CHECK_FALSE(here.ReadOne(Api("[processes.api.webhook]\nenabled = false")).webhook.enabled);
+  CHECK_FALSE(here.ReadOne(Api("")).webhook.enabled);
+  CHECK(here.Errors(Api("[processes.api.webhook]\non_push = \"make\"")).contains("obey anybody"));
+  CHECK(here.Errors(Api("[processes.api.webhook]\nsecret = \"x\"")).contains("nothing to do"));
+  CHECK(here.Errors(Api(good + "port = \"example.com:80\"")).contains("not a port"));
+  CHECK(here.Errors(Api("[processes.api.webhook]\nsecret = \"${NOWHERE}\"\non_push = \"x\""))
+            .contains("${NOWHERE} is not set"));
+  CHECK(here.Errors(Api(good + "brunch = \"x\"")).contains("did you mean \"branch\"?"));
+}
+
+TEST_CASE("on_event_cmd and on_events are read, and an unknown event is refused") {
+  const Surroundings here;
+  const SupervisorSettings settings =
+      here.Read("[supervisor]\non_event_cmd = \"cat > x\"\non_events = [\"oom\"]\n" + Api(""))
+          .supervisor;
+  REQUIRE(settings.on_event_cmd);
+  CHECK(settings.on_event_cmd->through_shell);
+  CHECK(settings.on_events == std::vector<std::string>{"oom"});
+  CHECK(settings.file.ends_with(".toml"));
+  CHECK(here.Errors("[supervisor]\non_events = [\"crash\"]\n" + Api(""))
+            .contains("no event; they are"));
+  CHECK(here.Errors("[supervisor]\non_events = []\n" + Api("")).contains("names no event"));
 }
 
 TEST_CASE("limits on memory and CPU are read by each of their names") {

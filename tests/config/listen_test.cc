@@ -12,6 +12,19 @@ std::string Addresses(const Spec& spec) {
   return all;
 }
 
+TEST_CASE("listen = \"auto\": an address of ours, which nobody knows yet") {
+  const Surroundings here;
+  const Spec spec = here.ReadOne(Api("listen = \"auto\"\ninstances = 4"));
+  CHECK(spec.policy.auto_listen == AutoListen::kUnknown);
+  CHECK(spec.policy.listen.empty());
+  CHECK(spec.policy.ready_by == ReadyBy::kListen);
+  CHECK(spec.policy.drain == Millis(200));
+  const std::string defaults = "[defaults]\nlisten = \"auto\"\n" + Api("listen = 3000");
+  CHECK(here.ReadOne(defaults).policy.auto_listen == AutoListen::kNo);
+  CHECK(here.Errors(Api("listen = \"auto\"\nport_base = 3000")).contains("keep one of the two"));
+  CHECK(here.Errors(Api("type = \"oneshot\"\nlisten = \"auto\"")).contains("serves nobody"));
+}
+
 TEST_CASE("every way to write an address gives its one canonical form") {
   const Surroundings here;
   CHECK(Addresses(here.ReadOne(Api("listen = 3000"))) == "tcp:[::]:3000 ");
@@ -51,7 +64,7 @@ TEST_CASE("what is no address says what to write instead") {
   CHECK(error("\"db.local:3000\"").contains("\"db.local\" is a name"));
   CHECK(error("\"unix:\"").contains("no path after"));
   CHECK(error("\"unix:/" + std::string(107, 'x') + "\"").contains("at most 107 bytes"));
-  CHECK(error("\"auto\"").contains("not supported yet"));
+  CHECK(error("[3000, \"auto\"]").contains("\"auto\" stands alone"));
   CHECK(error("\"127.0.0.1:${3000 + INSTANCE}\"").contains("write port_base"));
   CHECK(error("\"127.0.0.1:${PORT}\"").contains("${PORT} is not set"));
 }

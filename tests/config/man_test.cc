@@ -40,6 +40,7 @@ std::string KeysAsRoff() {
       {Section::kHealthCheck, "[processes.NAME.health_check]"},
       {Section::kLimits, "[processes.NAME.limits]"},
       {Section::kLogs, "[processes.NAME.logs], and [logging] for all of them"},
+      {Section::kWebhook, "[processes.NAME.webhook]"},
       {Section::kLogging, "[logging] alone"},
       {Section::kSupervisor, "[supervisor]"}};
   std::string text;

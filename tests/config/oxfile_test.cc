@@ -10,6 +10,16 @@
 namespace oxherd {
 namespace {
 
+TEST_CASE("a namespace is a plain word") {
+  const Surroundings here;
+  CHECK(here.ReadOne(Api("namespace = \"batch-2\"")).name_space == "batch-2");
+  CHECK(here.ReadOne(Api("")).name_space.empty());
+  for (const char* name : {"a b", "@web", "a/b"}) {
+    CHECK(here.Errors(Api("namespace = \"" + std::string(name) + "\""))
+              .contains("a namespace is at most 64"));
+  }
+}
+
 TEST_CASE("the Oxfile of the OxMgr guide is accepted as it stands") {
   const Oxfile file = Surroundings().Read(R"(
 [processes.api]
@@ -251,8 +261,12 @@ TEST_CASE("the supervisor's own settings are read") {
   const Oxfile file = Surroundings().Read(
       "[supervisor]\nlog_level = \"debug\"\nstart_parallel = 4\n[logging]\nmax_total_mb = 2\n" +
       Api(""));
-  CHECK(file.supervisor == SupervisorSettings{LogLevel::kDebug, 4, 2 * 1024 * 1024});
-  CHECK(Surroundings().Read(Api("")).supervisor == SupervisorSettings{});
+  SupervisorSettings said{LogLevel::kDebug, 4, 2 * 1024 * 1024};
+  said.file = file.supervisor.file;
+  CHECK(file.supervisor == said);
+  SupervisorSettings nothing = Surroundings().Read(Api("")).supervisor;
+  nothing.file.clear();
+  CHECK(nothing == SupervisorSettings{});
 }
 
 TEST_CASE("relative paths are relative to the Oxfile's folder, and ~ is home") {

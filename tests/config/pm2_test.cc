@@ -71,17 +71,14 @@ TEST_CASE("a Node cluster becomes instances on one owned port, and milliseconds 
   CHECK(production.policy.listen.at(0).address.ends_with(":80"));
 }
 
-TEST_CASE("a cluster whose port nobody says is not guessed at") {
+TEST_CASE("a cluster whose port nobody says shares the one that it binds") {
   const Pm2Import made = Import(R"({"apps": [{"script": "app.js", "instances": 2}]})");
   const Spec app = Read(made).specs.at(0);
   CHECK(app.name == "app");
-  CHECK(app.policy.instances == 1);
-  CHECK(app.policy.listen.empty());
-  CHECK(app.policy.reload_strategy == ReloadStrategy::kStopFirst);
-  CHECK(made.text.contains("# listen = 3000\n# instances = 2"));
-  CHECK(made.text.contains("listen = \"auto\", which finds the port by itself, is not supported"));
-  REQUIRE(made.warnings.size() == 1);
-  CHECK(made.warnings[0].contains("needs the port"));
+  CHECK(app.policy.instances == 2);
+  CHECK(app.policy.auto_listen == AutoListen::kUnknown);
+  CHECK(app.policy.reload_strategy == ReloadStrategy::kStartFirst);
+  CHECK(made.warnings.empty());
   // The profiles may know it.
   const Pm2Import known =
       Import(R"([{"script": "app.js", "instances": 2, "env_production": {"PORT": "8080"}}])");

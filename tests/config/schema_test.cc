@@ -49,8 +49,11 @@ std::string TypeOf(const Key& key) {
 }
 
 std::string Property(const Key& key) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 3> kTables = {
-      {{"health_check", "health_check"}, {"limits", "limits"}, {"logs", "logs"}}};
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kTables = {
+      {{"health_check", "health_check"},
+       {"limits", "limits"},
+       {"logs", "logs"},
+       {"webhook", "webhook"}}};
   std::string text = "        " + Quoted(key.name) + ": {";
   const std::string_view main = key.same_as.empty() ? key.name : key.same_as;
   for (const auto& [name, definition] : kTables) {
@@ -63,7 +66,7 @@ std::string Property(const Key& key) {
   }
   const std::string type = TypeOf(key);
   if (!type.empty() && !text.contains("$ref\": \"#/$defs/l") &&
-      !text.contains("health_check\", ")) {
+      !text.contains("health_check\", ") && !text.contains("webhook\", ")) {
     text += type + ", ";
   }
   std::string meaning =
@@ -109,7 +112,8 @@ std::string Schema() {
          Definition("process", {Section::kProcess}) + ",\n" +
          Definition("health_check", {Section::kHealthCheck}) + ",\n" +
          Definition("limits", {Section::kLimits}) + ",\n" + Definition("logs", {Section::kLogs}) +
-         ",\n" + Definition("logging", {Section::kLogs, Section::kLogging}) + ",\n" +
+         ",\n" + Definition("webhook", {Section::kWebhook}) + ",\n" +
+         Definition("logging", {Section::kLogs, Section::kLogging}) + ",\n" +
          Definition("supervisor", {Section::kSupervisor}) + "\n  }\n}\n";
 }
 

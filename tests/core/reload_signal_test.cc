@@ -27,6 +27,9 @@ TEST_SUITE("core: reload_signal") {
     CHECK(signals[1].token == play.token("nginx", 1));
     CHECK(signals[0].signal == SIGHUP);
     CHECK(play.Take<action::Spawn>().empty());
+    play.Happens(event::Signalled{signals[0].token});
+    CHECK_FALSE(play.IsAnswered(reload));
+    play.Happens(event::Signalled{signals[1].token});
     CHECK(play.Item(reload).outcome == Outcome::kReloaded);
     CHECK(play.Item(reload).generation == Generation(1));
     CHECK(play.service("nginx").generation == Generation(1));
@@ -65,9 +68,56 @@ TEST_SUITE("core: reload_signal") {
       CHECK(play.Take<action::Signal>().empty());
       play.Happens(event::Started{hooks[0].token, Pid(70)});
       play.End(hooks[0].token, ExitStatus::Code(code));
-      CHECK(play.Take<action::Signal>().size() == (code == 0 ? 2 : 0));
+      const auto signals = play.Take<action::Signal>();
+      CHECK(signals.size() == (code == 0 ? 2 : 0));
+      for (const auto& signal : signals) play.Happens(event::Signalled{signal.token});
       CHECK(play.Item(reload).outcome == (code == 0 ? Outcome::kReloaded : Outcome::kFailed));
     }
+  }
+
+  TEST_CASE("a daemon that dies before the signals went out: its successor sends them") {
+    Play play;
+    play.BringUp({MakeNginx()});
+    play.Forget();
+    const RequestId reload = play.Ask(Verb::kReload, {"nginx"}, {MakeNginx()});
+    const auto signals = play.Take<action::Signal>();
+    REQUIRE(signals.size() == 2);
+    play.Happens(event::Signalled{signals[0].token});
+    World world;
+    for (const auto& signal : signals) {
+      WorldRecord record;
+      record.token = signal.token;
+      record.instance = {"nginx", static_cast<SlotIndex>(world.size())};
+      record.generation = Generation(1);
+      record.pid = Pid(1000 + static_cast<int>(world.size()));
+      record.spawned_at = play.now();
+      world.push_back(record);
+    }
+    Actions actions;
+    Restore(play.state(), world, play.now(), actions);
+    std::vector<Token> told;
+    for (const Action& action : actions) {
+      if (const auto* signal = std::get_if<action::Signal>(&action)) told.push_back(signal->token);
+    }
+    CHECK(told == std::vector{signals[1].token});
+    CHECK_FALSE(play.IsAnswered(reload));
+    play.Happens(event::Signalled{signals[1].token});
+    CHECK(play.Item(reload).outcome == Outcome::kReloaded);
+  }
+
+  TEST_CASE("one that ends before it was told is not waited for") {
+    Play play;
+    play.BringUp({MakeNginx()});
+    play.Forget();
+    const RequestId reload = play.Ask(Verb::kReload, {"nginx"}, {MakeNginx()});
+    const auto signals = play.Take<action::Signal>();
+    REQUIRE(signals.size() == 2);
+    play.Happens(event::Signalled{signals[0].token});
+    play.End(signals[1].token, ExitStatus::Code(1));
+    play.ConfirmSpawns();
+    play.Pass(Millis(1500));
+    CHECK(play.Item(reload).outcome == Outcome::kReloaded);
+    CHECK(play.StateOf("nginx", 1) == "ready");
   }
 
   TEST_CASE("cron replaces it all the same") {

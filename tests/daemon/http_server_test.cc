@@ -134,6 +134,28 @@ TEST_CASE("http: what is no request, or too large, is told so and reaches nobody
   CHECK(site.asked.empty());
 }
 
+TEST_CASE("http: below one path a body may be larger, and it arrives whole, with all headers") {
+  Site site({.large_path = "/large/", .large_body_bytes = 200'000});
+  const std::string body(200'000, 'x');
+  const auto post = [&](const std::string& path, std::size_t size) {
+    return "POST " + path +
+           " HTTP/1.1\r\nX-GitHub-Event: push\r\nContent-Length: " + std::to_string(size) +
+           "\r\n\r\n" + body.substr(0, std::min(size, body.size()));
+  };
+  CHECK(site.Ask(post("/large/one", 200'000)).starts_with("HTTP/1.1 200"));
+  REQUIRE(site.asked.size() == 1);
+  CHECK(site.asked[0].body == body);
+  CHECK(site.asked[0].Header("x-github-event") == "push");
+  CHECK(site.asked[0].Header("x-gitlab-event").empty());
+  CHECK(site.Ask(post("/large/one", 200'001)).starts_with("HTTP/1.1 413"));
+  CHECK(site.Ask(post("/small", 4097)).starts_with("HTTP/1.1 413"));
+  // Without its length: it is refused when it has become too long.
+  CHECK(site.Ask("POST /small HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2000\r\n" +
+                 std::string(0x2000, 'x') + "\r\n0\r\n\r\n")
+            .starts_with("HTTP/1.1 413"));
+  CHECK(site.asked.size() == 1);
+}
+
 TEST_CASE("http: a client that says nothing, or only half of it, is closed at its deadline") {
   Site site({.request = Millis(100)});
   Client silent = site.Connect();

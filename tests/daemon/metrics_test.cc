@@ -65,12 +65,12 @@ TEST_CASE("metrics: OpenMetrics names a counter's family without _total, and end
 }
 
 TEST_CASE("http: a token is the same or it is not, whatever their lengths") {
-  CHECK(IsSameToken("0123456789abcdef", "0123456789abcdef"));
-  CHECK_FALSE(IsSameToken("0123456789abcdee", "0123456789abcdef"));
-  CHECK_FALSE(IsSameToken("0123456789abcdef0123456789abcdef", "0123456789abcdef"));
-  CHECK_FALSE(IsSameToken("", "0123456789abcdef"));
-  CHECK_FALSE(IsSameToken("", ""));
-  CHECK_FALSE(IsSameToken("x", ""));
+  CHECK(IsSameSecret("0123456789abcdef", "0123456789abcdef"));
+  CHECK_FALSE(IsSameSecret("0123456789abcdee", "0123456789abcdef"));
+  CHECK_FALSE(IsSameSecret("0123456789abcdef0123456789abcdef", "0123456789abcdef"));
+  CHECK_FALSE(IsSameSecret("", "0123456789abcdef"));
+  CHECK_FALSE(IsSameSecret("", ""));
+  CHECK_FALSE(IsSameSecret("x", ""));
 }
 
 TEST_CASE("http: names in a path are decoded, or refused") {

@@ -65,6 +65,16 @@ bool IsReloaded(const Moment& moment, const RequestItem& item) {
   return true;
 }
 
+// Nobody who reloads itself still waits for its signal.
+bool AreTold(const Moment& moment, const RequestItem& item) {
+  const std::size_t index = ServiceIndex(item.service);
+  return std::ranges::none_of(moment.after.instances(), [&](const InstanceView& one) {
+    const TokenHistory* token = moment.ledger.Find(one.token);
+    const bool is_up = one.kind == StateKind::kReady || one.kind == StateKind::kUnhealthy;
+    return one.service == index && is_up && token != nullptr && token->is_untold;
+  });
+}
+
 bool IsRolledBack(const Moment& moment, const RequestItem& item) {
   if (item.failure.old_lost) return true;  // then the reply says so
   const std::size_t index = ServiceIndex(item.service);
@@ -95,6 +105,9 @@ Violation CheckTruth(const Moment& moment, const RequestRecord& record, RequestH
       case Outcome::kReloaded:
         if (!IsReloaded(moment, item)) {
           return {Invariant::kReplyIsTrue, "the reply says reloaded, and an old one serves"};
+        }
+        if (!AreTold(moment, item)) {
+          return {Invariant::kReplyIsTrue, "the reply says reloaded, and one was never told"};
         }
         break;
       case Outcome::kRolledBack:

@@ -1,6 +1,7 @@
 // Checks of what is: 1, 2, 5, 6, 9, 15 and what the kernel knows.
 #include <algorithm>
 
+#include "core/auto_listen.h"
 #include "core/supervisor.h"
 #include "tests/sim/checker.h"
 
@@ -60,6 +61,9 @@ bool IsProven(const Moment& moment, const Policy& policy, const TokenHistory& to
     case ReadyBy::kLog:
       return token.line_matched;
     case ReadyBy::kListen:
+      if (const auto within = MayBindWithin(policy)) {  // it binds nothing
+        return token.started_at != kNever && moment.now >= token.started_at + *within;
+      }
       return token.good >= 1;
     case ReadyBy::kNotify:
       return token.line_matched;

@@ -344,7 +344,25 @@ void NoteLonely(const Scene& scene, const Service& service, NetPool& pool) {
 
 }  // namespace
 
+// Of a generation whose address nobody knows, and that never was Ready, one instance lives.
+Violation CheckFinder(const Service& service) {
+  for (const KeptSpec& kept : service.specs) {
+    if (kept.was_ready || kept.spec->policy.auto_listen != AutoListen::kUnknown) continue;
+    std::size_t starting = 0;
+    ForEach(service, [&](const Slot&, const Instance& one, bool) {
+      const bool is_its = one.generation == kept.generation;
+      starting += is_its && one.kind() == StateKind::kStarting ? 1U : 0U;
+    });
+    if (starting > 1) return {Invariant::kOneFinder, "two look for the address of their service"};
+  }
+  return {};
+}
+
 Violation CheckTraffic(const Moment& moment) {
+  for (const Service& service : moment.state.services) {
+    if (moment.ledger.image_was_lost) break;  // those that were adopted run already
+    if (const Violation violation = CheckFinder(service)) return violation;
+  }
   for (const Service& service : moment.state.services) {
     if (!service.traffic) continue;
     if (moment.state.shutdown && moment.state.shutdown->keep_instances) continue;

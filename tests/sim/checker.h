@@ -60,6 +60,7 @@ enum class Invariant : std::uint8_t {
   kClosedInTime = 38,  // sockets where nobody will come are closed, and no others
   kSwept = 39,         // only those clients are reset whom nobody will serve
   kSchedule = 40,      // a scheduled oneshot runs when its time has come, and once at a time
+  kOneFinder = 41,     // listen = "auto": one instance finds the address, before the others start
 };
 
 struct Violation {

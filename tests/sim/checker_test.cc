@@ -290,6 +290,18 @@ Violation SaysReloaded(Stage& stage) {
   });
 }
 
+Violation SaysReloadedUntold(Stage& stage) {
+  const auto spec = MakeSpec(0, [](Policy& policy) { policy.reload_signal = 1; });
+  stage.BringUp({spec});
+  stage.Well(stage.Ask(Verb::kReload, {"a"}, {spec}));
+  return stage.Step(event::Due{}, [](Stage& s) {
+    RequestRecord& record = s.after.requests.back();
+    record.items.at(0).outcome = Outcome::kReloaded;
+    record.finished = true;
+    s.actions.push_back(action::Reply{record.id});
+  });
+}
+
 Violation TooManyStarts(Stage& stage) {
   return stage.Step(stage.Ask(Verb::kStart, {"a"}, {Instances(3)}),
                     [](Stage& s) { s.after.settings.start_parallel = 2; });
@@ -407,6 +419,7 @@ constexpr Row kRows[] = {
     {Invariant::kReplyIsTrue, "stopped, and alive", SaysStopped},
     {Invariant::kReplyIsTrue, "started, and not Ready", SaysStarted},
     {Invariant::kReplyIsTrue, "reloaded, and the old one serves", SaysReloaded},
+    {Invariant::kReplyIsTrue, "reloaded, and one was never told", SaysReloadedUntold},
     {Invariant::kStartBound, "three starts where two may be", TooManyStarts},
     {Invariant::kSignalOnce, "the stop signal twice", SignalledTwice},
     {Invariant::kHookOnce, "pre_reload_cmd twice", HookRunsAgain},

@@ -95,6 +95,16 @@ Violation SweptThoughOneComes(Stage& stage) {
   return stage.Step(event::Gone{stage.token()}, SweepTheFirst);
 }
 
+Violation TwoFinders(Stage& stage) {
+  const SpecPtr spec = MakeSpec(0, [](Policy& policy) {
+    policy.instances = 2;
+    policy.auto_listen = AutoListen::kUnknown;
+  });
+  return stage.Step(stage.Ask(Verb::kStart, {"a"}, {spec}), [](Stage& s) {
+    s.service().slots.at(1).current.state = s.service().slots.at(0).current.state;
+  });
+}
+
 constexpr Row kRows[] = {
     {Invariant::kSteering, "clients go where nobody is", SteeredElsewhere},
     {Invariant::kSocketHeld, "listened to again while its process lives", ListensTooEarly},
@@ -103,6 +113,7 @@ constexpr Row kRows[] = {
     {Invariant::kClosedInTime, "open where nobody will come", OpenWhereNobodyComes},
     {Invariant::kSwept, "swept, and a living one has the socket", LivingIsSwept},
     {Invariant::kSwept, "swept, and one comes", SweptThoughOneComes},
+    {Invariant::kOneFinder, "two look for the address", TwoFinders},
 };
 
 TEST_SUITE("sim: the checks of traffic") {

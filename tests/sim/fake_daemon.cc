@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
+#include "core/auto_listen.h"
 #include "core/codec.h"
 
 namespace oxherd::sim {
@@ -36,7 +39,8 @@ void FakeDaemon::Reset(const Scenario& scenario, Random random, Trace* trace) {
   disk_.wishes.clear();
   if (scenario.boot) {
     for (std::size_t i = 0; i < scenario.services; ++i) {
-      disk_.wishes.push_back({.spec = scenario.versions[i][0].spec, .generation = Generation(1)});
+      disk_.wishes.push_back(
+          {.spec = scenario.versions[i][0].written(), .generation = Generation(1)});
     }
   }
   world_.clear();
@@ -144,7 +148,26 @@ State FakeDaemon::LoadImage() {
 
 // ---- From event to actions. ----
 
-void FakeDaemon::Take(const Event& event, Instant now) {
+// What is known of an address goes into the specs that come with a request.
+Event FakeDaemon::AsRead(Event event) const {
+  auto* const request = std::get_if<event::Request>(&event);
+  if (request == nullptr) return event;
+  for (SpecPtr& spec : request->specs) {
+    const Service* const service = state_.Find(spec->name);
+    if (service == nullptr || spec->policy.auto_listen == AutoListen::kNo) continue;
+    auto known = std::make_shared<Spec>(*spec);
+    KeepFoundAddress(*known, service->spec(), service->is_down() ? Runs::kNo : Runs::kYes);
+    spec = std::move(known);
+  }
+  return event;
+}
+
+void FakeDaemon::Take(const Event& happened, Instant now) {
+  std::optional<Event> read;
+  if (scenario_->has_auto_listen && std::holds_alternative<event::Request>(happened)) {
+    read = AsRead(happened);
+  }
+  const Event& event = read ? *read : happened;
   if (trace_ != nullptr) trace_->Take(now, event);
   if (cut_ == 0) return Die(now);  // after Apply, before the image: as if it had never been
   ++events_;

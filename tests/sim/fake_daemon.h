@@ -80,7 +80,8 @@ class FakeDaemon {
   };
   static constexpr std::uint32_t kNoCut = UINT32_MAX;
 
-  void Take(const Event& event, Instant now);
+  void Take(const Event& happened, Instant now);
+  [[nodiscard]] Event AsRead(Event event) const;
   void Perform(const Actions& actions, Instant now);
   void Do(const Action& action, Instant now);
   void Die(Instant now);

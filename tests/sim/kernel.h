@@ -43,6 +43,7 @@ struct Process {
   Instant shut_at = kNever;  // it shuts its socket down
   bool has_shut = false;
   bool has_asked = false;               // for its address
+  Instant asks_again = kNever;          // listen = "auto": it has told its address, and waits
   std::vector<std::string> keeps_open;  // addresses of closed pools of which its copy listens on
 
   std::uint8_t stop_signals = 0;

@@ -166,6 +166,8 @@ void Ledger::Learn(const Event& event, Instant now) {
     services[At(refused->token).service].was_refused = true;
   } else if (const auto* drained = std::get_if<event::Drained>(&event)) {
     At(drained->token).drained = true;
+  } else if (const auto* signalled = std::get_if<event::Signalled>(&event)) {
+    At(signalled->token).is_untold = false;
   } else if (const auto* schedule = std::get_if<event::Schedule>(&event)) {
     for (SlotHistory& slot : services[ServiceIndex(schedule->service)].slots) {
       const TokenHistory* last = Find(slot.last);

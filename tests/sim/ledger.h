@@ -39,6 +39,7 @@ struct TokenHistory {
   Instant ended_at = kNever;
   bool kill_was_seen = false;  // in the kernel
   bool drained = false;
+  bool is_untold = false;  // its reload signal was decided, and has not been sent yet
   Instant drains_since = kNever;
 };
 

@@ -130,6 +130,8 @@ void Network::Do(const Action& action, Instant now) {
     std::erase_if(watches_, [&](const Watch& one) { return one.token == watch->token; });
     watches_.push_back({watch->token, static_cast<std::uint8_t>(ServiceIndex(watch->service)),
                         watch->socket, now + watch->drain});
+  } else if (const auto* signal = std::get_if<action::Signal>(&action)) {
+    news_.emplace_back(now, event::Signalled{signal->token});
   } else if (const auto* sweep = std::get_if<action::Sweep>(&action)) {
     Sweep(*sweep, now);
   } else if (const auto* again = std::get_if<action::Relisten>(&action)) {
@@ -240,6 +242,37 @@ void Network::AskForAddress(Process& process, Instant now) {
   }
 }
 
+// It was started without a socket, as nobody knew its address.
+bool Network::Finds(const Process& process) const {
+  return process.kind == ProcessKind::kInstance && !process.socket &&
+         process.life == Process::Life::kRunning &&
+         scenario_->versions[process.service][process.version].asked != nullptr;
+}
+
+// Its bind(2) waits for a while to be heard of, and then goes on by itself.
+void Network::TellAddress(Process& process, Instant now) {
+  constexpr Millis kWaits{3000};
+  constexpr Millis kPause{1000};
+  if (process.behaviour.ready_after == kForever) return;
+  const bool binds =
+      !process.has_asked && now >= process.started_at + process.behaviour.ready_after;
+  if (binds) {
+    process.has_asked = true;
+    process.behaviour.ready_after += kWaits;
+    process.asks_again = now;
+  }
+  if (process.asks_again > now) return;
+  const Policy& policy = scenario_->versions[process.service][process.version].spec->policy;
+  news_.emplace_back(now, event::AddressRefused{.token = process.token,
+                                                .address = {},
+                                                .why = event::AddressRefused::Why::kUnlisted,
+                                                .wanted = policy.listen.front().address.substr(4)});
+  process.asks_again = now + kPause;
+  if (process.asks_again >= process.started_at + process.behaviour.ready_after) {
+    process.asks_again = kNever;
+  }
+}
+
 void Network::Knock(Instant now) {
   next_knock_ = now + scenario_->knocks_every;
   if (next_knock_ > knocks_until_) next_knock_ = kNever;
@@ -282,7 +315,7 @@ void Network::Serve(NetPool& pool, Instant now) {
 }
 
 Instant Network::Next(Instant now) const {
-  if (next_knock_ == kNever && pools_.empty()) return kNever;
+  if (next_knock_ == kNever && pools_.empty() && !scenario_->has_auto_listen) return kNever;
   Instant next = next_knock_;
   for (const NetPool& pool : pools_) {
     for (const NetSocket& socket : pool.sockets) {
@@ -290,6 +323,12 @@ Instant Network::Next(Instant now) const {
     }
   }
   for (const Process& process : std::as_const(kernel_).processes()) {
+    if (Finds(process)) {
+      next = std::min(next, process.asks_again);
+      const bool will_bind = !process.has_asked && process.behaviour.ready_after != kForever;
+      if (will_bind) next = std::min(next, process.started_at + process.behaviour.ready_after);
+      continue;
+    }
     if (!process.socket || process.life != Process::Life::kRunning) continue;
     if (!process.has_shut) next = std::min(next, process.shut_at);
     const bool will_be_ready = process.behaviour.ready_after != kForever;
@@ -302,6 +341,7 @@ Instant Network::Next(Instant now) const {
 
 void Network::Happen(Instant now) {
   for (Process& process : kernel_.all()) {
+    if (Finds(process)) TellAddress(process, now);
     if (!process.socket || process.life != Process::Life::kRunning) continue;
     const bool binds = !process.has_asked && process.behaviour.ready_after != kForever &&
                        now >= process.started_at + process.behaviour.ready_after;

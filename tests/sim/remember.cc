@@ -242,6 +242,9 @@ void Remember(const Moment& moment) {
         tell->failure.old_lost) {
       moment.ledger.services[ServiceIndex(tell->instance.service)].is_mixed = true;
     }
+    if (const auto* signal = std::get_if<action::Signal>(&action)) {
+      moment.ledger.At(signal->token).is_untold = true;
+    }
     if (const auto* probe = std::get_if<action::Probe>(&action)) {
       moment.ledger.highest = std::max(moment.ledger.highest, probe->check);
     }

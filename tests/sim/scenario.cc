@@ -296,6 +296,23 @@ void DrawReloadSignals(Random random, Scenario& scenario) {
   }
 }
 
+// Services whose address nobody has written down.
+void DrawAutoListen(Random random, Scenario& scenario) {
+  scenario.has_auto_listen = false;
+  for (std::size_t i = 0; i < scenario.services; ++i) {
+    if (!random.OneIn(3)) continue;
+    for (Version& version : scenario.versions[i]) {
+      const Policy& policy = version.spec->policy;
+      if (policy.listen.size() != 1 || version.wants != Wants::kAny) continue;
+      auto asked = std::make_shared<Spec>(*version.spec);
+      asked->policy.listen.clear();
+      asked->policy.auto_listen = AutoListen::kUnknown;
+      version.asked = std::move(asked);
+      scenario.has_auto_listen = true;
+    }
+  }
+}
+
 // How many there are, changed by hand.
 void DrawScales(Random random, Scenario& scenario) {
   scenario.most_scaled = 0;
@@ -334,6 +351,7 @@ void Draw(std::uint64_t seed, Scenario& scenario) {
   DrawSchedules(Random(Mix(seed, 12)), scenario);
   DrawReloadSignals(Random(Mix(seed, 13)), scenario);
   DrawScales(Random(Mix(seed, 14)), scenario);
+  DrawAutoListen(Random(Mix(seed, 15)), scenario);  // last: it copies what the others have made
 }
 
 Scenario Draw(std::uint64_t seed) {

@@ -38,6 +38,10 @@ struct Version {
   SpecPtr spec;
   Quality quality = Quality::kGood;
   Wants wants = Wants::kAny;  // the address that its program binds
+  // As its Oxfile says it, where that is listen = "auto"; `spec` then is what it comes to.
+  SpecPtr asked = {};
+
+  [[nodiscard]] const SpecPtr& written() const { return asked != nullptr ? asked : spec; }
 };
 
 struct Step {
@@ -84,11 +88,12 @@ struct Scenario {
   Settings settings;
   Faults faults;
   std::size_t services = 1;
-  bool has_ready_log = false;   // some version is ready by a line of output, or says so
-  Duration knocks_every{};      // clients come to every pool; 0: nobody listens
-  bool moves_clients = false;   // net.ipv4.tcp_migrate_req
-  std::size_t most_scaled = 0;  // instances that somebody may have scaled a service to
-  bool boot = false;            // begins with saved wishes instead of a request
+  bool has_ready_log = false;    // some version is ready by a line of output, or says so
+  Duration knocks_every{};       // clients come to every pool; 0: nobody listens
+  bool has_auto_listen = false;  // in some version
+  bool moves_clients = false;    // net.ipv4.tcp_migrate_req
+  std::size_t most_scaled = 0;   // instances that somebody may have scaled a service to
+  bool boot = false;             // begins with saved wishes instead of a request
   std::array<std::vector<Version>, kMaxServices> versions;
   std::vector<Step> steps;
   Duration quiet_after{};  // then faults stop

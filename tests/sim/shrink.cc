@@ -90,6 +90,11 @@ class Shrinker {
         auto spec = std::make_shared<Spec>(*version.spec);
         change(spec->policy);
         differs = differs || !(spec->policy == version.spec->policy);
+        if (version.asked != nullptr) {
+          auto asked = std::make_shared<Spec>(*version.asked);
+          change(asked->policy);
+          version.asked = std::move(asked);
+        }
         version.spec = std::move(spec);
       }
       return differs && Try(std::move(candidate));

@@ -210,7 +210,7 @@ void Simulation::SendRequest(const Step& step) {
           step.verb == Verb::kDrain || step.verb == Verb::kResume || step.verb == Verb::kReset;
       request.names.push_back(ServiceName(i) + (one ? "/" + std::to_string(step.slot) : ""));
     }
-    if (reads_oxfile) request.specs.push_back(scenario_->versions[i][step.oxfile[i]].spec);
+    if (reads_oxfile) request.specs.push_back(scenario_->versions[i][step.oxfile[i]].written());
   }
   clients_.Send(std::move(request));
 }

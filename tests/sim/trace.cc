@@ -88,6 +88,7 @@ struct DescribeEvent {
                            : "pool not opened " + pool + ": " + e.error;
   }
   std::string operator()(const event::Drained& e) const { return "drained " + Of(e.token); }
+  std::string operator()(const event::Signalled& e) const { return "signalled " + Of(e.token); }
   std::string operator()(const event::SocketShut& e) const {
     return "socket shut " + e.service + " " + e.address + " " + Number(e.socket);
   }
@@ -246,6 +247,7 @@ std::string Describe(const Scenario& scenario) {
       if (policy.has_health) text += " health";
       for (const ListenAddress& listen : policy.listen) text += " " + listen.address;
       if (version.wants != Wants::kAny) text += version.wants == Wants::kIpv4 ? " ipv4" : " narrow";
+      if (version.asked != nullptr) text += " auto";
       if (policy.type == ServiceType::kOneshot) text += " oneshot";
       if (policy.scheduled) text += " scheduled";
       if (policy.reload_strategy == ReloadStrategy::kStopFirst) text += " stop-first";

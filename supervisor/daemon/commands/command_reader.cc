@@ -8,6 +8,7 @@
 
 #include "config/freeze.h"
 #include "control/target.h"
+#include "core/auto_listen.h"
 #include "daemon/commands/name_pattern.h"
 #include "daemon/commands/rollback.h"
 #include "daemon/commands/verb_of.h"
@@ -85,26 +86,27 @@ class Reader {
     return false;
   }
 
-  // Every /regex/ becomes the services whose names it matches.
+  // Every /regex/ and @namespace becomes the services that it means.
   bool ReadPatterns() {
     const bool reads = control::ReadsOxfile(request_.command);
     Names expanded;
     for (const std::string& typed : names_) {
-      const auto pattern = PatternIn(typed);
-      if (!pattern) {
+      if (!IsForSeveral(typed)) {
         AddOnce(expanded, typed);
         continue;
       }
-      Names known;
-      for (const Service& service : state_.services) known.push_back(service.name);
+      std::vector<KnownName> known;
+      for (const Service& service : state_.services) {
+        known.push_back({service.name, service.spec().name_space});
+      }
       for (const std::string& path : reads ? FilesHere() : Names{}) {
         const Oxfile* const file = Load(path);
         if (file == nullptr) return false;
-        for (const Spec& spec : file->specs) known.push_back(spec.name);
+        for (const Spec& spec : file->specs) known.push_back({spec.name, spec.name_space});
       }
-      auto matches = MatchNames(*pattern, known);
-      if (!matches) return Refuse(std::move(matches).error().message);
-      for (const std::string& name : *matches) AddOnce(expanded, name);
+      auto meant = NamesMeant(typed, known);
+      if (!meant) return Refuse(std::move(meant).error().message);
+      for (const std::string& name : *meant) AddOnce(expanded, name);
     }
     names_ = std::move(expanded);
     return true;
@@ -374,7 +376,10 @@ class Reader {
       return Refuse(spec.defined_in() + ":" + std::to_string(spec.source_line) + ": processes." +
                     spec.name + ": " + frozen.error().message);
     }
-    if (service != nullptr) NoteDifferences(*service, *frozen);
+    if (service != nullptr) {
+      KeepFoundAddress(*frozen, service->spec(), service->is_down() ? Runs::kNo : Runs::kYes);
+      NoteDifferences(*service, *frozen);
+    }
     understood_.event.specs.push_back(std::make_shared<const Spec>(std::move(*frozen)));
     return true;
   }

@@ -8,6 +8,7 @@
 #include "config/freeze.h"
 #include "control/describe.h"
 #include "control/wire.h"
+#include "core/auto_listen.h"
 #include "core/supervisor.h"
 #include "daemon/commands/verb_of.h"
 #include "daemon/launch/service_environment.h"
@@ -252,11 +253,12 @@ void Conversations::AddDifferences(control::ServiceDetail& detail) const {
     return;
   }
   KeepStoredPath(*found, service->spec());
-  const Result<Spec> frozen = Freeze(std::move(*found), parts_.surroundings.base);
+  Result<Spec> frozen = Freeze(std::move(*found), parts_.surroundings.base);
   if (!frozen) {
     detail.file_problem = frozen.error().message;
     return;
   }
+  KeepFoundAddress(*frozen, service->spec(), Runs::kYes);
   detail.differences = Differences(service->spec(), *frozen);
 }
 

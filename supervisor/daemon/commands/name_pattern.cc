@@ -7,24 +7,54 @@
 #include "config/ready_pattern.h"
 
 namespace oxherd {
+namespace {
 
-std::optional<std::string_view> PatternIn(std::string_view typed) {
-  if (typed.size() < 3 || !typed.starts_with('/') || !typed.ends_with('/')) return std::nullopt;
-  return typed.substr(1, typed.size() - 2);
+bool IsPattern(std::string_view typed) {
+  return typed.size() >= 3 && typed.starts_with('/') && typed.ends_with('/');
 }
 
-Result<std::vector<std::string>> MatchNames(std::string_view pattern,
-                                            std::span<const std::string> names) {
-  OXHERD_TRY_ASSIGN(const ReadyPattern expression, ReadyPattern::Compile(pattern));
-  std::vector<std::string> matches;
-  for (const std::string& name : names) {
-    if (!expression.Matches(name)) continue;
-    if (std::ranges::find(matches, name) == matches.end()) matches.push_back(name);
+void AddOnce(std::vector<std::string>& names, const std::string& name) {
+  if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+}
+
+Error NobodyIn(std::string_view typed, std::span<const KnownName> known) {
+  std::vector<std::string_view> there;
+  for (const KnownName& each : known) {
+    if (!each.name_space.empty()) there.push_back(each.name_space);
   }
-  if (matches.empty()) {
-    return MakeError("no service matches /" + std::string(pattern) + "/; see oxherd list");
+  std::string text = "no service has the namespace \"" + std::string(typed.substr(1)) + "\"";
+  if (const auto nearest = Nearest(typed.substr(1), there)) {
+    text += "; did you mean @" + std::string(*nearest) + "?";
+  } else {
+    text += "; the key namespace gives it one";
   }
-  return matches;
+  return {.message = std::move(text)};
+}
+
+}  // namespace
+
+bool IsForSeveral(std::string_view typed) {
+  return IsPattern(typed) || (typed.size() >= 2 && typed.starts_with('@'));
+}
+
+Result<std::vector<std::string>> NamesMeant(std::string_view typed,
+                                            std::span<const KnownName> known) {
+  std::vector<std::string> names;
+  if (typed.starts_with('@')) {
+    for (const KnownName& each : known) {
+      if (each.name_space == typed.substr(1)) AddOnce(names, each.name);
+    }
+    if (names.empty()) return std::unexpected(NobodyIn(typed, known));
+    return names;
+  }
+  OXHERD_TRY_ASSIGN(const ReadyPattern expression,
+                    ReadyPattern::Compile(typed.substr(1, typed.size() - 2)));
+  for (const KnownName& each : known) {
+    if (expression.Matches(each.name)) AddOnce(names, each.name);
+  }
+  if (names.empty())
+    return MakeError("no service matches " + std::string(typed) + "; see oxherd list");
+  return names;
 }
 
 std::string ExplainUnknownName(std::string_view typed, std::span<const std::string_view> known) {

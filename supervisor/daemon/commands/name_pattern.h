@@ -1,7 +1,7 @@
-// `/regex/` on the command line, and what is said of a name that nobody has.
+// Names for several services on the command line, `/regex/` and `@namespace`, and what is said of a
+// name that nobody has.
 #pragma once
 
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,13 +11,19 @@
 
 namespace oxherd {
 
-// The expression in "/…/"; nothing: a name of another kind.
-[[nodiscard]] std::optional<std::string_view> PatternIn(std::string_view typed);
+// Whether what was typed is one of the two; else it is a name of another kind.
+[[nodiscard]] bool IsForSeveral(std::string_view typed);
 
-// Those of `names`, each once and in their order, in which the expression (ready_pattern.h) is
-// found. An error: it is none, or none of them matches.
-[[nodiscard]] Result<std::vector<std::string>> MatchNames(std::string_view pattern,
-                                                          std::span<const std::string> names);
+struct KnownName {
+  std::string name;
+  std::string name_space;
+};
+
+// The names among `known` that `typed` means, each once and in their order: those in which the
+// expression (ready_pattern.h) is found, or those of the namespace. An error: it is no expression,
+// or nobody is meant.
+[[nodiscard]] Result<std::vector<std::string>> NamesMeant(std::string_view typed,
+                                                          std::span<const KnownName> known);
 
 // `no service "ap1"; did you mean "api"?`
 [[nodiscard]] std::string ExplainUnknownName(std::string_view typed,

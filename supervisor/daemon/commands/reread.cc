@@ -10,6 +10,7 @@
 
 #include "config/freeze.h"
 #include "config/include.h"
+#include "core/auto_listen.h"
 #include "core/supervisor.h"
 #include "daemon/commands/command_reader.h"
 #include "daemon/launch/run_as.h"
@@ -46,7 +47,7 @@ std::optional<Oxfile> Load(const std::string& path, const OwnOxfile* own, Known 
 }
 
 // The spec as it is to be run from now on, with what was stored in the earlier one.
-Result<SpecPtr> Renew(Spec spec, const Spec* earlier, const Surroundings& surroundings) {
+Result<SpecPtr> Renew(Spec spec, const Spec* earlier, Runs runs, const Surroundings& surroundings) {
   if (earlier != nullptr) KeepStoredPath(spec, *earlier);
   const std::string name = spec.name;
   if (Status resolved = ResolveRunAs(spec); !resolved) {
@@ -54,6 +55,7 @@ Result<SpecPtr> Renew(Spec spec, const Spec* earlier, const Surroundings& surrou
   }
   Result<Spec> frozen = Freeze(std::move(spec), surroundings.base);
   if (!frozen) return std::unexpected(std::move(frozen).error().In("processes." + name));
+  if (earlier != nullptr) KeepFoundAddress(*frozen, *earlier, runs);
   auto renewed = std::make_shared<const Spec>(std::move(*frozen));
   return earlier == nullptr ? renewed : AsScaled(*earlier, std::move(renewed));
 }
@@ -96,8 +98,8 @@ Reread ReadAllAgain(const CommandContext& context) {
         break;
       }
       const bool is_wanted = service != nullptr || spec.policy.autostart;
-      Result<SpecPtr> fresh =
-          Renew(std::move(spec), service ? &service->spec() : nullptr, context.surroundings);
+      Result<SpecPtr> fresh = Renew(std::move(spec), service ? &service->spec() : nullptr,
+                                    Runs::kYes, context.surroundings);
       if (!fresh) {
         reread.errors.push_back(path + ": " + fresh.error().message);
         holds = false;
@@ -128,7 +130,7 @@ FreshWishes ReadForBoot(event::Boot saved, const Surroundings& surroundings, con
   };
   const auto renew = [&](Spec spec, const Spec* earlier) -> SpecPtr {
     const std::string defined_in = spec.defined_in();
-    Result<SpecPtr> renewed = Renew(std::move(spec), earlier, surroundings);
+    Result<SpecPtr> renewed = Renew(std::move(spec), earlier, Runs::kNo, surroundings);
     if (renewed) return std::move(*renewed);
     fresh.errors.push_back(defined_in + ": " + renewed.error().message);
     return nullptr;
@@ -167,7 +169,7 @@ FreshWishes ReadForBoot(event::Boot saved, const Surroundings& surroundings, con
 FreshWishes FreezeAll(event::Boot read, const Surroundings& surroundings) {
   FreshWishes fresh;
   for (event::Boot::Wish& wish : read.wishes) {
-    Result<SpecPtr> frozen = Renew(*wish.spec, nullptr, surroundings);
+    Result<SpecPtr> frozen = Renew(*wish.spec, nullptr, Runs::kNo, surroundings);
     if (frozen) {
       wish.spec = std::move(*frozen);
     } else {

@@ -16,7 +16,7 @@ class Selection {
   explicit Selection(const CommandContext& context) : context_(context), state_(context.state) {}
 
   Status Add(const std::string& typed) {
-    if (const auto pattern = PatternIn(typed)) return AddMatches(*pattern);
+    if (IsForSeveral(typed)) return AddSeveral(typed);
     const auto target = control::ParseTarget(
         typed, [this](std::string_view name) { return state_.Find(name) != nullptr; });
     if (!target) return Unknown(typed);
@@ -58,12 +58,14 @@ class Selection {
     return {};
   }
 
-  Status AddMatches(std::string_view pattern) {
-    std::vector<std::string> names;
-    names.reserve(state_.services.size());
-    for (const Service& service : state_.services) names.push_back(service.name);
-    OXHERD_TRY_ASSIGN(const std::vector<std::string> matches, MatchNames(pattern, names));
-    for (const std::string& name : matches) AddService(*state_.Find(name));
+  Status AddSeveral(std::string_view typed) {
+    std::vector<KnownName> known;
+    known.reserve(state_.services.size());
+    for (const Service& service : state_.services) {
+      known.push_back({service.name, service.spec().name_space});
+    }
+    OXHERD_TRY_ASSIGN(const std::vector<std::string> names, NamesMeant(typed, known));
+    for (const std::string& name : names) AddService(*state_.Find(name));
     return {};
   }
 

@@ -128,7 +128,8 @@ Keys Differences(const Spec& one, const Spec& other) {
       .Compare("schedule", one.schedule, other.schedule)
       .Compare("timezone", one.timezone, other.timezone)
       .Compare("watch", one.watch, other.watch)
-      .Compare("namespace", one.name_space, other.name_space);
+      .Compare("namespace", one.name_space, other.name_space)
+      .Compare("webhook", one.webhook, other.webhook);
   return std::move(keys).Take();
 }
 

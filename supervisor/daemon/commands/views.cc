@@ -112,6 +112,7 @@ Row Views::RowOf(const Service& service, SlotIndex slot, WithLogs with_logs) {
   row.id = from_.observations.RowOf({service.name, slot});
   row.service = service.name;
   row.slot = slot;
+  row.name_space = service.spec().name_space;
   row.wanted = service.wish == Wish::kRunning;
   row.generation = service.generation;
   row.state = Name(StateKind::kStopped);
@@ -205,6 +206,7 @@ ServiceDetail Views::DetailOf(const Service& service, const std::vector<Instance
   ServiceDetail detail;
   detail.name = service.name;
   detail.type = spec.policy.type == ServiceType::kOneshot ? "oneshot" : "service";
+  detail.name_space = spec.name_space;
   detail.wanted = service.wish == Wish::kRunning;
   detail.generation = service.generation;
   detail.reloading = service.rollout.has_value();

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/sha256.h"
 #include "control/wire.h"
 #include "daemon/commands/command_reader.h"
 #include "daemon/http/metrics.h"
@@ -71,15 +72,6 @@ std::optional<ApiPath> ApiPathIn(std::string_view target) {
 
 }  // namespace
 
-bool IsSameToken(std::string_view given, std::string_view expected) {
-  unsigned difference = given.size() == expected.size() ? 0 : 1;
-  for (std::size_t i = 0; i < given.size(); ++i) {
-    const char other = expected.empty() ? '\0' : expected[i % expected.size()];
-    difference |= static_cast<unsigned char>(given[i]) ^ static_cast<unsigned char>(other);
-  }
-  return difference == 0 && !expected.empty();
-}
-
 std::optional<std::string> DecodePath(std::string_view text) {
   std::string decoded;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -107,10 +99,14 @@ void HttpApi::Use(const SupervisorSettings& settings) {
   trouble_.reset();
   address_ = *settings.http;
   if (address_.empty()) return parts_.log.Info("http: off");
-  auto opened = HttpServer::Open(parts_.loop, address_,
-                                 [this](const HttpRequest& request, HttpServer::Respond respond) {
-                                   return Handle(request, std::move(respond));
-                                 });
+  HttpLimits limits;
+  limits.large_path = Webhooks::kPath;
+  auto opened = HttpServer::Open(
+      parts_.loop, address_,
+      [this](const HttpRequest& request, HttpServer::Respond respond) {
+        return Handle(request, std::move(respond));
+      },
+      limits);
   if (!opened) {
     trouble_ = "http: " + opened.error().message;
     return parts_.log.Error(*trouble_ + "; there are no metrics until it can listen there");
@@ -131,6 +127,11 @@ HttpApi::Cancel HttpApi::Handle(const HttpRequest& request, HttpServer::Respond 
     }
     return nullptr;
   }
+  if (path.starts_with(Webhooks::kPath)) {
+    const auto name = DecodePath(std::string_view(path).substr(Webhooks::kPath.size()));
+    respond(parts_.webhooks.Take(request, name.value_or("")));
+    return nullptr;
+  }
   const std::optional<ApiPath> asked = ApiPathIn(request.target);
   const bool looks =
       asked && (asked->word == "status" || (asked->word == "list" && asked->name.empty()));
@@ -143,7 +144,7 @@ HttpApi::Cancel HttpApi::Handle(const HttpRequest& request, HttpServer::Respond 
   } else {
     respond(Plain(404,
                   "there are /metrics, /healthz, /api/list, /api/status/NAME, and POST "
-                  "/api/start|stop|restart|reload/NAME"));
+                  "/api/start|stop|restart|reload/NAME and /webhook/NAME"));
   }
   return nullptr;
 }
@@ -173,7 +174,7 @@ HttpApi::Cancel HttpApi::Change(const HttpRequest& request, Asked command, const
     respond(Plain(403, "changes need a token: http_token under [supervisor] in the Oxfile"));
     return nullptr;
   }
-  if (!IsSameToken(request.token, token_)) {
+  if (!IsSameSecret(request.token, token_)) {
     parts_.log.Warn("http: " + request.method + " " + std::string(control::Name(command)) +
                     " with a wrong token, or none; refused");
     respond(Plain(401, "needs the header \"Authorization: Bearer TOKEN\""));

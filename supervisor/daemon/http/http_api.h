@@ -15,6 +15,7 @@
 #include "daemon/commands/control_server.h"
 #include "daemon/commands/conversations.h"
 #include "daemon/daemon_log.h"
+#include "daemon/errands/webhooks.h"
 #include "daemon/http/http_server.h"
 
 namespace oxherd {
@@ -26,6 +27,7 @@ class HttpApi {
     Conversations& conversations;
     ControlServer& server;  // whose client a POST becomes
     DaemonLog& log;
+    Webhooks& webhooks;
   };
 
   explicit HttpApi(Parts parts) : parts_(parts) {}
@@ -51,9 +53,6 @@ class HttpApi {
   std::unique_ptr<HttpServer> http_;
   std::optional<std::string> trouble_;
 };
-
-// Whether they are the same, in a time that tells nothing of where they differ.
-[[nodiscard]] bool IsSameToken(std::string_view given, std::string_view expected);
 
 // "%2F" becomes "/"; nothing for what is no such text.
 [[nodiscard]] std::optional<std::string> DecodePath(std::string_view text);

@@ -1,5 +1,6 @@
 #include "daemon/http/http_server.h"
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
@@ -43,6 +44,13 @@ std::string TokenIn(std::string_view authorization) {
   return std::string(authorization.substr(kBearer.size()));
 }
 
+std::string Lower(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
 HttpResponse Plain(std::uint16_t status, std::string text) {
   return {.status = status, .type = "text/plain; charset=utf-8", .body = std::move(text) + "\n"};
 }
@@ -56,16 +64,17 @@ class Client : public std::enable_shared_from_this<Client> {
         handle_(handle),
         answer_by_(stream_.get_executor()) {
     parser_.header_limit(limits.header_bytes);
-    parser_.body_limit(limits.body_bytes);
+    parser_.body_limit(std::max(limits.body_bytes, limits.large_body_bytes));
   }
 
   void Begin(std::function<void()> ended) {
     ended_ = std::move(ended);
     stream_.expires_after(limits_.request);
-    http::async_read(stream_, buffer_, parser_,
-                     [self = shared_from_this()](const error_code& error, std::size_t /*size*/) {
-                       self->OnRequest(error);
-                     });
+    http::async_read_header(
+        stream_, buffer_, parser_,
+        [self = shared_from_this()](const error_code& error, std::size_t /*size*/) {
+          self->OnHeader(error);
+        });
   }
 
   // The server goes.
@@ -75,6 +84,23 @@ class Client : public std::enable_shared_from_this<Client> {
   }
 
  private:
+  // How long the body may be depends on what it is for.
+  void OnHeader(const error_code& error) {
+    if (error || is_over_) return OnRequest(error);
+    const beast::string_view target = parser_.get().target();
+    const bool is_large =
+        !limits_.large_path.empty() &&
+        std::string_view(target.data(), target.size()).starts_with(limits_.large_path);
+    const std::size_t most = is_large ? limits_.large_body_bytes : limits_.body_bytes;
+    const auto size = parser_.content_length();
+    if (size && *size > most) return OnRequest(make_error_code(http::error::body_limit));
+    parser_.body_limit(most);
+    http::async_read(stream_, buffer_, parser_,
+                     [self = shared_from_this()](const error_code& failed, std::size_t /*size*/) {
+                       self->OnRequest(failed);
+                     });
+  }
+
   void OnRequest(const error_code& error) {
     if (is_over_) return;
     if (error == http::error::header_limit) return Answer(Plain(431, "the headers are too long"));
@@ -84,12 +110,16 @@ class Client : public std::enable_shared_from_this<Client> {
       return Answer(Plain(400, "this is no HTTP request: " + error.message()));
     }
     if (error) return End();
-    const auto& message = parser_.get();
+    auto& message = parser_.get();
     const auto text = [](beast::string_view view) { return std::string(view.data(), view.size()); };
-    const HttpRequest request{.method = text(message.method_string()),
-                              .target = text(message.target()),
-                              .accept = text(message[http::field::accept]),
-                              .token = TokenIn(text(message[http::field::authorization]))};
+    HttpRequest request{.method = text(message.method_string()),
+                        .target = text(message.target()),
+                        .accept = text(message[http::field::accept]),
+                        .token = TokenIn(text(message[http::field::authorization])),
+                        .body = std::move(message.body())};
+    for (const auto& field : message) {
+      request.headers.emplace_back(Lower(text(field.name_string())), text(field.value()));
+    }
     is_head_ = message.method() == http::verb::head;
     stream_.expires_never();
     answer_by_.expires_after(limits_.answer);
@@ -181,6 +211,11 @@ class Client : public std::enable_shared_from_this<Client> {
 };
 
 }  // namespace
+
+std::string HttpRequest::Header(std::string_view name) const {
+  const auto found = std::ranges::find(headers, name, &std::pair<std::string, std::string>::first);
+  return found == headers.end() ? std::string() : found->second;
+}
 
 class HttpServer::Impl : public std::enable_shared_from_this<HttpServer::Impl> {
  public:

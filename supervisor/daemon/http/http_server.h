@@ -10,6 +10,9 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/time.h"
@@ -25,6 +28,12 @@ struct HttpRequest {
   std::string target;  // path and query, as they came
   std::string accept;  // the header
   std::string token;   // of "Authorization: Bearer TOKEN"; empty: none
+  std::string body;
+  // All of them, as many as HttpLimits lets in; names in lower case.
+  std::vector<std::pair<std::string, std::string>> headers = {};
+
+  // Empty: it is not there. `name` in lower case.
+  [[nodiscard]] std::string Header(std::string_view name) const;
 };
 
 struct HttpResponse {
@@ -38,6 +47,9 @@ struct HttpLimits {
   std::size_t clients = 64;  // more are closed at once
   std::uint32_t header_bytes = 8192;
   std::size_t body_bytes = 4096;
+  // What is below this path may be larger; empty: nothing.
+  std::string large_path = {};
+  std::size_t large_body_bytes = std::size_t{1024} * 1024;
   Millis request{5000};                      // from connecting to the end of the request
   Millis response{30000};                    // for the client to take the answer
   Millis answer = std::chrono::minutes(30);  // for what was asked to be done

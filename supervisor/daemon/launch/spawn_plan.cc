@@ -33,6 +33,8 @@ const Command& CommandFor(const Spec& spec, Purpose purpose) {
       return spec.post_stop_cmd;
     case Purpose::kCheck:
       return spec.health_check.command;
+    case Purpose::kErrand:
+      break;
   }
   return spec.command;
 }
@@ -92,6 +94,7 @@ Result<Environment> EnvironmentFor(const SpawnOrder& order, const SpawnGround& g
   if (order.checked.is_set()) {
     SetVariable(environment, "OXHERD_PID", std::to_string(order.checked.number()));
   }
+  for (const auto& [name, value] : order.variables) SetVariable(environment, name, value);
   return environment;
 }
 
@@ -183,9 +186,12 @@ void AddSockets(const SpawnOrder& order, const SpawnGround& ground, Environment&
     if (port.empty()) continue;
     ports += (ports.empty() ? "" : ",") + port + "=" + std::to_string(spare);
   }
-  SetVariable(environment, "LISTEN_FDS", std::to_string(listen.addresses.size()));
-  SetVariable(environment, "LISTEN_FDNAMES", names);
-  SetVariable(environment, "LISTEN_PID", "");  // the keeper's child fills it in
+  if (!listen.addresses.empty()) {
+    SetVariable(environment, "LISTEN_FDS", std::to_string(listen.addresses.size()));
+    SetVariable(environment, "LISTEN_FDNAMES", names);
+    SetVariable(environment, "LISTEN_PID", "");  // the keeper's child fills it in
+  }
+  if (listen.finds) ports += ports.empty() ? "auto" : ",auto";
   if (ports.empty() || ground.listen_library.empty()) return;
   plan.listen = keeper::ListenGrant{.number = listen.number, .secret = listen.secret};
   SetVariable(environment, "OXHERD_LISTEN", ports);
@@ -229,8 +235,8 @@ std::expected<SpawnPlan, PlanFailure> MakeSpawnPlan(const SpawnOrder& order,
   const Spec& spec = order.spec;
   Result<Environment> environment = EnvironmentFor(order, ground);
   if (!environment) return Fail(keeper::Stage::kPlan, EINVAL, environment.error().message);
-  Result<std::vector<std::string>> arguments =
-      ExpandCommand(CommandFor(spec, order.purpose), *environment, order.slot);
+  const Command& command = order.command ? *order.command : CommandFor(spec, order.purpose);
+  Result<std::vector<std::string>> arguments = ExpandCommand(command, *environment, order.slot);
   if (!arguments) return Fail(keeper::Stage::kPlan, EINVAL, arguments.error().message);
   if (arguments->empty()) return Fail(keeper::Stage::kPlan, EINVAL, "the command is empty");
   Result<LogSpec> logs = ExpandLogs(order, *environment, ground);
@@ -244,8 +250,9 @@ std::expected<SpawnPlan, PlanFailure> MakeSpawnPlan(const SpawnOrder& order,
     plan.program = FindProgram(arguments->front(), spec.working_dir, ValueOf(*environment, "PATH"));
   }
   if (plan.program.empty()) return Fail(keeper::Stage::kExec, ENOENT);
+  const bool must_take = order.listen && !order.listen->addresses.empty();
   if (order.listen) {
-    if (const std::string why = IgnoresPreload(plan.program); !why.empty()) {
+    if (const std::string why = IgnoresPreload(plan.program); must_take && !why.empty()) {
       return Fail(
           keeper::Stage::kPlan, EPERM,
           plan.program + " " + why +

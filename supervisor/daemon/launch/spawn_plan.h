@@ -22,7 +22,14 @@
 namespace oxherd {
 
 // Which of a service's commands.
-enum class Purpose : std::uint8_t { kInstance, kPreReload, kPreStop, kPostStop, kCheck };
+enum class Purpose : std::uint8_t {
+  kInstance,
+  kPreReload,
+  kPreStop,
+  kPostStop,
+  kCheck,
+  kErrand,  // one of the daemon's own, with its output in the service's log (errands/errands.h)
+};
 [[nodiscard]] Purpose PurposeOf(ProcessKind kind);
 
 // The sockets of an instance whose service has `listen`.
@@ -34,6 +41,7 @@ struct ListenOrder {
   };
   std::vector<Address> addresses;
   keeper::ListenSecret secret{};  // of this spawn alone
+  bool finds = false;             // the address is not surely known: the library tells of another
 };
 
 struct SpawnOrder {
@@ -44,6 +52,9 @@ struct SpawnOrder {
   Purpose purpose = Purpose::kInstance;
   Pid checked{};  // kCheck: the process that is asked (OXHERD_PID)
   std::optional<ListenOrder> listen = {};
+  const Command* command = nullptr;       // instead of the spec's
+  std::vector<EnvEntry> variables = {};   // further ones, which win
+  std::optional<std::string> input = {};  // its stdin; as much of it as a pipe holds
 };
 
 // What the daemon itself contributes.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "os/acting_as.h"
+#include "os/filled_pipe.h"
 #include "os/log_file.h"
 #include "os/log_index.h"
 
@@ -19,6 +20,7 @@ keeper::ProcessKind KindOf(Purpose purpose) {
     case Purpose::kInstance:
       return keeper::ProcessKind::kInstance;
     case Purpose::kCheck:
+    case Purpose::kErrand:
       return keeper::ProcessKind::kCheck;
     case Purpose::kPreReload:
     case Purpose::kPreStop:
@@ -35,6 +37,7 @@ constexpr int kNodeChannel = 190;
 std::string CgroupFor(const SpawnOrder& order) {
   std::string name = order.spec.name + "." + std::to_string(order.slot);
   if (order.purpose == Purpose::kCheck) return name + ".check";
+  if (order.purpose == Purpose::kErrand) return name + ".errand";
   if (order.purpose != Purpose::kInstance) return name + ".hook";
   return name;
 }
@@ -124,6 +127,21 @@ std::expected<std::optional<NotifySockets::Mouth>, PlanFailure> Spawner::MakeMou
   return std::move(*mouth);
 }
 
+// A pipe with all of it already in it, and no writer: number `attached` of the Spawn.
+std::expected<std::optional<os::Fd>, PlanFailure> Spawner::MakeInput(const SpawnOrder& order,
+                                                                     keeper::Plan& plan,
+                                                                     std::size_t attached) {
+  if (!order.input) return std::nullopt;
+  os::SystemResult<os::Fd> pipe = os::PipeWith(*order.input);
+  if (!pipe) return Fail(keeper::Stage::kPipe, pipe.error().number);
+  plan.descriptors.push_back({.target = 0,
+                              .source = keeper::MappedDescriptor::Source::kAttached,
+                              .open = keeper::MappedDescriptor::Open::kAsItIs,
+                              .attached = static_cast<std::uint8_t>(attached),
+                              .name = {}});
+  return std::move(*pipe);
+}
+
 std::expected<void, PlanFailure> Spawner::Spawn(const SpawnOrder& order) {
   auto made = MakeSpawnPlan(order, parts_.ground);
   if (!made) return std::unexpected(std::move(made.error()));
@@ -140,6 +158,8 @@ std::expected<void, PlanFailure> Spawner::Spawn(const SpawnOrder& order) {
   // Behind the plan and the pipes.
   auto mouth = MakeMouth(order, plan, pipes.for_keeper.size() + 1);
   if (!mouth) return std::unexpected(std::move(mouth.error()));
+  auto input = MakeInput(order, plan, pipes.for_keeper.size() + (*mouth ? 4 : 1));
+  if (!input) return std::unexpected(std::move(input.error()));
   const std::string bytes = keeper::EncodePlan(plan);
   Result<os::Fd> memfd = os::MakeSealedMemfd("plan", std::as_bytes(std::span(bytes)));
   if (!memfd) return Fail(keeper::Stage::kPipe, memfd.error().number, memfd.error().message);
@@ -164,6 +184,10 @@ std::expected<void, PlanFailure> Spawner::Spawn(const SpawnOrder& order) {
     attached.push_back(std::move((*mouth)->channel_for_keeper));
     spawn.roles.Add(keeper::Role::kNotify);
     attached.push_back(std::move((*mouth)->notify_for_keeper));
+  }
+  if (*input) {
+    spawn.roles.Add(keeper::Role::kPassed);
+    attached.push_back(std::move(**input));
   }
   if (order.purpose != Purpose::kCheck) {
     OutputSource& source = pipes.starting.source;

@@ -62,6 +62,8 @@ class Spawner {
   [[nodiscard]] static std::expected<void, PlanFailure> MakePipes(const LogSpec& logs,
                                                                   keeper::Plan& plan, Pipes& pipes);
 
+  [[nodiscard]] static std::expected<std::optional<os::Fd>, PlanFailure> MakeInput(
+      const SpawnOrder& order, keeper::Plan& plan, std::size_t attached);
   [[nodiscard]] std::expected<std::optional<NotifySockets::Mouth>, PlanFailure> MakeMouth(
       const SpawnOrder& order, keeper::Plan& plan, std::size_t attached);
 

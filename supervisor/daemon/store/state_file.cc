@@ -26,6 +26,7 @@ constexpr int Last(RestartPolicy) { return static_cast<int>(RestartPolicy::kNo);
 constexpr int Last(ReloadStrategy) { return static_cast<int>(ReloadStrategy::kStopFirst); }
 constexpr int Last(KillMode) { return static_cast<int>(KillMode::kMixed); }
 constexpr int Last(ReadyBy) { return static_cast<int>(ReadyBy::kNotify); }
+constexpr int Last(AutoListen) { return static_cast<int>(AutoListen::kFound); }
 constexpr int Last(DependencyKind) { return static_cast<int>(DependencyKind::kStarted); }
 constexpr int Last(HealthCheck::Kind) { return static_cast<int>(HealthCheck::Kind::kCommand); }
 
@@ -110,6 +111,15 @@ void Fields(Archive& in, ListenAddress& value) {
 }
 
 template <typename Archive>
+void Fields(Archive& in, Webhook& value) {
+  in("enabled", value.enabled);
+  in("address", value.address);
+  in("secret", value.secret);
+  in("branch", value.branch);
+  in("on_push", value.on_push);
+}
+
+template <typename Archive>
 void Fields(Archive& in, WatchSpec& value) {
   in("paths", value.paths);
   in("extensions", value.extensions);
@@ -154,6 +164,7 @@ void Fields(Archive& in, Policy& value) {
   in("drain_max_ms", value.drain_max);
   in("scheduled", value.scheduled);
   in("reload_signal", value.reload_signal);
+  in("auto_listen", value.auto_listen);
 }
 
 template <typename Archive>
@@ -187,6 +198,7 @@ void Fields(Archive& in, Spec& value) {
   in("watch", value.watch);
   in("namespace", value.name_space);
   in("scaled_from", value.scaled_from);
+  in("webhook", value.webhook);
 }
 
 template <typename T>
