@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include "base/sha256.h"
 #include "daemon/http/http_api.h"
 
 namespace oxherd {
