@@ -315,6 +315,11 @@ void OpenPoolsOfTheLiving(Context& context, Service& service) {
   });
 }
 
+bool HasAny(const std::vector<const WorldRecord*>& records, const Service& service) {
+  return std::ranges::any_of(
+      records, [&](const WorldRecord* record) { return record->instance.service == service.name; });
+}
+
 // Taken away by a scale or a reload of which only the wishes were saved.
 void LeaveAdoptedSurplus(Context& context, Service& service) {
   if (service.rollout) return;
@@ -350,7 +355,9 @@ void Restore(State& state, const World& world, Instant now, Actions& actions) {
   for (const WorldRecord* record : unknown) {
     if (!AdoptEnd(context, *record)) Adopt(context, *record);
   }
-  for (std::size_t i = 0; i < defined; ++i) LeaveAdoptedSurplus(context, state.services[i]);
+  for (std::size_t i = 0; i < defined; ++i) {
+    if (HasAny(unknown, state.services[i])) LeaveAdoptedSurplus(context, state.services[i]);
+  }
   context.starts_may_go = true;
   for (Service& service : state.services) {
     OpenPoolsOfTheLiving(context, service);

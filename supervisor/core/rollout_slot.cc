@@ -461,7 +461,11 @@ void SettleSlots(Context& context, Service& service) {
       slot.current = std::move(*slot.replacement);
       slot.replacement.reset();
       slot.socket = slot.current.socket;
+      // What it had reached beside the last one, whose failure may have come later.
       if (slot.current.kind() == StateKind::kFailed) slot.reached = Reached::kNothing;
+      if (slot.current.kind() == StateKind::kReady && !service.stop_order) {
+        slot.reached = Reached::kReady;
+      }
       context.Touch(service);
     }
     if (slot.current.kind() != StateKind::kStopped || service.stop_order) continue;

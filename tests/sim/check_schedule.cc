@@ -42,7 +42,9 @@ Violation CheckRoutine(const Moment& moment) {
   if (moment.event == nullptr || !std::holds_alternative<event::Replace>(*moment.event)) return {};
   for (const InstanceView& one : moment.after.instances()) {
     const InstanceView* was = moment.before.Find(one.service, one.slot, one.is_replacement);
-    if (was != nullptr && one.crashes > was->crashes) {
+    // Its post_stop_cmd was over in this very step: it had crashed before.
+    const bool had_crashed = was != nullptr && was->is_leaving() && !was->token.is_set();
+    if (was != nullptr && !had_crashed && one.crashes > was->crashes) {
       return {Invariant::kRestartLimit, "a replacement was counted as a crash"};
     }
   }

@@ -116,7 +116,12 @@ bool IsScaled(const Moment& moment, std::size_t service) {
 bool IsAddedByScale(const Moment& moment, std::size_t service, std::size_t slot) {
   if (slot == 0) return false;
   const InstanceView* was = moment.before.Find(service, slot, false);
-  const bool is_new = was == nullptr || was->kind == StateKind::kStopped || was->is_leaving();
+  const InstanceView* now = moment.after.Find(service, slot, false);
+  // Or taken away and added in one step: what had no process is not what it was.
+  const bool had_none = was == nullptr || !was->token.is_set();
+  const bool is_another = had_none && (was == nullptr || now == nullptr || now->kind != was->kind ||
+                                       now->generation != was->generation);
+  const bool is_new = is_another || slot >= moment.before.services[service].instances;
   return is_new && IsScaled(moment, service);
 }
 

@@ -99,6 +99,7 @@ void Look(const State& state, View& view) {
     seen.stops_in_turn = service.stop_order.has_value();
     seen.generation = service.generation;
     seen.last_generation = service.last_generation;
+    seen.instances = service.policy(service.generation).instances;
     seen.revision = service.revision;
     seen.slots = static_cast<std::uint16_t>(service.slots.size());
     seen.hooks = static_cast<std::uint16_t>(service.hooks.size());

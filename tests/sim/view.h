@@ -47,6 +47,7 @@ struct ServiceView {
   Generation generation;
   Generation last_generation;
   std::uint64_t revision = 0;
+  std::uint16_t instances = 0;  // as its running definition says
   std::uint16_t slots = 0;
   std::uint16_t ready = 0;  // slots with a Ready one; a second one, on trial, adds nothing
   std::uint16_t hooks = 0;
