@@ -82,6 +82,13 @@ void FakeDaemon::Die(Instant now) {
   network_.DaemonDied();
 }
 
+void FakeDaemon::LoseKeeper(Instant now) {
+  if (!is_responsive() || has_left_) return;
+  Die(now);
+  keeper_.Die(now);
+  use_image_ = true;
+}
+
 void FakeDaemon::Leave(Instant now) {
   keeper::Bye bye;
   bye.remains = state_.shutdown && state_.shutdown->keep_instances ? keeper::Remains::kLeave

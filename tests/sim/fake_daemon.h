@@ -35,6 +35,9 @@ class FakeDaemon {
   void ArmCut(std::uint16_t after_actions) { cut_ = after_actions; }
   void Disarm() { cut_ = kNoCut; }
   void Hang() { hung_ = life_ != Life::kDead; }
+  // The keeper is killed. A daemon that is at work saves its image and becomes the next one;
+  // without such a daemon nothing happens: what a keeper finds after both is not simulated.
+  void LoseKeeper(Instant now);
   void Signalled(std::uint8_t signal, Instant now);
   void MeetStrangers(Instant now);
   void Replace(const event::Replace& replace, Instant now);

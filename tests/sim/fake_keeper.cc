@@ -48,6 +48,7 @@ void FakeKeeper::Reset(const Scenario& scenario, Random random) {
   effects_.clear();
   spawns_ = {};
   signals_.clear();
+  former_.clear();
   daemon_listens_ = false;
   has_exited_ = false;
   death_noticed_at_ = kNever;
@@ -138,6 +139,55 @@ void FakeKeeper::Terminate(Instant now) {
   CarryOut(now);
 }
 
+void FakeKeeper::Die(Instant now) {
+  // What it has forgotten with its last report is forgotten.
+  while (const auto effect = book_->NextEffect()) Do(*effect, now);
+  const std::vector<keeper::Record> left(book_->records().begin(), book_->records().end());
+  const Token highest = book_->highest();
+  const std::uint32_t daemons = book_->daemon_number();
+  book_ = scenario_->faults.heartbeat ? MakeBookWithHeartbeat() : *fresh_book_;
+  // A stop that is lost on its way is said again while its time lasts; afterwards SIGKILL comes
+  // when it would have come, and that is not too early.
+  for (std::size_t i = down_taken_; i < down_.size(); ++i) {
+    const auto* stop = std::get_if<keeper::Stop>(&down_[i].request);
+    if (stop != nullptr) kernel_.NoteLostStop(stop->token, stop->kill_at);
+  }
+  down_.clear();
+  down_taken_ = 0;
+  effects_.clear();
+  death_noticed_at_ = kNever;
+  daemon_at_ = kNever;
+  for (const keeper::Record& record : left) {
+    if (!record.token.is_set()) continue;
+    // Of one that could not be started nothing is left, and nothing is said.
+    if (record.failed || !record.forked) {
+      kernel_.Forget(record.token);
+    } else {
+      TakeOver(record, now);
+    }
+  }
+  book_->InheritCounts(highest, daemons);
+  CarryOut(now);
+}
+
+void FakeKeeper::TakeOver(keeper::Record record, Instant now) {
+  const Token token = record.token;
+  former_.push_back(token);
+  bool is_empty = false;
+  if (record.phase == keeper::Phase::kSpawning) {
+    // Between clone and exec it ends with its keeper; what is there has got on.
+    const bool runs = kernel_.GetOn(token, now);
+    record.phase = runs ? keeper::Phase::kRunning : keeper::Phase::kExited;
+    record.started_at = now;
+    if (!runs)
+      record.exit = {.status = ExitStatus{}, .user_time = {}, .system_time = {}, .at = now};
+    is_empty = !runs;
+  }
+  record.has_pidfd = record.phase == keeper::Phase::kRunning;
+  if (!book_->Inherit(record, now)) return;
+  if (is_empty) book_->OnTreeEmpty(token, now);
+}
+
 std::optional<std::uint8_t> FakeKeeper::TakeSignalForDaemon() {
   if (signals_.empty()) return std::nullopt;
   const std::uint8_t signal = signals_.front();
@@ -158,7 +208,8 @@ void FakeKeeper::TakeFact(Instant now) {
       break;
     case KernelFact::Kind::kExited: {
       keeper::ExitRecord record;
-      record.status = fact.status;
+      const bool is_former = std::ranges::find(former_, fact.token) != former_.end();
+      record.status = is_former && random_.OneIn(2) ? ExitStatus{} : fact.status;
       record.at = now;
       book_->OnMainExited(fact.token, record);
       break;

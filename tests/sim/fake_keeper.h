@@ -51,6 +51,9 @@ class FakeKeeper {
   [[nodiscard]] Instant NextDaemon() const { return daemon_at_; }
   void DaemonIsUp(Instant now);
   void Terminate(Instant now);
+  // It is killed, and the next one has the estate that its daemon makes (keeper/adoption): what was
+  // on its way between the two is lost, how somebody ended afterwards perhaps unknown.
+  void Die(Instant now);
 
   // A signal for the daemon, if one was sent since the last call.
   [[nodiscard]] std::optional<std::uint8_t> TakeSignalForDaemon();
@@ -73,6 +76,7 @@ class FakeKeeper {
   };
 
   [[nodiscard]] Duration Delay();
+  void TakeOver(keeper::Record record, Instant now);
   void CarryOut(Instant now);
   void Do(const keeper::Effect& effect, Instant now);
   void Spawn(const keeper::SpawnProcess& effect, Instant now);
@@ -92,6 +96,7 @@ class FakeKeeper {
   Plan plan_;  // of the Spawn being handled
   std::array<std::array<std::uint32_t, 8>, kMaxServices> spawns_{};
   std::vector<std::uint8_t> signals_;
+  std::vector<Token> former_;  // of an earlier keeper: not our children
   bool daemon_listens_ = false;
   bool has_exited_ = false;
   Instant death_noticed_at_ = kNever;

@@ -58,6 +58,12 @@ void Kernel::NoteKillAt(Token token, Instant kill_at) {
   if (Process* process = Find(token)) process->kill_at = std::min(process->kill_at, kill_at);
 }
 
+void Kernel::NoteLostStop(Token token, Instant kill_at) {
+  if (Process* process = Find(token)) {
+    process->lost_kill_at = std::min(process->lost_kill_at, kill_at);
+  }
+}
+
 void Kernel::Forget(Token token) {
   std::erase_if(processes_, [token](const Process& one) { return one.token == token; });
 }
@@ -178,6 +184,13 @@ KernelFact Kernel::Happen(Process& process, Instant now) {
       break;
   }
   return fact;
+}
+
+bool Kernel::GetOn(Token token, Instant now) {
+  Process* const process = Find(token);
+  if (process == nullptr) return false;
+  if (process->life == Process::Life::kForked) (void)Happen(*process, now);
+  return process->life == Process::Life::kRunning;
 }
 
 Process* Kernel::Find(Token token) {

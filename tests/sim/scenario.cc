@@ -334,6 +334,21 @@ void DrawScales(Random random, Scenario& scenario) {
   scenario.quiet_after = std::max(scenario.quiet_after, scenario.steps.back().at);
 }
 
+// Keepers that are killed.
+void DrawKeeperDeaths(Random random, Scenario& scenario) {
+  if (!random.OneIn(4)) return;
+  const std::size_t count = 1 + random.Below(3);
+  for (std::size_t i = 0; i < count; ++i) {
+    Step step;
+    step.kind = Step::Kind::kKeeper;
+    const std::size_t before = 1 + random.Below(scenario.steps.size());
+    step.at = scenario.steps[before - 1].at + Millis(random.Below(2000));
+    if (before < scenario.steps.size()) step.at = std::min(step.at, scenario.steps[before].at);
+    scenario.steps.insert(scenario.steps.begin() + static_cast<std::ptrdiff_t>(before), step);
+  }
+  scenario.quiet_after = std::max(scenario.quiet_after, scenario.steps.back().at);
+}
+
 }  // namespace
 
 void Draw(std::uint64_t seed, Scenario& scenario) {
@@ -351,6 +366,7 @@ void Draw(std::uint64_t seed, Scenario& scenario) {
   DrawSchedules(Random(Mix(seed, 12)), scenario);
   DrawReloadSignals(Random(Mix(seed, 13)), scenario);
   DrawScales(Random(Mix(seed, 14)), scenario);
+  DrawKeeperDeaths(Random(Mix(seed, 16)), scenario);
   DrawAutoListen(Random(Mix(seed, 15)), scenario);  // last: it copies what the others have made
 }
 

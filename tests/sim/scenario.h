@@ -55,6 +55,7 @@ struct Step {
     kStranger,   // events about tokens that are unknown or dead
     kTerminate,  // SIGTERM to the keeper
     kSchedule,   // the time of a scheduled oneshot has come
+    kKeeper,     // the keeper is killed: the daemon, if it lives, brings up the next one
   };
   Kind kind = Kind::kRequest;
   Duration at{};  // since the beginning

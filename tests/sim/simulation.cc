@@ -184,6 +184,8 @@ void Simulation::TakeStep(const Step& step) {
       return Strike(step.number);
     case Step::Kind::kStranger:
       return daemon_.MeetStrangers(now_);
+    case Step::Kind::kKeeper:
+      return daemon_.LoseKeeper(now_);
     case Step::Kind::kTerminate:
       keeper_.Terminate(now_);
       return PassSignals();
