@@ -200,13 +200,13 @@ max_restarts = 2
 failed_retry_secs = "300ms"
 )");
   CHECK(home.Run({"start"}).exit_code == 1);
-  home.WaitForLine("heard", "failed api/0\n");
+  home.WaitForLine("heard", "failed api/0");
   const Json event = Json::parse(home.Lines("events").at(0));
   CHECK(event.at("event") == "failed");
   CHECK(event.at("service") == "api");
   CHECK(event.at("instance") == 0);
   home.Write("good", "");
-  home.WaitForLine("heard", "recovered api/0\n");
+  home.WaitForLine("heard", "recovered api/0");
   for (const std::string& line : home.Lines("heard")) CHECK_FALSE(line.starts_with("unhealthy"));
 }
 
@@ -232,7 +232,7 @@ min_uptime_ms = 20
   WaitUntil("both are heard", [&] { return home.Lines("heard").size() == 2; });
   CHECK(home.Lines("heard").at(0) == "rolled_back");
   WaitUntil("it is said",
-            [&] { return Contains(home.Run({"daemon", "logs"}).out, "on_event_cmd: exited 4"); });
+            [&] { return Contains(home.Run({"daemon", "logs"}).out, "on_event_cmd: exit 4"); });
   CHECK(CountOf(home.Run({"daemon", "logs"}).out, "on_event_cmd: ") == 1);
 }
 
@@ -249,7 +249,7 @@ command = "exec sleep 1000"
 min_uptime_ms = 20
 )");
   CHECK(home.Run({"start"}).exit_code == 1);
-  home.WaitForLine("heard", "failed\n");
+  home.WaitForLine("heard", "failed");
   CHECK(home.Get("good/0").state == "ready");
   home.MustRun({"restart", "good"});
 }
