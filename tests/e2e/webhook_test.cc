@@ -157,7 +157,9 @@ on_push = ["echo begun; until test -e go; do sleep 0.02; done; test ! -e fail", 
   home.Write("go", "");
   home.WaitForLog("api/0", "up\nbegun\nsecond\nbegun\nsecond\n");
   home.Write("fail", "");
-  WaitUntil("the last one has ended", [&] { return Push(home).body == "begun\n"; });
+  WaitUntil("both are over",
+            [&] { return CountOf(home.Run({"daemon", "logs"}).out, "is done") == 2; });
+  CHECK(Push(home).body == "begun\n");
   WaitUntil("it has failed",
             [&] { return Contains(home.Run({"daemon", "logs"}).out, "left out commands=1"); });
   CHECK(home.Log("api/0") == "up\nbegun\nsecond\nbegun\nsecond\nbegun\n");
