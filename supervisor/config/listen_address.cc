@@ -72,6 +72,7 @@ Result<ListenAddress> ParseHostAndPort(std::string_view text) {
     return ListenAddress{.address = fmt::format("tcp:{}:{}", host, *port)};
   }
   if (host.contains(':')) {
+    std::erase_if(host, [](char c) { return c == '[' || c == ']'; });
     return MakeError(fmt::format("write an IPv6 address in brackets: \"[{}]:{}\"", host, *port));
   }
   return MakeError(

@@ -82,6 +82,8 @@ struct OpenPool {  // to the pools, which answer PoolOpened; what is open alread
   // Those from this number on an earlier daemon may have added, before or after another was shut:
   // nobody knows their places. Nobody has one of them either; they are made anew.
   std::optional<std::uint16_t> known{};
+  // Nothing is known of it: if an earlier daemon has opened it, the kernel is asked for the order.
+  bool asks_order = false;
 };
 struct ClosePool {  // no client waits where nobody will come
   // What becomes of the copies that processes have. kServeOn: whoever is stopping closes its own,

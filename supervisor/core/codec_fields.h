@@ -78,7 +78,7 @@ void Fields(auto& archive, Like<Unhealthy> auto& x) {
   archive(x.process, x.ready_since, x.since, x.next_try, x.tries, x.probing);
 }
 void Fields(auto& archive, Like<Draining> auto& x) {
-  archive(x.process, x.ready_since, x.until, x.not_before, x.drained, x.watched);
+  archive(x.process, x.ready_since, x.until, x.not_before, x.drained, x.watched, x.unhealthy_since);
 }
 void Fields(auto& archive, Like<Stopping> auto& x) {
   archive(x.process, x.phase, x.until, x.after, x.hook);

@@ -62,9 +62,12 @@ struct PoolOpened {  // the answer to OpenPool
   std::string address;
   std::uint16_t width = 0;  // sockets that are open now, in the order of their numbers
   bool shared = false;      // one socket for all: it cannot be steered
-  std::string error;        // not empty: nothing was opened, and why
-  bool is_own = false;      // error: the service itself has the port, by its processes or its pools
-  Token pool{};             // of OpenPool; not set, here and below: of whichever there is
+  // Those that listen, by place, where the kernel was asked (OpenPool::asks_order). Empty: as they
+  // were opened.
+  std::vector<SocketNumber> order{};
+  std::string error;    // not empty: nothing was opened, and why
+  bool is_own = false;  // error: the service itself has the port, by its processes or its pools
+  Token pool{};         // of OpenPool; not set, here and below: of whichever there is
 };
 struct Drained {  // the answer to WatchDrain
   Token token;

@@ -83,10 +83,11 @@ struct Unhealthy {
 struct Draining {
   Process process;
   Instant ready_since;
-  Instant until;        // then the stop signal, drained or not
-  Instant not_before;   // drained earlier, it waits for this
-  bool drained = true;  // with traffic: nothing of it is under way any more
-  bool watched = true;  // with traffic: WatchDrain was said
+  Instant until;                     // then the stop signal, drained or not
+  Instant not_before;                // drained earlier, it waits for this
+  bool drained = true;               // with traffic: nothing of it is under way any more
+  bool watched = true;               // with traffic: WatchDrain was said
+  Instant unhealthy_since = kNever;  // what it was before; kNever: Ready
   friend bool operator==(const Draining&, const Draining&) = default;
 };
 struct Stopping {

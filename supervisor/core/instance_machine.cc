@@ -123,7 +123,8 @@ InstanceState Machine::EnterDraining(const Process& process, Instant ready_since
                   .until = until,
                   .not_before = not_before,
                   .drained = !in_traffic,
-                  .watched = !in_traffic};
+                  .watched = !in_traffic,
+                  .unhealthy_since = kNever};
 }
 
 InstanceState Machine::KillNow(const Process& process, After after, bool asked_to_stop) {
@@ -349,7 +350,9 @@ InstanceState Machine::On(const Unhealthy& state, const InstanceEvent& event) {
     return BeginStop(state.process, stop->how, After::kStopped);
   }
   if (const auto* retire = As<on::Retire>(event)) {
-    return EnterDraining(state.process, state.ready_since, retire->not_before);
+    InstanceState next = EnterDraining(state.process, state.ready_since, retire->not_before);
+    if (auto* draining = std::get_if<Draining>(&next)) draining->unhealthy_since = state.since;
+    return next;
   }
   if (As<on::Good>(event)) {
     Say(Tell::Kind::kHealthyAgain, state.process.token);
@@ -371,11 +374,7 @@ InstanceState Machine::On(const Draining& state, const InstanceEvent& event) {
     return BeginStop(state.process, stop->how, After::kStopped);
   }
   if (As<on::Undrain>(event)) {
-    Say(Tell::Kind::kUndrained, state.process.token);
-    Ready ready{
-        .process = state.process, .since = state.ready_since, .probing = {}, .deaf_at = kNever};
-    if (policy().has_health) ready.probing.next = now() + policy().health_interval;
-    return ready;
+    return Undrained(state);
   }
   if (const auto* exit = As<on::Exit>(event)) return RestRemoved(state.process, exit->status);
   if (As<on::Drained>(event) && state.not_before > now()) {

@@ -42,6 +42,7 @@ class Machine {
   InstanceState BeginStop(const Process& process, on::Stop::How how, After after);
   InstanceState SendSignal(const Process& process, After after);
   InstanceState EnterDraining(const Process& process, Instant ready_since, Instant not_before);
+  InstanceState Undrained(const Draining& state);
   InstanceState KillNow(const Process& process, After after, bool asked_to_stop);
   InstanceState MainExited(const Process& process, ExitStatus status, bool was_ready,
                            Instant ready_since);

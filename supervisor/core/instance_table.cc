@@ -53,9 +53,9 @@ constexpr InstanceTable kInstanceTable = {{
       Does("asks for its health"), kNotLeaving, kHasSockets, kServesWithout}},
     // Draining
     {{kRuns, Does("Stopping"), Ignored("its turn has come"), Ignored("it is leaving"),
-      Does("Ready"), kNotAsked, kNotAsked, kNotAsked, kPidKnown, kConfirmed, Does("slot done"),
-      Does("slot done"), kNoKill, kNoHook, Does("Stopping"), Does("Stopping"), kHasSockets,
-      kServesWithout}},
+      Does("Ready, or Unhealthy, as it was"), kNotAsked, kNotAsked, kNotAsked, kPidKnown,
+      kConfirmed, Does("slot done"), Does("slot done"), kNoKill, kNoHook, Does("Stopping"),
+      Does("Stopping"), kHasSockets, kServesWithout}},
     // Stopping
     {{kWishRemembers, Does("waits for the same result; forced: Killing"),
       Ignored("the rollout waits until it is gone"), Does("does not come back"), kTooLate, kTooLate,

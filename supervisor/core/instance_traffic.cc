@@ -1,5 +1,5 @@
-// The steps of an instance that traffic makes: nobody can reach it, no sockets to be had, an
-// address that is refused.
+// The steps of an instance that traffic makes: nobody can reach it, it is wanted again, no sockets
+// to be had, an address that is refused.
 #include <algorithm>
 
 #include "core/instance_machine.h"
@@ -29,6 +29,26 @@ InstanceState Machine::TurnBad(const Ready& state, Failure::Kind why) {
                    .next_try = now(),
                    .tries = 0,
                    .probing = {.next = next, .asking = false}};
+}
+
+// As it was before it drained.
+InstanceState Machine::Undrained(const Draining& state) {
+  Say(Tell::Kind::kUndrained, state.process.token);
+  const auto ask_in = [&](Millis delay) {
+    return Probing{.next = policy().has_health ? now() + delay : kNever, .asking = false};
+  };
+  if (state.unhealthy_since != kNever) {
+    return Unhealthy{.process = state.process,
+                     .ready_since = state.ready_since,
+                     .since = state.unhealthy_since,
+                     .next_try = now(),
+                     .tries = 0,
+                     .probing = ask_in(Millis(0))};
+  }
+  return Ready{.process = state.process,
+               .since = state.ready_since,
+               .probing = ask_in(policy().health_interval),
+               .deaf_at = kNever};
 }
 
 // Nothing was started, and nothing would accept: a failed start like any other.

@@ -190,10 +190,11 @@ InstanceState AdoptedState(const WorldRecord& record, const Policy& policy, Inst
   }
   // It has to prove itself again: nobody remembers that it did.
   Starting starting{.process = process,
-                    .confirmed = true,
+                    .confirmed = record.pid.is_set(),
                     .ready_by = policy.ready_timeout ? now + *policy.ready_timeout : kNever,
                     .proven_at = kNever,
                     .probing = {}};
+  if (!starting.confirmed) return starting;  // the rest when its exec is heard of
   if (policy.ready_by == ReadyBy::kUptime) {
     starting.proven_at = std::max(now, record.spawned_at + policy.min_uptime);
   } else if (const auto within = MayBindWithin(policy)) {

@@ -146,11 +146,6 @@ std::vector<std::uint16_t> PlacesOf(const Pool& pool, const Sockets& sockets) {
   return places;
 }
 
-SocketQueue& QueueOf(Traffic& traffic, SocketNumber socket) {
-  if (traffic.queues.size() <= socket) traffic.queues.resize(std::size_t{socket} + 1);
-  return traffic.queues[socket];
-}
-
 void SteerPool(Context& context, Service& service, Pool& pool) {
   if (pool.shared || pool.width == 0) return;
   const Sockets chosen = Targets(context, service, pool).Choose();
@@ -260,7 +255,7 @@ void SteerAll(Context& context) {
     NoteReady(service);
     for (Pool& pool : service.traffic->pools) SteerPool(context, service, pool);
     for (const Pool& pool : service.traffic->pools) {
-      for (const SocketNumber socket : pool.steered) QueueOf(*service.traffic, socket);
+      for (const SocketNumber socket : pool.steered) (void)QueueOf(*service.traffic, socket);
     }
     WatchDrains(context, service);
     NoteDeaf(context, service);
@@ -268,12 +263,6 @@ void SteerAll(Context& context) {
   SweepDue(context);
   for (Service& service : context.state.services) {
     if (service.traffic) PlanSweeps(context, service);
-  }
-}
-
-void ExpectStrays(Context& context, Traffic& traffic, const std::vector<SocketNumber>& sockets) {
-  for (const SocketNumber socket : sockets) {
-    QueueOf(traffic, socket).quiet_at = context.now + kHalfOpenLasts;
   }
 }
 
@@ -296,15 +285,6 @@ bool IsLost(const Context& context, const Service& service, const Pool& pool, So
     }
   }
   return others_ready || !comes;
-}
-
-void NoteDueSweeps(Context& context, Service& service) {
-  std::vector<SocketQueue>& queues = service.traffic->queues;
-  for (std::size_t i = 0; i < queues.size(); ++i) {
-    if (queues[i].sweep_at > context.now) continue;
-    queues[i].sweep_at = kNever;
-    context.due_sweeps.push_back({service.name, static_cast<SocketNumber>(i)});
-  }
 }
 
 }  // namespace oxherd

@@ -58,8 +58,9 @@ struct WorldRecord {
   std::optional<ExitStatus> exit;
   bool gone = false;
   bool unseen = false;                   // the state is older than it: nobody has counted its end
-  std::optional<SocketNumber> socket{};  // that it was given; only KeepSockets() knows
-  bool is_cut_off = false;               // pools that it listens on were closed; as above
+  std::optional<SocketNumber> socket{};  // that it was given
+  // Pools that it listens on were closed; only KeepSockets() knows.
+  bool is_cut_off = false;
 };
 using World = std::vector<WorldRecord>;
 
@@ -71,6 +72,11 @@ using World = std::vector<WorldRecord>;
 // the world tell, which socket is at which place in the kernel's order, and whose it is. `state` is
 // fresh from Populate().
 void KeepSockets(State& state, World& world, const State& old);
+
+// Before Restore(), where nothing was saved: sockets at `address` are held for this service since
+// an earlier daemon. They are its pool, whoever lives, until they are found to be of no use. That a
+// bare port was opened for IPv4 alone shows nowhere else.
+void NoteHeld(State& state, std::string_view service, std::string_view address);
 
 // A daemon that is new: joins the saved state with the world. The world wins on facts, the state on
 // wishes. A token in the state that the world does not know was never spawned: it is spawned again

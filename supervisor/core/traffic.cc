@@ -6,7 +6,7 @@
 
 #include "core/auto_listen.h"
 #include "core/rollout.h"
-#include "core/steering.h"
+#include "core/socket_queue.h"
 
 namespace oxherd {
 namespace {
@@ -312,7 +312,9 @@ bool OpenPools(Context& context, Service& service, Generation generation) {
     if (pool->asked < width) {
       pool->asked = width;
       pool->awaited = true;
-      context.actions.push_back(action::OpenPool{service.name, address, width, pool->id});
+      action::OpenPool open{service.name, address, width, pool->id};
+      open.asks_order = pool->width == 0;
+      context.actions.push_back(std::move(open));
     }
     ready &= pool->width >= width && !pool->awaited;
   }
@@ -370,6 +372,7 @@ void PoolAnswered(Context& context, const event::PoolOpened& answer) {
       pool->order.push_back(socket);
       pool->stale = true;
     }
+    if (is_new && !answer.order.empty()) pool->order = answer.order;
     // An earlier daemon had opened them, and all at once.
     for (const SocketNumber socket : std::exchange(pool->shut_early, {})) Leave(*pool, socket);
     pool->width = std::max(pool->width, answer.width);

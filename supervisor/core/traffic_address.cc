@@ -1,3 +1,4 @@
+#include "core/supervisor.h"
 #include "core/traffic.h"
 
 #include <algorithm>
@@ -76,6 +77,25 @@ const ListenAddress* Listed(const Service& service, Generation generation,
     if (IsOpenedAs(service, listen, address)) return &listen;
   }
   return nullptr;
+}
+
+void NoteHeld(State& state, std::string_view service, std::string_view address) {
+  Service* found = state.Find(service);
+  if (found == nullptr) return;
+  if (!found->traffic) found->traffic = Traffic{};
+  if (FindPool(*found, address) == nullptr) {
+    Pool& pool = found->traffic->pools.emplace_back();
+    pool.address = address;
+    pool.id = state.next_token;
+    state.next_token = pool.id.Next();
+  }
+  if (!address.starts_with(kAnyIpv4Address)) return;
+  const std::string bare =
+      std::string(kAnyAddress) + std::string(address.substr(kAnyIpv4Address.size()));
+  const std::vector<ListenAddress>& listen = found->policy(found->generation).listen;
+  const auto asked = std::ranges::find(listen, bare, &ListenAddress::address);
+  if (asked == listen.end() || !asked->any_family) return;
+  if (!IsIpv4Only(*found, *asked)) found->traffic->ipv4_only.push_back(bare);
 }
 
 void AddressWasRefused(Context& context, Service& service, SlotIndex slot, Which which,

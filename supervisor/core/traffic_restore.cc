@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/steering.h"
+#include "core/socket_queue.h"
 #include "core/supervisor.h"
 #include "core/traffic.h"
 
@@ -53,7 +53,7 @@ void KeepSockets(State& state, World& world, const State& old) {
     if (known != nullptr) service.traffic = known->traffic;
   }
   for (WorldRecord& record : world) {
-    record.socket = SocketOf(old, record.token);
+    if (!record.socket) record.socket = SocketOf(old, record.token);
     record.is_cut_off = IsCutOff(state, old, record);
   }
 }
@@ -76,6 +76,7 @@ void RejoinTraffic(Context& context, Service& service) {
     action::OpenPool open{service.name, pool.address, pool.asked, pool.id, ShutOnes(pool)};
     const bool was_growing = pool.width > 0 && pool.asked > pool.width && !pool.shared;
     if (was_growing) open.known = pool.width;
+    open.asks_order = pool.width == 0;
     context.actions.push_back(std::move(open));
   }
 }

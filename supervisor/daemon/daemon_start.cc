@@ -185,7 +185,9 @@ void Daemon::JoinWorld(KeeperWorld world, StartState start) {
     });
     KeepSockets(state_, facts, *start.mistrusted);
   } else if (start.origin == Origin::kWorld) {
-    pools_->ExpectGaps();
+    pools_->ForEachHeld([this](const std::string& service, const std::string& address) {
+      NoteHeld(state_, service, address);
+    });
   }
   Actions actions;
   Restore(state_, facts, now, actions);

@@ -46,7 +46,7 @@ WorldRecord FactsOf(const keeper::WorldRecord& record, const State& state, Insta
                     .instance = {std::string(record.label.service.text()), record.label.slot},
                     .generation = record.label.generation,
                     .kind = ProcessKind::kInstance,
-                    .pid = record.pid,
+                    .pid = record.phase == keeper::Phase::kSpawning ? Pid() : record.pid,
                     .spawned_at = record.started_at == kNever ? now : record.started_at,
                     .stop_sent = std::nullopt,
                     .kill_at = record.kill_at,

@@ -267,12 +267,13 @@ void Book::On(const Upgrade& /*upgrade*/, Instant /*now*/) {
 
 // ---- Facts about processes. ----
 
-void Book::OnForked(Token token, Pid pid, bool in_cgroup) {
+void Book::OnForked(Token token, Pid pid, bool in_cgroup, std::int32_t listen_number) {
   Record* record = At(token);
   if (record == nullptr) return;
   record->forked = true;
   record->pid = pid;
   record->in_cgroup = in_cgroup;
+  record->listen_number = listen_number;
   NoteChange(*record);
 }
 

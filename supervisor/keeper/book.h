@@ -123,7 +123,7 @@ struct Record {
   // Left by an earlier keeper, and not surely what it was: it gets no signal of ours.
   bool in_doubt = false;
   bool has_pidfd = true;            // false: an earlier keeper's, and its main process is gone
-  std::int32_t listen_number = -1;  // of an earlier keeper's: the sockets that it was given
+  std::int32_t listen_number = -1;  // the sockets that it was given; -1: none, or nobody knows
   Pid pid;
   // A stop signal that waits for the exec to be confirmed; 0: none.
   std::uint8_t waiting_signal = 0;
@@ -178,7 +178,8 @@ class Book {
   void OnUnreadableRequest();
 
   // ---- Facts about processes. ----
-  void OnForked(Token token, Pid pid, bool in_cgroup);
+  // `listen_number`: as in Record.
+  void OnForked(Token token, Pid pid, bool in_cgroup, std::int32_t listen_number = -1);
   void OnStarted(Token token, Instant now);
   void OnSpawnFailed(Token token, Stage stage, std::int32_t error_number);
   void OnMainExited(Token token, const ExitRecord& record);

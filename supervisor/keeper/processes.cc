@@ -129,7 +129,8 @@ void Processes::Carry(const SpawnProcess& effect, const Spawn& request, std::spa
     }
   }
   children_.push_back({.pid = kept.pid, .whose = Whose::kInstance, .place = effect.place});
-  book_.OnForked(effect.token, kept.pid, kept.spot != CgroupShelf::kNoSpot);
+  book_.OnForked(effect.token, kept.pid, kept.spot != CgroupShelf::kNoSpot,
+                 kept.listen ? kept.listen->number : -1);
   const WatchKey key = WatchKey::Of(WatchKey::Kind::kProcessStart, effect.place, effect.token);
   if (!poller_.Add(kept.report.get(), os::Wanted::kReadable, key.Pack())) {
     // Nobody would tell us of the exec; the process is taken for what it most likely is.

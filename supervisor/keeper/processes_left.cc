@@ -109,7 +109,6 @@ LeftProcess Processes::Describe(Place place) {
   left.uid = kept.uid;
   if (kept.spot != CgroupShelf::kNoSpot) left.cgroup = CgroupName(shelf_.name(kept.spot));
   left.listen = kept.listen;
-  if (kept.listen) left.facts.listen_number = kept.listen->number;
   for (std::size_t i = 0; i < left.facts.held.count; ++i) {
     left.inodes[i] = os::InodeOf(kept.held[i].get());
   }

@@ -312,7 +312,7 @@ struct WorldRecord {
   // It was left by an earlier keeper and is not surely what was started: it gets no signal.
   bool in_doubt = false;
   bool has_pidfd = true;  // false: its main process was gone before this keeper came
-  // Which listening sockets it has, if an earlier keeper gave them to it; -1: not known, or none.
+  // Which listening sockets it was given; -1: none, or nobody knows.
   std::int32_t listen_number = -1;
 
   friend bool operator==(const WorldRecord&, const WorldRecord&) = default;

@@ -115,6 +115,27 @@ TEST_SUITE("core: saved and restored") {
     CHECK(fresh.next_token > record.token);
   }
 
+  TEST_CASE("one that was adopted before its exec was confirmed is asked once, not for ever") {
+    Play play;
+    play.BringUp({MakeCheckedSpec("api")});
+    WorldRecord record = RecordOf(play.current("api"), "api");
+    record.pid = Pid();
+    Play next;
+    event::Boot boot;
+    boot.wishes.push_back(
+        {.spec = MakeCheckedSpec("api"), .generation = Generation(1), .wanted = true});
+    Populate(next.state(), boot);
+    Actions actions;
+    Restore(next.state(), {record}, next.now(), actions);
+    CHECK(std::ranges::none_of(actions, [](const Action& action) {
+      return std::holds_alternative<action::Probe>(action);
+    }));
+    next.Happens(event::Started{record.token, Pid(7)});
+    CHECK(next.Take<action::Probe>().size() == 1);
+    next.Happens(event::Probed{record.token, ProbeOutcome::kGood, {}});
+    CHECK(next.StateOf("api") == "ready");
+  }
+
   TEST_CASE("a running process that nothing else tells of is shown and never forgotten") {
     Play play;
     play.BringUp({MakeSpec("api")});

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "play.h"
 
 namespace oxherd {
@@ -89,6 +91,64 @@ TEST_SUITE("core: sockets that are shut down") {
     play.Pass(10s);
     CHECK(play.StateOf("api") == "ready");
     CHECK(play.Take<action::Relisten>().empty());
+  }
+
+  TEST_CASE("without an image the kernel's own order counts, and who has which socket is known") {
+    World world;
+    for (SlotIndex slot = 0; slot < 2; ++slot) {
+      WorldRecord& record = world.emplace_back();
+      record.token = Token(slot + 1U);
+      record.instance = {"api", slot};
+      record.generation = Generation(1);
+      record.pid = Pid(7 + slot);
+      record.spawned_at = InstantFromNanoseconds(1);
+      record.socket = static_cast<SocketNumber>(2 - slot);
+    }
+    Play play;
+    const event::Boot boot{
+        .wishes = {{.spec = TwoInstances(), .generation = Generation(1), .wanted = true}}};
+    Populate(play.state(), boot);
+    Actions actions;
+    Restore(play.state(), world, play.now(), actions);
+    event::PoolOpened opened{.service = "api",
+                             .address = std::string(kAddress),
+                             .width = 3,
+                             .shared = false,
+                             .error = {}};
+    opened.order = {2, 1};  // one was shut
+    play.Happens(opened);
+    const auto steers = play.Take<action::Steer>();
+    REQUIRE(steers.size() == 1);
+    CHECK(steers[0].order == Sockets{2, 1});
+    const auto again = play.Take<action::Relisten>();
+    REQUIRE(again.size() == 1);
+    CHECK(again[0].socket == 0);
+    play.Happens(event::Relistened{"api", std::string(kAddress), 0});
+    for (const WorldRecord& record : world) {
+      play.Happens(event::Probed{record.token, ProbeOutcome::kGood, {}});
+      CHECK(play.StateOf("api", record.instance.slot) == "ready");
+    }
+    CHECK(play.Steered() == Sockets{2, 1});
+    CHECK(play.Take<action::Steer>().back().order == Sockets{2, 1, 0});
+  }
+
+  TEST_CASE("without an image, what is held for IPv4 alone stays so") {
+    Play play;
+    const event::Boot boot{
+        .wishes = {{.spec = TwoInstances(), .generation = Generation(1), .wanted = true}}};
+    Populate(play.state(), boot);
+    NoteHeld(play.state(), "api", "tcp:0.0.0.0:3000");
+    NoteHeld(play.state(), "api", "tcp:0.0.0.0:4000");  // no bare port of it
+    NoteHeld(play.state(), "web", "tcp:0.0.0.0:3000");
+    CHECK(HasPool(play.state(), "api", "tcp:0.0.0.0:4000"));
+    Actions actions;
+    Restore(play.state(), {}, play.now(), actions);
+    const auto opens = std::ranges::find_if(actions, [](const Action& action) {
+      return std::holds_alternative<action::OpenPool>(action);
+    });
+    REQUIRE(opens != actions.end());
+    CHECK(std::get<action::OpenPool>(*opens).address == "tcp:0.0.0.0:3000");
+    CHECK(play.service("api").traffic->ipv4_only.size() == 1);
   }
 
   TEST_CASE("what is heard of a pool that was closed since is not of the one that is open") {

@@ -133,6 +133,35 @@ TEST_SUITE("core: traffic") {
     CHECK(play.Steered() == Sockets{0, 1});
   }
 
+  TEST_CASE("one that drained while it was unhealthy is unhealthy when it is wanted again") {
+    Play play;
+    auto api = TwoInstances();
+    api->policy.ready_by = ReadyBy::kHealth;
+    api->policy.has_health = true;
+    api->policy.healthy_threshold = 1;
+    api->policy.unhealthy_threshold = 1;
+    play.BringUp({api});
+    play.Pass(30s);
+    const Token bad = play.token("api", 0);
+    play.Answer("api/0", ProbeOutcome::kBad);
+    CHECK(play.StateOf("api", 0) == "unhealthy");
+    REQUIRE(play.replacement("api", 0) != nullptr);
+    const Token good = play.replacement("api", 0)->token();
+    play.ConfirmSpawns();
+    play.Pass(200ms);
+    play.Answer("api/0", ProbeOutcome::kGood);
+    CHECK(play.StateOf("api", 0) == "draining");
+    play.Happens(event::Exited{good, ExitStatus::Signal(9)});
+    play.Happens(event::Gone{good});
+    CHECK(play.token("api", 0) == bad);
+    CHECK(play.StateOf("api", 0) == "unhealthy");
+    CHECK(play.Steered() == Sockets{1});
+    play.Pass(10ms);  // it is asked at once: it may be well by now
+    play.Answer("api/0", ProbeOutcome::kGood);
+    CHECK(play.StateOf("api", 0) == "ready");
+    CHECK(play.Steered() == Sockets{0, 1});
+  }
+
   TEST_CASE("what comes after a crash gets the same socket, where clients wait for it") {
     Play play;
     play.BringUp({MakeListeningSpec("api")});

@@ -151,8 +151,10 @@ TEST_CASE("bullmq-worker: jobs in progress finish, none is lost, none runs twice
     home.MustRun({"reload", "worker"}, seconds(60));
     CHECK(JobsCounted(*redis, "done", "1") < jobs);  // there was work to be cut
   }
+  // A quick machine is through with the reloads long before the jobs.
   e2e::WaitUntil(
-      "all jobs done", [&] { return JobsCounted(*redis, "done", "1") == jobs; }, seconds(60));
+      "all jobs done", [&] { return JobsCounted(*redis, "done", "1") == jobs; },
+      seconds(60 + 20 * reloads));
   CHECK(JobsCounted(*redis, "begun", "1") == jobs);
   home.MustRun({"stop"});  // while there is a Redis to say goodbye to
   CHECK(CountOf(home.Log("worker/0"), "all jobs done, goodbye") ==

@@ -115,9 +115,9 @@ Violation CheckEvidence(const Moment& moment) {
     if (one.kind == StateKind::kReady) {
       if (moment.event == nullptr && moment.ledger.image_was_lost) continue;  // adopted as it is
       if (token->ended_at != kNever) return {Invariant::kEvidence, "Ready after its end"};
-      // Taken away and wanted again by two scales in one step: it is as one that was draining.
       const bool again =
-          was != nullptr && was->kind == StateKind::kUnhealthy && !IsScaled(moment, one.service);
+          was != nullptr && (was->kind == StateKind::kUnhealthy ||
+                             (was->kind == StateKind::kDraining && token->was_unhealthy));
       if (again && token->good < policy->healthy_threshold) {
         return {Invariant::kEvidence, "healthy again without the answers that say so"};
       }
@@ -127,7 +127,10 @@ Violation CheckEvidence(const Moment& moment) {
       }
     }
     const bool was_asked = token->bad >= policy->unhealthy_threshold;
-    if (one.kind == StateKind::kUnhealthy && !was_asked && !HasNoSocket(moment, one)) {
+    const bool undrained =
+        was != nullptr && was->kind == StateKind::kDraining && token->was_unhealthy;
+    if (one.kind == StateKind::kUnhealthy && !was_asked && !undrained &&
+        !HasNoSocket(moment, one)) {
       return {Invariant::kEvidence, "Unhealthy without the answers that say so"};
     }
   }

@@ -30,6 +30,7 @@ oxherd::WorldRecord FakeDaemon::Translate(const keeper::WorldRecord& record) {
     known.exit = record.exit.status;
   }
   known.gone = record.phase == keeper::Phase::kGone;
+  if (record.listen_number >= 0) known.socket = static_cast<SocketNumber>(record.listen_number);
   return known;
 }
 
@@ -44,7 +45,8 @@ void FakeDaemon::CollectWorld(const keeper::Report& report, Instant now) {
 }
 
 void FakeDaemon::Join(const keeper::WorldEnd& end, Instant now) {
-  const bool from_image = image_.written && use_image_;
+  const bool lost = scenario_->faults.lost_image && random_.OneIn(2);
+  const bool from_image = image_.written && use_image_ && !lost;
   state_ = from_image ? LoadImage() : Fresh();
   state_.next_token = std::max(state_.next_token, end.highest.Next());
   if (trace_ != nullptr) trace_->Join(now, world_);
@@ -52,7 +54,12 @@ void FakeDaemon::Join(const keeper::WorldEnd& end, Instant now) {
   if (!from_image) {
     checker_.Boots(disk_, end.highest, now);
     Populate(state_, disk_);
-    if (image_.written) {
+    if (lost) {
+      for (const NetPool& pool : network_.pools()) {
+        NoteHeld(state_, ServiceName(pool.service), pool.address);
+      }
+    }
+    if (image_.written && !lost) {
       const State mistrusted = LoadImage();
       network_.DropUnknown(mistrusted);
       KeepSockets(state_, world_, mistrusted);

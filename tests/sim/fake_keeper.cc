@@ -282,7 +282,8 @@ void FakeKeeper::Spawn(const keeper::SpawnProcess& effect, Instant now) {
   }
   const Token token = effect.token;
   kernel_.Fork(std::move(process), now);
-  book_->OnForked(token, Pid(static_cast<std::int32_t>(token.number() + 100)), true);
+  book_->OnForked(token, Pid(static_cast<std::int32_t>(token.number() + 100)), true,
+                  plan_.socket ? *plan_.socket : -1);
 }
 
 }  // namespace oxherd::sim

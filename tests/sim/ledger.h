@@ -41,6 +41,7 @@ struct TokenHistory {
   bool drained = false;
   bool is_untold = false;  // its reload signal was decided, and has not been sent yet
   Instant drains_since = kNever;
+  bool was_unhealthy = false;  // when it began to drain
 };
 
 struct GenerationHistory {

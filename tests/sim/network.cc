@@ -107,6 +107,7 @@ void Network::Open(const action::OpenPool& open, Instant now) {
       pool->sockets.emplace_back();
     }
     answer.width = static_cast<std::uint16_t>(pool->sockets.size());
+    if (open.asks_order) answer.order = pool->order;
   }
   news_.emplace_back(now, answer);
 }

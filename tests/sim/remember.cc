@@ -80,6 +80,7 @@ void RememberInstance(const Moment& moment, const InstanceView& one) {
     TokenHistory& token = moment.ledger.At(one.token);
     token.drained = false;
     token.drains_since = moment.now;
+    token.was_unhealthy = was != nullptr && was->kind == StateKind::kUnhealthy;
   }
   if (one.kind == StateKind::kExited && one.ended_well) {
     service.At(one.generation).was_ready = true;

@@ -97,6 +97,8 @@ void DrawFaults(Random& random, Scenario& scenario) {
   faults.bad_probes = random.OneIn(8);
   faults.heartbeat = random.OneIn(16);
   faults.whole_image = random.OneIn(8);
+  // Not drawn from `random`: what older seeds are stays as it is.
+  faults.lost_image = Mix(scenario.seed, 0x1057) % 16 == 0;
 }
 
 std::uint8_t DrawSubset(Random& random, std::size_t services) {

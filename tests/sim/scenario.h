@@ -81,6 +81,7 @@ struct Faults {
   bool bad_probes = false;     // health answers that are void or somebody else's
   bool heartbeat = false;      // the keeper asks whether the daemon lives
   bool ports_taken = false;    // pools cannot be opened, now and then
+  bool lost_image = false;     // now and then a new daemon finds none that can be read
   bool whole_image = false;    // write the image record by record, as the daemon does
 };
 

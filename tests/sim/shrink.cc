@@ -58,7 +58,7 @@ class Shrinker {
     bool any = false;
     for (bool Faults::* const fault :
          {&Faults::slow_messages, &Faults::bad_probes, &Faults::heartbeat, &Faults::whole_image,
-          &Faults::shuffle, &Faults::bad_processes}) {
+          &Faults::lost_image, &Faults::shuffle, &Faults::bad_processes}) {
       if (!(best_.faults.*fault)) continue;
       Scenario candidate = best_;
       candidate.faults.*fault = false;

@@ -390,8 +390,9 @@ class Reader {
     const Names keys = Differences(service.spec(), fresh);
     if (keys.empty()) return;
     understood_.service_notes[service.name].push_back(
-        service.name + " runs; " + Joined(keys) + (keys.size() == 1 ? " differs" : " differ") +
-        " from " + fresh.source_file + ": oxherd reload " + service.name +
+        service.name + (service.is_down() ? " does not run; " : " runs; ") + Joined(keys) +
+        (keys.size() == 1 ? " differs" : " differ") + " from " + fresh.source_file +
+        ": oxherd reload " + service.name +
         (request_.profile ? " --env " + (request_.profile->empty() ? "''" : *request_.profile)
                           : ""));
   }

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <string_view>
 #include <utility>
 
 #include "config/environment.h"
@@ -162,6 +164,22 @@ std::string IgnoresPreload(const std::string& program) {
   return "";
 }
 
+// Why a program cannot be given its sockets, and what to do; empty: it can.
+std::string CannotBeGiven(const std::string& program) {
+  const std::string why = IgnoresPreload(program);
+  if (why.empty()) return "";
+  static constexpr std::array<std::string_view, 4> kChangeUser = {"sudo", "doas", "su", "pkexec"};
+  const std::string name = program.substr(program.rfind('/') + 1);
+  std::string mend = "with listen it needs no privilege to have a port: remove that (setcap -r, ";
+  mend += "chmod ug-s), or remove listen";
+  if (std::ranges::find(kChangeUser, name) != kChangeUser.end()) {
+    mend = "start the program without " + name;
+    mend += " (user = \"…\" says as whom it is to run), or remove listen";
+  }
+  return program + " " + why + ", so it takes no LD_PRELOAD and cannot be given its socket; " +
+         mend;
+}
+
 // The instance's sockets: as descriptors for programs that know sd_listen_fds(3), and by the
 // preload library for all others.
 void AddSockets(const SpawnOrder& order, const SpawnGround& ground, Environment& environment,
@@ -252,13 +270,8 @@ std::expected<SpawnPlan, PlanFailure> MakeSpawnPlan(const SpawnOrder& order,
   if (plan.program.empty()) return Fail(keeper::Stage::kExec, ENOENT);
   const bool must_take = order.listen && !order.listen->addresses.empty();
   if (order.listen) {
-    if (const std::string why = IgnoresPreload(plan.program); must_take && !why.empty()) {
-      return Fail(
-          keeper::Stage::kPlan, EPERM,
-          plan.program + " " + why +
-              ", so it takes no LD_PRELOAD and cannot be given its "
-              "socket; with listen it needs no privilege to have a port: remove that (setcap "
-              "-r, chmod ug-s), or remove listen");
+    if (std::string why = CannotBeGiven(plan.program); must_take && !why.empty()) {
+      return Fail(keeper::Stage::kPlan, EPERM, std::move(why));
     }
     AddSockets(order, ground, *environment, plan);
   }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/number.h"
+#include "os/pool_order.h"
 #include "os/traffic_facts.h"
 
 namespace oxherd {
@@ -135,7 +136,7 @@ void Pools::Do(const action::OpenPool& open) {
     os::ShutListening(pool.sockets[number].get());
     pool.seen[number] = Seen::kDown;
   }
-  const std::vector<SocketNumber> gaps = TakeGaps(pool, open.width);
+  Left left = LookAtLeft(key, pool, open);
   event::PoolOpened opened{
       .service = open.service, .address = open.address, .error = {}, .pool = open.pool};
   if (Status done = Open(open, pool, key); !done) {
@@ -147,6 +148,7 @@ void Pools::Do(const action::OpenPool& open) {
   } else {
     opened.width = static_cast<std::uint16_t>(pool.sockets.size());
     opened.shared = pool.is_shared;
+    opened.order = std::move(left.order);
     if (is_new && pool.steering_refused != 0) {
       parts_.log.Warn(open.service + " " + open.address +
                       ": the kernel does not steer connections (" +
@@ -154,7 +156,7 @@ void Pools::Do(const action::OpenPool& open) {
     }
   }
   parts_.inbox.Put(Urgency::kNotify, std::move(opened));  // among the hang-ups, in order
-  for (const SocketNumber number : gaps) {
+  for (const SocketNumber number : left.gaps) {
     parts_.inbox.Put(
         Urgency::kNotify,
         event::SocketShut{
@@ -162,20 +164,41 @@ void Pools::Do(const action::OpenPool& open) {
   }
 }
 
-// Numbers without a socket in what was left. When it was closed the last of the kernel's order took
-// its place, as with one that is shut; it is opened again by the core's wish and comes last.
-std::vector<SocketNumber> Pools::TakeGaps(Pool& pool, std::uint16_t width) const {
-  std::vector<SocketNumber> gaps;
-  if (!expects_gaps_ || !std::exchange(pool.is_adopted, false) || pool.is_shared) return gaps;
-  if (pool.sockets.size() < width) {
-    pool.sockets.resize(width);
-    pool.watch.resize(width);
-    pool.seen.resize(width, Seen::kHeld);
+// When a socket was closed everywhere the last of the kernel's order took its place, as with one
+// that is shut. Whatever does not listen is opened again by the core's wish, and comes last.
+Pools::Left Pools::LookAtLeft(const Key& key, Pool& pool, const action::OpenPool& open) const {
+  Left left;
+  const bool is_left = std::exchange(pool.is_adopted, false) && !pool.is_shared;
+  if (!is_left || !open.asks_order) return left;
+  std::vector<int> sockets;
+  for (const os::Fd& socket : pool.sockets) sockets.push_back(socket ? socket.get() : -1);
+  std::string text = key.first + " " + key.second + ": ";
+  if (const auto order = os::AskOrder(pool.address, sockets); order && !order->empty()) {
+    text += "the kernel was asked for the order of its sockets:";
+    for (const std::size_t number : *order) {
+      left.order.push_back(static_cast<SocketNumber>(number));
+      text += " " + std::to_string(number);
+    }
+    parts_.log.Info(text);
+    // Those that are opened now come last.
+    for (std::size_t i = sockets.size(); i < open.width; ++i) {
+      left.order.push_back(static_cast<SocketNumber>(i));
+    }
+    return left;
   }
-  for (std::size_t i = 0; i < pool.sockets.size(); ++i) {
-    if (!pool.sockets[i]) gaps.push_back(static_cast<SocketNumber>(i));
+  if (pool.sockets.size() < open.width) {
+    pool.sockets.resize(open.width);
+    pool.watch.resize(open.width);
+    pool.seen.resize(open.width, Seen::kHeld);
+    sockets.resize(open.width, -1);
   }
-  return gaps;
+  for (std::size_t i = 0; i < sockets.size(); ++i) {
+    if (sockets[i] < 0) left.gaps.push_back(static_cast<SocketNumber>(i));
+  }
+  text += "the order of its sockets cannot be had and is taken for 0, 1, 2 and so on; clients may ";
+  text += "reach the wrong instance until they are opened anew: oxherd stop " + key.first;
+  parts_.log.Warn(text + ", then oxherd start " + key.first);
+  return left;
 }
 
 void Pools::Explain(const Error& error, event::PoolOpened& answer) const {

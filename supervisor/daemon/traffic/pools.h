@@ -67,11 +67,13 @@ class Pools {
   void Do(const action::Sweep& sweep);
   void Do(const action::Relisten& relisten);
 
-  // What was adopted may lack sockets that nobody had any more, and the state knows nothing of
-  // that: the core is told of each of them as of one that was shut.
-  void ExpectGaps() { expects_gaps_ = true; }
   // A socket that the keeper has held since an earlier daemon.
   void Adopt(const HeldSocket& held, os::Fd socket);
+  // Visits what was adopted: visit(service, address).
+  template <typename Visit>
+  void ForEachHeld(Visit&& visit) const {
+    for (const auto& [key, pool] : pools_) visit(key.first, key.second);
+  }
   // Closes what was adopted and is no service's any more.
   template <typename IsKnown>
   void DropUnknown(IsKnown&& is_known);
@@ -122,7 +124,12 @@ class Pools {
     SocketNumber number = 0;
   };
 
-  [[nodiscard]] std::vector<SocketNumber> TakeGaps(Pool& pool, std::uint16_t width) const;
+  // How a pool that was adopted is, where the core does not know.
+  struct Left {
+    std::vector<SocketNumber> order;  // empty: it cannot be had
+    std::vector<SocketNumber> gaps;   // then: numbers without a socket
+  };
+  [[nodiscard]] Left LookAtLeft(const Key& key, Pool& pool, const action::OpenPool& open) const;
   void Keep(const Key& key, Pool& pool, SocketNumber number, os::Fd socket);
   void Watch(const Key& key, Pool& pool, SocketNumber number);
   [[nodiscard]] Status Hold(const Key& key, Pool& pool, SocketNumber number, os::Fd socket);
@@ -148,7 +155,6 @@ class Pools {
   std::optional<os::Poller> poller_;
   std::map<std::uint64_t, Watched> watched_;
   std::uint64_t next_watch_ = 1;
-  bool expects_gaps_ = false;
   std::unique_ptr<Loop::Watch> hang_ups_;
   std::optional<boost::asio::steady_timer> later_;
   bool looks_later_ = false;
