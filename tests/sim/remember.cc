@@ -103,27 +103,41 @@ bool IsAnswered(const Moment& moment, RequestId id) {
 
 }  // namespace
 
-bool IsScaled(const Moment& moment, std::size_t service) {
+namespace {
+
+// The scale of this service that is under way, or has just ended; null: there is none.
+const RequestItem* ScaleOf(const Moment& moment, std::size_t service) {
   for (const RequestRecord& record : moment.state.requests) {
     for (const RequestItem& item : record.items) {
       if (item.verb != Verb::kScale || item.service != ServiceName(service)) continue;
       if (item.outcome == Outcome::kUnchanged) continue;
-      if (item.outcome == Outcome::kRunning || IsAnswered(moment, record.id)) return true;
+      if (item.outcome == Outcome::kRunning || IsAnswered(moment, record.id)) return &item;
     }
   }
-  return false;
+  return nullptr;
+}
+
+}  // namespace
+
+bool IsScaled(const Moment& moment, std::size_t service) {
+  return ScaleOf(moment, service) != nullptr;
 }
 
 bool IsAddedByScale(const Moment& moment, std::size_t service, std::size_t slot) {
   if (slot == 0) return false;
+  const RequestItem* scale = ScaleOf(moment, service);
+  if (scale == nullptr) return false;
   const InstanceView* was = moment.before.Find(service, slot, false);
   const InstanceView* now = moment.after.Find(service, slot, false);
-  // Or taken away and added in one step: what had no process is not what it was.
-  const bool had_none = was == nullptr || !was->token.is_set();
-  const bool is_another = had_none && (was == nullptr || now == nullptr || now->kind != was->kind ||
-                                       now->generation != was->generation);
-  const bool is_new = is_another || slot >= moment.before.services[service].instances;
-  return is_new && IsScaled(moment, service);
+  if (was == nullptr || slot >= moment.before.services[service].instances) return true;
+  // Or taken away and added in one step: what had no process is not what it was, ...
+  if (!was->token.is_set()) {
+    return now == nullptr || now->kind != was->kind || now->generation != was->generation;
+  }
+  // ... what was on its way out has a successor of the scale's time.
+  const bool has_another =
+      now != nullptr && now->token != was->token && !(now->token < scale->limit);
+  return was->is_leaving() && was->token < scale->limit && has_another;
 }
 
 // How far dependents may rely on the slot.
