@@ -180,10 +180,11 @@ int ShowLogs(const Session& session) {
     return !row.out_log.empty() || !row.err_log.empty();
   };
   if (!rows.empty() && std::ranges::none_of(rows, has_file)) {
-    return Fail(session, ExitCode::kNotDone,
-                "what these print is in no file: oxherd run passes it on to its own output, and log_to "
-                "sends it elsewhere (\"journal\": journalctl -t NAME); "
-                "log_file = \"app.log\" in the Oxfile writes one");
+    return Fail(
+        session, ExitCode::kNotDone,
+        "what these print is in no file: oxherd run passes it on to its own output, and log_to "
+        "sends it elsewhere (\"journal\": journalctl -t NAME); "
+        "log_file = \"app.log\" in the Oxfile writes one");
   }
   return Show(session, SourcesOf(rows, session.options.logs), std::move(*filter));
 }

@@ -1,4 +1,5 @@
-// on_event_cmd: a command of the user's that hears of what has gone wrong, and that it is well again.
+// on_event_cmd: a command of the user's that hears of what has gone wrong, and that it is well
+// again.
 //
 // One run at a time, in the order of the events; so many may wait, and one may take so long. What
 // fails is said once, until one has succeeded again.
@@ -63,7 +64,7 @@ class EventCommand {
   EventNames names_;
   std::deque<Waiting> waiting_;
   bool is_running_ = false;
-  bool is_failing_ = false;    // and that was said
+  bool is_failing_ = false;   // and that was said
   std::size_t left_out_ = 0;  // since that was said
 };
 

@@ -31,9 +31,9 @@ control::PushHeaders HeadersOf(const HttpRequest& request) {
 Result<std::string> SecretOf(const Service& service, std::span<const EnvEntry> base) {
   const Spec& spec = service.spec();
   if (!spec.webhook.secret.contains("${")) return spec.webhook.secret;
-  const SpawnIdentity identity{
-      .slot = 0, .generation = service.generation, .token = Token(1)};
-  OXHERD_TRY_ASSIGN(const std::vector<EnvEntry> environment, BuildEnvironment(spec, identity, base));
+  const SpawnIdentity identity{.slot = 0, .generation = service.generation, .token = Token(1)};
+  OXHERD_TRY_ASSIGN(const std::vector<EnvEntry> environment,
+                    BuildEnvironment(spec, identity, base));
   return Expand(spec.webhook.secret, environment, 0);
 }
 
@@ -89,8 +89,8 @@ HttpResponse Webhooks::Refuse(const std::string& name, const std::string& why) {
   const Instant now = os::Now();
   ++refused_;
   if (refused_at_ == Instant() || now - refused_at_ >= kOneRefusalEach) {
-    parts_.log.Warn(name + " webhook: refused: " + why + " requests=" +
-                    std::to_string(std::exchange(refused_, 0)));
+    parts_.log.Warn(name + " webhook: refused: " + why +
+                    " requests=" + std::to_string(std::exchange(refused_, 0)));
     refused_at_ = now;
   }
   return Plain(401, why);
@@ -99,8 +99,8 @@ HttpResponse Webhooks::Refuse(const std::string& name, const std::string& why) {
 HttpResponse Webhooks::Follow(const Service& service, control::PushEvent push) {
   const std::string& wanted = service.spec().webhook.branch;
   if (!wanted.empty() && push.branch != wanted) {
-    parts_.log.Info(service.name + " webhook: push to " + push.branch + " is left alone; it follows " +
-                    wanted);
+    parts_.log.Info(service.name + " webhook: push to " + push.branch +
+                    " is left alone; it follows " + wanted);
     return Plain(200, "left alone: it follows " + wanted);
   }
   if (const auto busy = works_.find(service.name); busy != works_.end()) {
