@@ -89,7 +89,8 @@ void BeginScale(Context& context, Service& service, RequestItem& item) {
   item.limit = context.state.next_token;
   const Reached reached = LeastReached(service, before);
   for (std::size_t i = before; i < std::min<std::size_t>(*count, service.slots.size()); ++i) {
-    const bool is_ready = service.slots[i].current.kind() == StateKind::kReady;
+    const bool is_ready =
+        service.slots[i].current.kind() == StateKind::kReady && !service.stop_order;
     service.slots[i].reached = is_ready ? Reached::kReady : reached;
     if (service.slots[i].current.kind() != StateKind::kDraining) continue;  // taken away just now
     StepInstance(context, service, static_cast<SlotIndex>(i), Which::kCurrent, on::Undrain{});

@@ -105,39 +105,45 @@ bool IsAnswered(const Moment& moment, RequestId id) {
 
 namespace {
 
-// The scale of this service that is under way, or has just ended; null: there is none.
-const RequestItem* ScaleOf(const Moment& moment, std::size_t service) {
+// Whether this holds for a scale of the service that is under way, or has just ended.
+template <typename Holds>
+bool AnyScale(const Moment& moment, std::size_t service, Holds holds) {
   for (const RequestRecord& record : moment.state.requests) {
     for (const RequestItem& item : record.items) {
       if (item.verb != Verb::kScale || item.service != ServiceName(service)) continue;
-      if (item.outcome == Outcome::kUnchanged) continue;
-      if (item.outcome == Outcome::kRunning || IsAnswered(moment, record.id)) return &item;
+      if (item.outcome == Outcome::kUnchanged || !holds(item)) continue;
+      if (item.outcome == Outcome::kRunning || IsAnswered(moment, record.id)) return true;
     }
   }
-  return nullptr;
+  return false;
 }
 
 }  // namespace
 
 bool IsScaled(const Moment& moment, std::size_t service) {
-  return ScaleOf(moment, service) != nullptr;
+  return AnyScale(moment, service, [](const RequestItem&) { return true; });
 }
 
 bool IsAddedByScale(const Moment& moment, std::size_t service, std::size_t slot) {
   if (slot == 0) return false;
-  const RequestItem* scale = ScaleOf(moment, service);
-  if (scale == nullptr) return false;
   const InstanceView* was = moment.before.Find(service, slot, false);
   const InstanceView* now = moment.after.Find(service, slot, false);
-  if (was == nullptr || slot >= moment.before.services[service].instances) return true;
+  if (was == nullptr || slot >= moment.before.services[service].instances) {
+    return IsScaled(moment, service);
+  }
   // Or taken away and added in one step: what had no process is not what it was, ...
   if (!was->token.is_set()) {
-    return now == nullptr || now->kind != was->kind || now->generation != was->generation;
+    const bool is_another =
+        now == nullptr || now->kind != was->kind || now->generation != was->generation;
+    return is_another && IsScaled(moment, service);
   }
   // ... what was on its way out has a successor of the scale's time.
-  const bool has_another =
-      now != nullptr && now->token != was->token && !(now->token < scale->limit);
-  return was->is_leaving() && was->token < scale->limit && has_another;
+  if (!was->is_leaving() || now == nullptr || now->token == was->token) return false;
+  return AnyScale(moment, service, [&](const RequestItem& scale) {
+    const bool is_later =
+        now->token.is_set() ? !(now->token < scale.limit) : now->kind == StateKind::kWaiting;
+    return was->token < scale.limit && is_later;
+  });
 }
 
 // How far dependents may rely on the slot.
