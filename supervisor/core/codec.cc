@@ -90,7 +90,10 @@ class Writer {
     return room;
   }
 
-  void Grow(std::size_t size) { out_.resize(std::max(2 * out_.size(), used_ + size + kFirst)); }
+  // Out of line, so that Room(), which is called for each number, is not.
+  [[gnu::noinline]] void Grow(std::size_t size) {
+    out_.resize(std::max(2 * out_.size(), used_ + size + kFirst));
+  }
 
   static constexpr std::size_t kFirst = 512;
 

@@ -109,10 +109,11 @@ namespace {
 template <typename Holds>
 bool AnyScale(const Moment& moment, std::size_t service, Holds holds) {
   for (const RequestRecord& record : moment.state.requests) {
+    if (record.finished && !IsAnswered(moment, record.id)) continue;
     for (const RequestItem& item : record.items) {
       if (item.verb != Verb::kScale || item.service != ServiceName(service)) continue;
       if (item.outcome == Outcome::kUnchanged || !holds(item)) continue;
-      if (item.outcome == Outcome::kRunning || IsAnswered(moment, record.id)) return true;
+      if (item.outcome == Outcome::kRunning || record.finished) return true;
     }
   }
   return false;
