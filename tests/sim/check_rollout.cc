@@ -303,8 +303,10 @@ Violation CheckRestartLimit(const Moment& moment) {
     if (moment.ledger.services[one->service].was_refused) continue;  // tried again, not counted
     if (IsReplacing(moment, *one)) continue;
     if (policy->max_restarts == 0 || slot.restarts < policy->max_restarts) continue;
+    // One of which no end is known was lost with the daemon.
     const bool retry =
-        policy->failed_retry > Millis(0) && moment.now >= last->ended_at + policy->failed_retry;
+        policy->failed_retry > Millis(0) &&
+        (last->ended_at == kNever || moment.now >= last->ended_at + policy->failed_retry);
     if (!retry) return {Invariant::kRestartLimit, "started again more often than max_restarts"};
   }
   return {};
