@@ -104,7 +104,8 @@ int WatchList(const Session& session) {
       const std::size_t lines = CutToScreen(session.screen, text);
       // Without wrapping: a line that takes two could not be drawn over.
       const std::string over = drawn > 0 ? "\x1b[" + std::to_string(drawn) + "A\r\x1b[J" : "";
-      text = "\x1b[?7l" + over + text + "\x1b[?7h";
+      text.insert(0, "\x1b[?7l" + over);
+      text += "\x1b[?7h";
       drawn = lines;
     }
     if (!Write(STDOUT_FILENO, text)) return 0;  // whoever reads us has had enough

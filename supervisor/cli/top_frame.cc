@@ -230,7 +230,8 @@ std::vector<std::string> TableLines(const TopState& state, const TopScreen& scre
     if (at == chosen + 1) {
       line = Cut("›" + line.substr(1), screen.columns);
       line.append(screen.columns - std::min(WidthOf(line), screen.columns), ' ');
-      line = "\x1b[7m" + line + "\x1b[0m";
+      line.insert(0, "\x1b[7m");
+      line += "\x1b[0m";
     } else if (!fits) {
       line = Cut(line, screen.columns);
     }
