@@ -93,8 +93,9 @@ Connection::Heard Connection::ReadLine(std::string& line, Instant deadline) {
 
 namespace {
 
-std::expected<Connection, NotConnected> ConnectAsMember(const Places& places) {
-  auto socket = os::ConnectLocally(places.run, kControlSocket);
+std::expected<Connection, NotConnected> ConnectTo(const Places& places, const std::string& folder,
+                                                  const std::string& name) {
+  auto socket = os::ConnectLocally(folder, name);
   if (!socket) {
     const int number = socket.error().number;
     if (number == ENOENT || number == ECONNREFUSED) return std::unexpected(NoDaemon(places));
@@ -111,7 +112,9 @@ std::expected<Connection, NotConnected> ConnectAsMember(const Places& places) {
 std::expected<Connection, NotConnected> Connect(const Places& places) {
   const auto holder = os::ReadLock(places.lock());
   // Root's state is root's alone; its socket may be open to a group that we are in.
-  if (!holder && holder.error().number == EACCES) return ConnectAsMember(places);
+  if (!holder && holder.error().number == EACCES) {
+    return ConnectTo(places, places.run, kControlSocket);
+  }
   if (!holder) {
     // A folder on the way that does not exist, or is a file, holds no daemon.
     if (holder.error().number == ENOTDIR) return std::unexpected(NoDaemon(places));
@@ -119,16 +122,7 @@ std::expected<Connection, NotConnected> Connect(const Places& places) {
   }
   if (!*holder || (*holder)->socket.empty()) return std::unexpected(NoDaemon(places));
   const auto [folder, name] = SplitPath((*holder)->socket);
-  auto socket = os::ConnectLocally(folder, name);
-  if (!socket) {
-    const int number = socket.error().number;
-    if (number == ENOENT || number == ECONNREFUSED) return std::unexpected(NoDaemon(places));
-    return std::unexpected(Refused(places, ErrnoText(number)));
-  }
-  if (!MayTrust(socket->get(), places)) {
-    return std::unexpected(Refused(places, "it belongs to another user"));
-  }
-  return Connection(std::move(*socket));
+  return ConnectTo(places, folder, name);
 }
 
 std::expected<Connection, NotConnected> ConnectWhenThere(const Places& places, Instant deadline,
