@@ -29,6 +29,12 @@ std::optional<Millis> MayBindWithin(const Policy& policy) {
   return policy.ready_timeout ? std::min(kBindsWithin, *policy.ready_timeout / 2) : kBindsWithin;
 }
 
+bool IsToTellAddress(const Service& service, Generation generation) {
+  const KeptSpec* const kept = service.Find(generation);
+  return kept != nullptr && !kept->was_ready &&
+         kept->spec->policy.auto_listen == AutoListen::kUnknown;
+}
+
 void KeepFoundAddress(Spec& spec, const Spec& earlier, Runs runs) {
   Policy& policy = spec.policy;
   if (policy.auto_listen != AutoListen::kUnknown) return;

@@ -19,6 +19,11 @@ constexpr Millis kBindsWithin = Seconds(10);
 [[nodiscard]] bool WaitsForAddress(const Context& context, const Service& service, SlotIndex slot,
                                    Which which);
 
+// Whether an instance of this generation that is started now is asked for the address that it
+// binds. Once one has been Ready it is not: what they bind from then on is their own affair, and
+// waiting to be heard of would only hold them up.
+[[nodiscard]] bool IsToTellAddress(const Service& service, Generation generation);
+
 // How long this policy's instance is waited for until it is taken to bind nothing; nothing: it has
 // an address, or needs none.
 [[nodiscard]] std::optional<Millis> MayBindWithin(const Policy& policy);

@@ -9,6 +9,7 @@
 
 #include "config/endpoint.h"
 #include "control/describe.h"
+#include "core/auto_listen.h"
 #include "core/traffic.h"
 #include "daemon/commands/views.h"
 #include "os/cgroup.h"
@@ -134,7 +135,7 @@ void Performer::Do(const action::Spawn& spawn) {
     }
   }
   const bool finds = spawn.kind == ProcessKind::kInstance && !spawn.socket &&
-                     spec->policy.auto_listen == AutoListen::kUnknown;
+                     IsToTellAddress(*parts_.state.Find(spawn.instance.service), spawn.generation);
   if (finds) order.listen = ListenOrder{.addresses = {}, .secret = RandomSecret(), .finds = true};
   const auto spawned = parts_.spawner.Spawn(order);
   if (spawned) return;

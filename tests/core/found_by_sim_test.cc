@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "core/auto_listen.h"
 #include "play.h"
 
 namespace oxherd {
@@ -278,6 +279,25 @@ TEST_SUITE("core: found by the simulator") {
     play.Answer("api/1", ProbeOutcome::kGood);
     REQUIRE(play.IsAnswered(reload));
     CHECK(play.Item(reload).outcome == Outcome::kRolledBack);
+  }
+
+  // Each bind(2) of it waited for three seconds to be heard of; with a health check and less time
+  // than that until it counted as Ready, every replacement turned bad in its turn.
+  TEST_CASE("what was taken for a program without a port is not held up when it binds one later") {
+    Play play;
+    auto api = MakeCheckedSpec("api");
+    api->policy.ready_by = ReadyBy::kListen;
+    api->policy.auto_listen = AutoListen::kUnknown;
+    api->policy.unhealthy_threshold = 1;
+    play.Ask(Verb::kStart, {"api"}, {api});
+    play.ConfirmSpawns();
+    CHECK(IsToTellAddress(play.service("api"), Generation(1)));
+    play.Pass(kBindsWithin);
+    REQUIRE(play.StateOf("api") == "ready");
+    play.Pass(api->policy.health_interval);
+    play.Answer("api/0", ProbeOutcome::kBad);
+    REQUIRE(play.replacement("api") != nullptr);
+    CHECK_FALSE(IsToTellAddress(play.service("api"), Generation(1)));
   }
 
   TEST_CASE("a slot that came when the rollout had begun has its turn before it") {

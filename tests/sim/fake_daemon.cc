@@ -204,7 +204,8 @@ void FakeDaemon::Perform(const Actions& actions, Instant now) {
 void FakeDaemon::Do(const Action& action, Instant now) {
   checker_.Performed(action);
   if (const auto* spawn = std::get_if<action::Spawn>(&action)) {
-    const Spec& spec = state_.Find(spawn->instance.service)->spec(spawn->generation);
+    const Service& service = *state_.Find(spawn->instance.service);
+    const Spec& spec = service.spec(spawn->generation);
     keeper::Spawn request;
     request.token = spawn->token;
     request.label = {.service = keeper::Name(spawn->instance.service),
@@ -212,8 +213,11 @@ void FakeDaemon::Do(const Action& action, Instant now) {
                      .generation = spawn->generation,
                      .kind = LabelKind(spawn->kind)};
     const auto version = scenario_->versions[ServiceIndex(spec.name)][spec.source_line].spec;
-    keeper_.Send(request, {.spec = version.get(), .kind = spawn->kind, .socket = spawn->socket},
-                 now);
+    const bool finds = spawn->kind == ProcessKind::kInstance && !spawn->socket &&
+                       IsToTellAddress(service, spawn->generation);
+    keeper_.Send(
+        request,
+        {.spec = version.get(), .kind = spawn->kind, .socket = spawn->socket, .finds = finds}, now);
   } else if (const auto* stop = std::get_if<action::Stop>(&action)) {
     keeper::Stop request;
     request.token = stop->token;

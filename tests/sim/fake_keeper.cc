@@ -264,6 +264,7 @@ void FakeKeeper::Spawn(const keeper::SpawnProcess& effect, Instant now) {
   process.generation = label.generation;
   process.kind = plan_.kind;
   process.socket = plan_.socket;
+  process.finds = plan_.finds;
   const std::uint32_t version = plan_.spec->source_line;
   process.version = version;
   const std::uint32_t nth = spawns_[process.service][label.slot % 8]++;

@@ -24,6 +24,7 @@ struct Plan {
   const Spec* spec = nullptr;
   ProcessKind kind = ProcessKind::kInstance;
   std::optional<SocketNumber> socket;
+  bool finds = false;  // it is to tell the address that it binds
 };
 
 class FakeKeeper {

@@ -31,6 +31,7 @@ struct Process {
   std::uint32_t version = 0;  // in Scenario::versions
   Behaviour behaviour;
   std::optional<SocketNumber> socket;  // of every pool that its version lists
+  bool finds = false;                  // listen = "auto": it is to tell the address that it binds
 
   Life life = Life::kForked;
   Instant exec_at;

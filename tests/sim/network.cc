@@ -244,10 +244,8 @@ void Network::AskForAddress(Process& process, Instant now) {
 }
 
 // It was started without a socket, as nobody knew its address.
-bool Network::Finds(const Process& process) const {
-  return process.kind == ProcessKind::kInstance && !process.socket &&
-         process.life == Process::Life::kRunning &&
-         scenario_->versions[process.service][process.version].asked != nullptr;
+bool Network::Finds(const Process& process) {
+  return process.finds && process.life == Process::Life::kRunning;
 }
 
 // Its bind(2) waits for a while to be heard of, and then goes on by itself.

@@ -101,7 +101,7 @@ class Network {
   static void TakeDown(NetPool& pool, SocketNumber socket);
   void Sweep(const action::Sweep& sweep, Instant now);
   void AskForAddress(Process& process, Instant now);
-  [[nodiscard]] bool Finds(const Process& process) const;
+  [[nodiscard]] static bool Finds(const Process& process);
   void TellAddress(Process& process, Instant now);
   void Knock(Instant now);
   void Land(NetPool& pool, Instant now);
