@@ -133,6 +133,8 @@ constexpr auto kLast<Order> = Order::kAtOnce;
 template <>
 constexpr auto kLast<Stopping::Phase> = Stopping::Phase::kPostStop;
 template <>
+constexpr auto kLast<Killing::Why> = Killing::Why::kInTime;
+template <>
 constexpr auto kLast<After> = After::kAgain;
 template <>
 constexpr auto kLast<Wish> = Wish::kStopped;

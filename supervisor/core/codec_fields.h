@@ -84,7 +84,7 @@ void Fields(auto& archive, Like<Stopping> auto& x) {
   archive(x.process, x.phase, x.until, x.after, x.hook);
 }
 void Fields(auto& archive, Like<Killing> auto& x) {
-  archive(x.process, x.unkillable_at, x.unkillable, x.asked_to_stop, x.after);
+  archive(x.process, x.unkillable_at, x.unkillable, x.why, x.after);
 }
 void Fields(auto& archive, Like<Backoff> auto& x) { archive(x.until); }
 void Fields(auto& archive, Like<Exited> auto& x) { archive(x.awaits_schedule); }

@@ -104,10 +104,15 @@ struct Stopping {
   friend bool operator==(const Stopping&, const Stopping&) = default;
 };
 struct Killing {
+  enum class Why : std::uint8_t {
+    kRest,    // what its main process has left behind
+    kForced,  // asked to stop, without or before the end of its time: Kill was said
+    kInTime,  // asked to stop, and its time was over: the keeper sends SIGKILL by the last Stop
+  };
   Process process;
-  Instant unkillable_at;       // kNever once it is shown as unkillable
-  bool unkillable = false;     // 5 s after SIGKILL it is still there
-  bool asked_to_stop = false;  // reached through Stopping: post_stop_cmd runs
+  Instant unkillable_at;    // kNever once it is shown as unkillable
+  bool unkillable = false;  // 5 s after SIGKILL it is still there
+  Why why = Why::kRest;     // asked to stop: post_stop_cmd runs
   After after = After::kStopped;
   friend bool operator==(const Killing&, const Killing&) = default;
 };

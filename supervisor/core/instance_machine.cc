@@ -82,7 +82,7 @@ InstanceState Machine::FreshStart(const on::Start& start) {
 }
 
 InstanceState Machine::BeginStop(const Process& process, on::Stop::How how, After after) {
-  if (how == on::Stop::How::kForced) return KillNow(process, after, true);
+  if (how == on::Stop::How::kForced) return KillNow(process, after, Killing::Why::kForced);
   if (policy().has_pre_stop) {
     const Token hook =
         StartHook(ProcessKind::kPreStop, self_.generation, policy().hook_timeout, context_);
@@ -96,7 +96,7 @@ InstanceState Machine::BeginStop(const Process& process, on::Stop::How how, Afte
 }
 
 InstanceState Machine::SendSignal(const Process& process, After after) {
-  if (policy().stop_timeout == Millis(0)) return KillNow(process, after, true);
+  if (policy().stop_timeout == Millis(0)) return KillNow(process, after, Killing::Why::kForced);
   const Instant kill_at = now() + policy().stop_timeout;
   context_.actions.push_back(action::Stop{.token = process.token,
                                           .signal = policy().stop_signal,
@@ -127,13 +127,13 @@ InstanceState Machine::EnterDraining(const Process& process, Instant ready_since
                   .unhealthy_since = kNever};
 }
 
-InstanceState Machine::KillNow(const Process& process, After after, bool asked_to_stop) {
+InstanceState Machine::KillNow(const Process& process, After after, Killing::Why why) {
   context_.actions.push_back(action::Kill{process.token});
-  if (asked_to_stop) Say(Tell::Kind::kKilling, process.token);
+  if (why != Killing::Why::kRest) Say(Tell::Kind::kKilling, process.token);
   return Killing{.process = process,
                  .unkillable_at = now() + kUnkillableAfter,
                  .unkillable = false,
-                 .asked_to_stop = asked_to_stop,
+                 .why = why,
                  .after = after};
 }
 
@@ -159,7 +159,7 @@ InstanceState Machine::MainExited(const Process& process, ExitStatus status, boo
   if (was_ready && now() - ready_since >= policy().restart_window) self_.crashes = 0;
   SayFailure(Tell::Kind::kExited, process.token, uptime);
   std::get<Tell>(context_.actions.back()).failure.status = status;
-  return KillNow(process, After::kCrash, false);
+  return KillNow(process, After::kCrash, Killing::Why::kRest);
 }
 
 // The main process ended after it was told to go, or to make room.
@@ -167,7 +167,7 @@ InstanceState Machine::RestRemoved(const Process& process, ExitStatus status) {
   self_.last_exit = status;
   Say(Tell::Kind::kExited, process.token, MillisBetween(process.spawned_at, now()));
   std::get<Tell>(context_.actions.back()).failure.status = status;
-  return KillNow(process, After::kStopped, false);
+  return KillNow(process, After::kStopped, Killing::Why::kRest);
 }
 
 // Nothing ever ran under this token.
@@ -393,7 +393,7 @@ InstanceState Machine::On(const Stopping& state, const InstanceEvent& event) {
     next.after = After::kStopped;
     const bool has_process = state.phase != Stopping::Phase::kPostStop;
     if (stop->how == on::Stop::How::kForced && has_process) {
-      return KillNow(state.process, After::kStopped, true);
+      return KillNow(state.process, After::kStopped, Killing::Why::kForced);
     }
     return next;
   }
@@ -421,7 +421,7 @@ InstanceState Machine::On(const Stopping& state, const InstanceEvent& event) {
       return Killing{.process = state.process,
                      .unkillable_at = now() + kUnkillableAfter,
                      .unkillable = false,
-                     .asked_to_stop = true,
+                     .why = Killing::Why::kInTime,
                      .after = state.after};
     case Stopping::Phase::kPostStop:  // on::HookDone, on::Due
       return Finish(state.process, state.after);
@@ -441,7 +441,7 @@ InstanceState Machine::On(const Killing& state, const InstanceEvent& event) {
     return next;
   }
   if (As<on::Gone>(event) || As<on::SpawnFailed>(event)) {
-    return TreeGone(state.process, state.after, state.asked_to_stop);
+    return TreeGone(state.process, state.after, state.why != Killing::Why::kRest);
   }
   // on::Due
   if (state.unkillable_at > now()) return state;

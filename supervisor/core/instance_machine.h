@@ -43,7 +43,7 @@ class Machine {
   InstanceState SendSignal(const Process& process, After after);
   InstanceState EnterDraining(const Process& process, Instant ready_since, Instant not_before);
   InstanceState Undrained(const Draining& state);
-  InstanceState KillNow(const Process& process, After after, bool asked_to_stop);
+  InstanceState KillNow(const Process& process, After after, Killing::Why why);
   InstanceState MainExited(const Process& process, ExitStatus status, bool was_ready,
                            Instant ready_since);
   InstanceState RestRemoved(const Process& process, ExitStatus status);

@@ -68,13 +68,14 @@ InstanceState Machine::StayDown(const on::NoSockets& none) {
 
 // Without its socket it will serve nobody, whatever it does now.
 InstanceState Machine::Refuse(const Process& process, const on::Refused& refused) {
-  if (refused.then == on::Refused::Then::kTryAgain) return KillNow(process, After::kAgain, false);
+  if (refused.then == on::Refused::Then::kTryAgain)
+    return KillNow(process, After::kAgain, Killing::Why::kRest);
   self_.failure = refused.failure;
   self_.failure.slot = context_.id.slot;
   self_.failure.token = process.token;
   context_.failed = true;
   SayFailure(Tell::Kind::kNotReady, process.token);
-  return KillNow(process, After::kCrash, false);
+  return KillNow(process, After::kCrash, Killing::Why::kRest);
 }
 
 }  // namespace oxherd

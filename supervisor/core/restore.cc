@@ -44,24 +44,40 @@ void NeverSpawned(Context& context, Service& service, SlotIndex slot, Which whic
   context.Touch(service);
 }
 
+// The Stop was lost on its way to the keeper: the process has all its time from now on.
+void StopAnew(Context& context, Stopping& stopping, const Policy& policy) {
+  stopping.until = context.now + policy.stop_timeout;
+  context.actions.push_back(action::Stop{.token = stopping.process.token,
+                                         .signal = policy.stop_signal,
+                                         .scope = policy.kill_mode,
+                                         .kill_at = stopping.until});
+}
+
 // Actions that were decided and saved, and may or may not have been performed.
 void RepeatStop(Context& context, Instance& instance, const Policy& policy,
                 const WorldRecord& record) {
+  // The keeper has it: the signal went out, or will once the exec is confirmed.
+  const bool was_told = record.stop_sent || record.kill_at != kNever;
   if (auto* stopping = std::get_if<Stopping>(&instance.state)) {
     if (stopping->phase != Stopping::Phase::kSignal) return;
-    // The keeper has it: the signal went out, or will once the exec is confirmed.
-    if (record.stop_sent || record.kill_at != kNever) {
-      stopping->until = std::min(stopping->until, record.kill_at);
-      return;
-    }
-    stopping->until = context.now + policy.stop_timeout;
-    context.actions.push_back(action::Stop{.token = record.token,
-                                           .signal = policy.stop_signal,
-                                           .scope = policy.kill_mode,
-                                           .kill_at = stopping->until});
-  } else if (std::holds_alternative<Killing>(instance.state) && !record.kill_fired) {
-    context.actions.push_back(action::Kill{record.token});
+    if (!was_told) return StopAnew(context, *stopping, policy);
+    stopping->until = std::min(stopping->until, record.kill_at);
+    return;
   }
+  const auto* const killing = std::get_if<Killing>(&instance.state);
+  if (killing == nullptr || record.kill_fired) return;
+  // Its time was over by the old daemon's clock, and nobody had ever told it to stop.
+  if (killing->why == Killing::Why::kInTime && !was_told && !record.exit) {
+    Stopping stopping{.process = killing->process,
+                      .phase = Stopping::Phase::kSignal,
+                      .until = kNever,
+                      .after = killing->after,
+                      .hook = {}};
+    StopAnew(context, stopping, policy);
+    instance.state = stopping;
+    return;
+  }
+  context.actions.push_back(action::Kill{record.token});
 }
 
 // While no daemon was there no proof could be seen: that is not held against the instance.
@@ -178,7 +194,7 @@ InstanceState AdoptedState(const WorldRecord& record, const Policy& policy, Inst
     return Killing{.process = process,
                    .unkillable_at = now + kUnkillableAfter,
                    .unkillable = false,
-                   .asked_to_stop = true,
+                   .why = Killing::Why::kInTime,
                    .after = After::kStopped};
   }
   if (record.stop_sent) {

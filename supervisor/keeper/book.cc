@@ -103,6 +103,12 @@ std::optional<Place> Book::Inherit(const Record& left, Instant now) {
   record->told_gone = false;
   record->forked = true;
   record->taken_count = record->refused_count = 0;
+  // It waited for the exec, and nobody confirms that any more: the daemon says the Stop again, and
+  // the process has all its time then.
+  if (record->waiting_signal != 0 && record->phase == Phase::kRunning) {
+    record->waiting_signal = 0;
+    if (record->kill_fired_at == kNever) record->kill_at = kNever;
+  }
   highest_ = std::max(highest_, left.token);
   next_kill_is_known_ = false;
   if (record->phase == Phase::kGone) --alive_;

@@ -98,6 +98,46 @@ TEST_SUITE("core: saved and restored") {
           }) == 0);
   }
 
+  TEST_CASE("a stop that was lost with the keeper is said again, with all its time") {
+    Play play;
+    play.BringUp({MakeSpec("api")});
+    const Millis time = play.service("api").spec().policy.stop_timeout;
+    play.Ask(Verb::kStop, {"api"});
+    WorldRecord record = RecordOf(play.current("api"), "api");
+    play.Pass(time);
+    REQUIRE(play.StateOf("api") == "killing");  // by the keeper, as the daemon believes
+    Actions actions;
+    SUBCASE("the keeper never heard of it") {
+      Restore(play.state(), {record}, play.now(), actions);
+      CHECK(play.StateOf("api") == "stopping");
+      const auto* stop = std::get_if<action::Stop>(&actions.at(0));
+      REQUIRE(stop != nullptr);
+      CHECK(stop->signal == SIGTERM);
+      CHECK(stop->kill_at == play.now() + time);
+    }
+    SUBCASE("it did, and somebody else sends SIGKILL now") {
+      record.stop_sent = play.now() - time;
+      record.kill_at = play.now();
+      Restore(play.state(), {record}, play.now(), actions);
+      CHECK(play.StateOf("api") == "killing");
+      CHECK(std::holds_alternative<action::Kill>(actions.at(0)));
+    }
+  }
+
+  TEST_CASE("what was to be killed at once is not given time because the keeper died") {
+    Play play;
+    play.BringUp({MakeSpec("api")});
+    event::Request stop;
+    stop.verb = Verb::kStop;
+    stop.names = {"api"};
+    stop.forced = true;
+    play.Ask(stop);
+    REQUIRE(play.StateOf("api") == "killing");
+    Actions actions;
+    Restore(play.state(), {RecordOf(play.current("api"), "api")}, play.now(), actions);
+    CHECK(std::holds_alternative<action::Kill>(actions.at(0)));
+  }
+
   TEST_CASE("without an image, what runs is adopted by its label, not started twice") {
     Play play;
     play.BringUp({MakeSpec("api")});

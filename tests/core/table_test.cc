@@ -36,7 +36,7 @@ std::vector<InstanceState> EveryState() {
       Killing{.process = {.token = Token(5), .pid = {}, .spawned_at = kNow - 2s},
               .unkillable_at = kNow,
               .unkillable = false,
-              .asked_to_stop = true,
+              .why = Killing::Why::kInTime,
               .after = After::kCrash},
       Backoff{.until = kNow},
       Exited{},

@@ -350,6 +350,27 @@ TEST_CASE("what an earlier keeper has left is gone on with, and what is in doubt
   CHECK(desk.Effects() == std::vector<Effect>{KillTree{.place = 0, .token = Token(7)}});
 }
 
+TEST_CASE("a stop signal that waited for the exec is not taken for sent by the next keeper") {
+  Desk desk;
+  Record record;
+  record.token = Token(7);
+  record.phase = Phase::kRunning;  // it has got on
+  record.pid = Pid(107);
+  record.waiting_signal = 15;
+  record.kill_at = desk.now;
+  REQUIRE(desk.book.Inherit(record, desk.now).has_value());
+  desk.book.OnTick(desk.now);
+  CHECK(Only<KillTree>(desk.Effects()).empty());
+  desk.WithDaemon();
+  desk.book.OnRequest(World{}, desk.now);
+  const WorldRecord known = Only<WorldRecord>(desk.Reports()).at(0);
+  CHECK(known.kill_at == kNever);
+  CHECK(known.stop_sent_at == kNever);
+  const Instant kill_at = desk.now + Seconds(10);
+  desk.book.OnRequest(Stop{.token = Token(7), .signal = 15, .kill_at = kill_at}, desk.now);
+  CHECK(Only<SendSignal>(desk.Effects()).size() == 1);
+}
+
 TEST_CASE("what cannot be read is answered") {
   Desk desk;
   desk.WithDaemon();

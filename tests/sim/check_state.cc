@@ -217,7 +217,7 @@ Violation CheckKills(const Scene& scene) {
     const Policy& policy = scene.scenario.versions[process.service][process.version].spec->policy;
     if (scene.ledger.image_was_lost) continue;  // its own policy may be forgotten
     if (service.was_refused && history.ready_at == kNever) continue;  // it could never serve
-    const bool in_time = process.killed_at >= std::min(process.kill_at, process.lost_kill_at);
+    const bool in_time = process.killed_at >= process.kill_at;
     const bool rest = process.main_gone_at <= scene.now;
     if (!in_time && !rest && !service.forced && policy.stop_timeout != Millis(0) &&
         !scene.ledger.leaving) {

@@ -146,12 +146,6 @@ void FakeKeeper::Die(Instant now) {
   const Token highest = book_->highest();
   const std::uint32_t daemons = book_->daemon_number();
   book_ = scenario_->faults.heartbeat ? MakeBookWithHeartbeat() : *fresh_book_;
-  // A stop that is lost on its way is said again while its time lasts; afterwards SIGKILL comes
-  // when it would have come, and that is not too early.
-  for (std::size_t i = down_taken_; i < down_.size(); ++i) {
-    const auto* stop = std::get_if<keeper::Stop>(&down_[i].request);
-    if (stop != nullptr) kernel_.NoteLostStop(stop->token, stop->kill_at);
-  }
   down_.clear();
   down_taken_ = 0;
   effects_.clear();
@@ -179,6 +173,7 @@ void FakeKeeper::TakeOver(keeper::Record record, Instant now) {
     const bool runs = kernel_.GetOn(token, now);
     record.phase = runs ? keeper::Phase::kRunning : keeper::Phase::kExited;
     record.started_at = now;
+    if (runs) kernel_.ForgetUnheardStop(token);
     if (!runs)
       record.exit = {.status = ExitStatus{}, .user_time = {}, .system_time = {}, .at = now};
     is_empty = !runs;

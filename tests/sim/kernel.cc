@@ -58,10 +58,10 @@ void Kernel::NoteKillAt(Token token, Instant kill_at) {
   if (Process* process = Find(token)) process->kill_at = std::min(process->kill_at, kill_at);
 }
 
-void Kernel::NoteLostStop(Token token, Instant kill_at) {
-  if (Process* process = Find(token)) {
-    process->lost_kill_at = std::min(process->lost_kill_at, kill_at);
-  }
+void Kernel::ForgetUnheardStop(Token token) {
+  Process* process = Find(token);
+  const bool is_unheard = process != nullptr && process->stop_signals == 0;
+  if (is_unheard && process->killed_at == kNever) process->kill_at = kNever;
 }
 
 void Kernel::Forget(Token token) {

@@ -48,9 +48,8 @@ struct Process {
   std::vector<std::string> keeps_open;  // addresses of closed pools of which its copy listens on
 
   std::uint8_t stop_signals = 0;
-  Instant kill_at = kNever;       // the last word of a Stop
-  Instant lost_kill_at = kNever;  // of a Stop that was lost with a keeper
-  Instant killed_at = kNever;     // the first SIGKILL to its tree
+  Instant kill_at = kNever;    // the last word of a Stop
+  Instant killed_at = kNever;  // the first SIGKILL to its tree
 
   [[nodiscard]] bool is_alive() const { return life != Life::kGone; }
   [[nodiscard]] bool IsReady(Instant now) const;
@@ -75,7 +74,8 @@ class Kernel {
   void Signal(Token token, Instant now);
   void Kill(Token token, Instant now);
   void NoteKillAt(Token token, Instant kill_at);
-  void NoteLostStop(Token token, Instant kill_at);
+  // Its keeper has died before it could send the stop signal.
+  void ForgetUnheardStop(Token token);
   void Forget(Token token);
   // From outside: the main process dies of `status`.
   void Strike(Token token, ExitStatus status, Instant now);
