@@ -230,6 +230,21 @@ Violation CheckHookOnce(const Moment& moment) {
   });
 }
 
+// No rollout is known of that could want one beside another.
+Violation CheckNoSecondCopy(const Moment& moment) {
+  if (moment.event != nullptr || !moment.ledger.boots) return {};
+  return ForEach<action::Spawn>(moment, [&](const action::Spawn& spawn) -> Violation {
+    if (spawn.kind != ProcessKind::kInstance) return {};
+    const auto is_one = [&](const Process& process) {
+      return process.is_alive() && process.kind == ProcessKind::kInstance &&
+             process.service == ServiceIndex(spawn.instance.service) &&
+             process.slot == spawn.instance.slot;
+    };
+    if (std::ranges::none_of(moment.kernel.processes(), is_one)) return {};
+    return {Invariant::kOneInstance, "started anew beside one that lives"};
+  });
+}
+
 Violation CheckStartBound(const Moment& moment) {
   const bool spawns = std::ranges::any_of(moment.actions, [](const Action& action) {
     const auto* spawn = std::get_if<action::Spawn>(&action);

@@ -162,6 +162,9 @@ Violation CheckProcesses(const Scene& scene) {
     if (process.stop_signals > 1) {
       return {Invariant::kSignalOnce, "the stop signal was sent twice"};
     }
+    if (process.was_hit_in_doubt) {
+      return {Invariant::kNoSignalToDead, "a signal for a process in doubt"};
+    }
     if (scene.view == nullptr || !process.is_alive()) continue;
     if (process.kind != ProcessKind::kInstance) continue;
     std::size_t owners = 0;
@@ -206,7 +209,7 @@ Violation CheckKills(const Scene& scene) {
   for (const Process& process : scene.kernel.processes()) {
     if (process.kind != ProcessKind::kInstance) continue;
     const bool killed = process.killed_at != kNever;
-    if (!killed && !scene.ledger.leaving && process.is_alive() &&
+    if (!killed && !scene.ledger.leaving && process.is_alive() && !process.is_in_doubt &&
         process.life != Process::Life::kForked && process.kill_at < scene.now) {
       return {Invariant::kKillInTime, "alive after kill_at without a SIGKILL"};
     }

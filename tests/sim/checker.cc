@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t kSampleEvery = 64;
 
-constexpr std::array<Check, 21> kChecks = {
+constexpr std::array<Check, 22> kChecks = {
     CheckTokens,
     CheckNoSignalToDead,
     CheckDeadlines,
@@ -30,6 +30,7 @@ constexpr std::array<Check, 21> kChecks = {
     CheckNewSpecByRequest,
     CheckStartBound,
     CheckHookOnce,
+    CheckNoSecondCopy,
     CheckTraffic,
     CheckSchedule,
     CheckRoutine,
@@ -136,6 +137,7 @@ void Checker::AfterJoin(const State& state, const World& /*world*/, const Action
   oxherd::sim::Look(state, *after_);
   after_is_fresh_ = true;
   CheckAll({*before_, *after_, state, nullptr, actions, kernel, ledger_, now});
+  ledger_.boots = false;
 }
 
 void Checker::CheckAll(const Moment& moment) { Note(CheckStep(moment)); }

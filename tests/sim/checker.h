@@ -111,6 +111,7 @@ using Check = Violation (*)(const Moment&);
 [[nodiscard]] Violation CheckNewSpecByRequest(const Moment& moment);
 [[nodiscard]] Violation CheckStartBound(const Moment& moment);
 [[nodiscard]] Violation CheckHookOnce(const Moment& moment);
+[[nodiscard]] Violation CheckNoSecondCopy(const Moment& moment);
 [[nodiscard]] Violation CheckTraffic(const Moment& moment);
 [[nodiscard]] Violation CheckSchedule(const Moment& moment);
 [[nodiscard]] Violation CheckRoutine(const Moment& moment);
@@ -137,6 +138,7 @@ class Checker {
   // A cold start: this is what is wanted.
   void Boots(const event::Boot& boot, Token highest, Instant now) {
     ledger_.ForgetImage();
+    ledger_.boots = true;
     ledger_.highest = highest;  // what the keeper never heard of was never given out
     ledger_.tokens.resize(std::min<std::size_t>(ledger_.tokens.size(), highest.number() + 1));
     ledger_.Learn(boot, now);

@@ -85,8 +85,16 @@ void FakeDaemon::Die(Instant now) {
 void FakeDaemon::LoseKeeper(Instant now) {
   if (!is_responsive() || has_left_) return;
   Die(now);
-  keeper_.Die(now);
+  keeper_.Die(FakeKeeper::Heir::kDaemon, now);
   use_image_ = true;
+}
+
+void FakeDaemon::DieWithKeeper(Instant now) {
+  if (has_left_ || keeper_.has_exited()) return;
+  Die(now);
+  image_.written = false;
+  image_.records.clear();
+  keeper_.Die(FakeKeeper::Heir::kNobody, now);
 }
 
 void FakeDaemon::Leave(Instant now) {

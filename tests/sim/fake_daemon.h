@@ -36,8 +36,10 @@ class FakeDaemon {
   void Disarm() { cut_ = kNoCut; }
   void Hang() { hung_ = life_ != Life::kDead; }
   // The keeper is killed. A daemon that is at work saves its image and becomes the next one;
-  // without such a daemon nothing happens: what a keeper finds after both is not simulated.
+  // without such a daemon nothing happens.
   void LoseKeeper(Instant now);
+  // Both are killed, and the image with them: what is wanted is in state.json, what runs is found.
+  void DieWithKeeper(Instant now);
   void Signalled(std::uint8_t signal, Instant now);
   void MeetStrangers(Instant now);
   void Replace(const event::Replace& replace, Instant now);

@@ -139,7 +139,7 @@ void FakeKeeper::Terminate(Instant now) {
   CarryOut(now);
 }
 
-void FakeKeeper::Die(Instant now) {
+void FakeKeeper::Die(Heir heir, Instant now) {
   // What it has forgotten with its last report is forgotten.
   while (const auto effect = book_->NextEffect()) Do(*effect, now);
   const std::vector<keeper::Record> left(book_->records().begin(), book_->records().end());
@@ -157,14 +157,27 @@ void FakeKeeper::Die(Instant now) {
     if (record.failed || !record.forked) {
       kernel_.Forget(record.token);
     } else {
-      TakeOver(record, now);
+      TakeOver(record, heir, now);
     }
   }
   book_->InheritCounts(highest, daemons);
   CarryOut(now);
 }
 
-void FakeKeeper::TakeOver(keeper::Record record, Instant now) {
+// By number and start time it is who was started; its user and its cgroup may speak against that.
+void FakeKeeper::FindAgain(keeper::Record& record, Instant now) {
+  if (record.phase != keeper::Phase::kRunning || weather_ == Weather::kCalm) return;
+  if (random_.OneIn(4)) {
+    kernel_.EndUnseen(record.token, now);
+    record.phase = keeper::Phase::kExited;
+    record.exit = {.status = ExitStatus{}, .user_time = {}, .system_time = {}, .at = now};
+  } else if (random_.OneIn(4)) {
+    kernel_.PutInDoubt(record.token);
+    record.in_doubt = true;
+  }
+}
+
+void FakeKeeper::TakeOver(keeper::Record record, Heir heir, Instant now) {
   const Token token = record.token;
   former_.push_back(token);
   bool is_empty = false;
@@ -178,6 +191,7 @@ void FakeKeeper::TakeOver(keeper::Record record, Instant now) {
       record.exit = {.status = ExitStatus{}, .user_time = {}, .system_time = {}, .at = now};
     is_empty = !runs;
   }
+  if (heir == Heir::kNobody) FindAgain(record, now);
   record.has_pidfd = record.phase == keeper::Phase::kRunning;
   if (!book_->Inherit(record, now)) return;
   if (is_empty) book_->OnTreeEmpty(token, now);

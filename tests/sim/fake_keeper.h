@@ -52,9 +52,11 @@ class FakeKeeper {
   [[nodiscard]] Instant NextDaemon() const { return daemon_at_; }
   void DaemonIsUp(Instant now);
   void Terminate(Instant now);
-  // It is killed, and the next one has the estate that its daemon makes (keeper/adoption): what was
-  // on its way between the two is lost, how somebody ended afterwards perhaps unknown.
-  void Die(Instant now);
+  // It is killed, and what was on its way between it and the daemon is lost. The next one has the
+  // estate that its daemon makes, or looks for what was written down (keeper/adoption): then some
+  // have ended unseen, and of some it is in doubt whether they are what was started.
+  enum class Heir : std::uint8_t { kDaemon, kNobody };
+  void Die(Heir heir, Instant now);
 
   // A signal for the daemon, if one was sent since the last call.
   [[nodiscard]] std::optional<std::uint8_t> TakeSignalForDaemon();
@@ -77,7 +79,8 @@ class FakeKeeper {
   };
 
   [[nodiscard]] Duration Delay();
-  void TakeOver(keeper::Record record, Instant now);
+  void TakeOver(keeper::Record record, Heir heir, Instant now);
+  void FindAgain(keeper::Record& record, Instant now);
   void CarryOut(Instant now);
   void Do(const keeper::Effect& effect, Instant now);
   void Spawn(const keeper::SpawnProcess& effect, Instant now);

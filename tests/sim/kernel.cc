@@ -32,6 +32,7 @@ void Kernel::Fork(Process process, Instant now) {
 void Kernel::Signal(Token token, Instant now) {
   Process* process = Find(token);
   if (process == nullptr) return;
+  process->was_hit_in_doubt |= process->is_in_doubt;
   ++process->stop_signals;
   if (process->life != Process::Life::kRunning || !process->behaviour.heeds_signal) return;
   if (process->behaviour.shuts_at_signal) process->shut_at = std::min(process->shut_at, now);
@@ -44,6 +45,7 @@ void Kernel::Signal(Token token, Instant now) {
 void Kernel::Kill(Token token, Instant now) {
   Process* process = Find(token);
   if (process == nullptr || process->life == Process::Life::kGone) return;
+  process->was_hit_in_doubt |= process->is_in_doubt;
   process->killed_at = std::min(process->killed_at, now);
   const Instant end = now + process->behaviour.dies_after_kill;
   if (process->life == Process::Life::kMainGone) {
@@ -89,6 +91,9 @@ void Kernel::CalmDown(Instant now) {
       continue;
     }
     behaviour.tree_lingers = {};
+    if (process.is_in_doubt) {  // somebody ends it: the remark on it tells him to
+      process.exit_at = std::min(process.exit_at, now + Millis(50));
+    }
     if (process.kind != ProcessKind::kInstance) {
       behaviour.exit_after = Millis(50);
       if (process.life == Process::Life::kRunning) {
@@ -191,6 +196,15 @@ bool Kernel::GetOn(Token token, Instant now) {
   if (process == nullptr) return false;
   if (process->life == Process::Life::kForked) (void)Happen(*process, now);
   return process->life == Process::Life::kRunning;
+}
+
+void Kernel::EndUnseen(Token token, Instant now) {
+  Process* const process = Find(token);
+  if (process != nullptr && process->life == Process::Life::kRunning) (void)Happen(*process, now);
+}
+
+void Kernel::PutInDoubt(Token token) {
+  if (Process* process = Find(token)) process->is_in_doubt = true;
 }
 
 Process* Kernel::Find(Token token) {

@@ -47,6 +47,8 @@ struct Process {
   Instant asks_again = kNever;          // listen = "auto": it has told its address, and waits
   std::vector<std::string> keeps_open;  // addresses of closed pools of which its copy listens on
 
+  bool is_in_doubt = false;       // its keeper is not sure that it is what was started
+  bool was_hit_in_doubt = false;  // it got a signal all the same
   std::uint8_t stop_signals = 0;
   Instant kill_at = kNever;    // the last word of a Stop
   Instant killed_at = kNever;  // the first SIGKILL to its tree
@@ -81,6 +83,9 @@ class Kernel {
   void Strike(Token token, ExitStatus status, Instant now);
   // Its keeper has died: it is past its exec at once, true, or has ended.
   [[nodiscard]] bool GetOn(Token token, Instant now);
+  // While nobody was there its main process has ended.
+  void EndUnseen(Token token, Instant now);
+  void PutInDoubt(Token token);
   // Faults are over: whatever hangs or refuses comes to its senses.
   void CalmDown(Instant now);
 

@@ -106,6 +106,7 @@ void Ledger::Reset() {
   }
   requests.clear();
   leaving = false;
+  boots = false;
   image_was_lost = false;
 }
 

@@ -100,6 +100,7 @@ struct Ledger {
   std::array<ServiceHistory, kMaxServices> services;
   std::vector<RequestHistory> requests;
   bool image_was_lost = false;  // once: what was adopted may be of a generation nobody remembers
+  bool boots = false;           // the daemon that joins the world knows nothing but wishes
   bool leaving = false;         // the daemon has said Bye
 
   void Reset();

@@ -351,6 +351,18 @@ void DrawKeeperDeaths(Random random, Scenario& scenario) {
   scenario.quiet_after = std::max(scenario.quiet_after, scenario.steps.back().at);
 }
 
+// Keeper and daemon that are killed together. What becomes of sockets then is not simulated.
+void DrawBothDeaths(Random random, Scenario& scenario) {
+  if (!random.OneIn(12) || scenario.knocks_every != Duration()) return;
+  Step step;
+  step.kind = Step::Kind::kBoth;
+  const std::size_t before = 1 + random.Below(scenario.steps.size());
+  step.at = scenario.steps[before - 1].at + Millis(random.Below(2000));
+  if (before < scenario.steps.size()) step.at = std::min(step.at, scenario.steps[before].at);
+  scenario.steps.insert(scenario.steps.begin() + static_cast<std::ptrdiff_t>(before), step);
+  scenario.quiet_after = std::max(scenario.quiet_after, scenario.steps.back().at);
+}
+
 }  // namespace
 
 void Draw(std::uint64_t seed, Scenario& scenario) {
@@ -369,6 +381,7 @@ void Draw(std::uint64_t seed, Scenario& scenario) {
   DrawReloadSignals(Random(Mix(seed, 13)), scenario);
   DrawScales(Random(Mix(seed, 14)), scenario);
   DrawKeeperDeaths(Random(Mix(seed, 16)), scenario);
+  DrawBothDeaths(Random(Mix(seed, 17)), scenario);
   DrawAutoListen(Random(Mix(seed, 15)), scenario);  // last: it copies what the others have made
 }
 

@@ -56,6 +56,7 @@ struct Step {
     kTerminate,  // SIGTERM to the keeper
     kSchedule,   // the time of a scheduled oneshot has come
     kKeeper,     // the keeper is killed: the daemon, if it lives, brings up the next one
+    kBoth,       // keeper and daemon are killed: the next keeper finds what is left
   };
   Kind kind = Kind::kRequest;
   Duration at{};  // since the beginning

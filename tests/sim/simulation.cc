@@ -186,6 +186,8 @@ void Simulation::TakeStep(const Step& step) {
       return daemon_.MeetStrangers(now_);
     case Step::Kind::kKeeper:
       return daemon_.LoseKeeper(now_);
+    case Step::Kind::kBoth:
+      return daemon_.DieWithKeeper(now_);
     case Step::Kind::kTerminate:
       keeper_.Terminate(now_);
       return PassSignals();

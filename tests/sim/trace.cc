@@ -222,12 +222,17 @@ std::string Describe(const State& state, Instant /*now*/) {
 }
 
 std::string Describe(const Step& step) {
-  constexpr std::array<std::string_view, 10> kNames = {
-      "request",           "the same request again",
-      "replace",           "the daemon will die",
-      "the daemon hangs",  "a process is killed from outside",
-      "a stranger",        "SIGTERM",
-      "the time has come", "the keeper is killed"};
+  constexpr std::array<std::string_view, 11> kNames = {"request",
+                                                       "the same request again",
+                                                       "replace",
+                                                       "the daemon will die",
+                                                       "the daemon hangs",
+                                                       "a process is killed from outside",
+                                                       "a stranger",
+                                                       "SIGTERM",
+                                                       "the time has come",
+                                                       "the keeper is killed",
+                                                       "keeper and daemon are killed"};
   std::string text = std::string(kNames[static_cast<std::size_t>(step.kind)]);
   if (step.kind == Step::Kind::kRequest) text = "a client sends " + std::string(Name(step.verb));
   if (step.kind == Step::Kind::kCrash) text += " after " + Number(step.number) + " (0: no image)";
