@@ -135,14 +135,21 @@ void EvaluateStart(const State& state, const RequestRecord& record, RequestItem&
   EndIfDependencyIsLost(state, record, item, service);
 }
 
+// Beyond what the definition has, and on its way; what a roll-back has left there stays.
+bool IsOnItsWay(const Service& service, const Instance& surplus) {
+  const StateKind kind = surplus.kind();
+  const bool is_leaving =
+      kind == StateKind::kDraining || kind == StateKind::kStopping || kind == StateKind::kKilling;
+  return is_leaving || (surplus.is_live() && service.rollout.has_value());
+}
+
 // As many as were wanted, all up, and the others gone.
 void EvaluateScale(const State& state, const RequestRecord& record, RequestItem& item,
                    const Service& service) {
   bool waits = false;
   for (std::size_t i = service.spec().policy.instances; i < service.slots.size(); ++i) {
     const Instance& surplus = service.slots[i].current;
-    // What a roll-back has left there stays.
-    waits |= surplus.is_live() || surplus.is_occupied();
+    waits |= IsOnItsWay(service, surplus);
     if (!surplus.is_unkillable()) continue;
     return End(item, Outcome::kFailed, Because(Failure::Kind::kUnkillable, item.service));
   }

@@ -16,6 +16,11 @@ Instant StartsAt(const State& state, const Service& service, const Slot& slot,
   }
   if (const auto* backoff = std::get_if<Backoff>(&instance.state)) return backoff->until;
   if (const auto* failed = std::get_if<Failed>(&instance.state)) return failed->retry_at;
+  // It has told its address: clients are sent to where it will be, as soon as it is gone.
+  const auto* killing = std::get_if<Killing>(&instance.state);
+  const bool is_back_at_once =
+      killing != nullptr && killing->after == After::kAgain && !killing->unkillable;
+  if (is_back_at_once) return instance.state_since;
   const auto* stopping = std::get_if<Stopping>(&instance.state);
   const bool has_gone = stopping != nullptr && stopping->phase == Stopping::Phase::kPostStop;
   return has_gone ? stopping->until : kNever;

@@ -193,6 +193,34 @@ TEST_SUITE("core: found by the simulator") {
     CHECK(play.StateOf("worker") == "starting");
   }
 
+  TEST_CASE("a scale does not wait for what a roll-back has left beyond the definition") {
+    Play play;
+    play.BringUp({Instances(3)});
+    event::Request more;
+    more.verb = Verb::kScale;
+    more.names = {"api"};
+    more.count = 4;
+    const RequestId scale = play.Ask(more);
+    play.ConfirmSpawns();
+    REQUIRE(play.StateOf("api", 3) == "starting");
+    play.Ask(Verb::kRestart, {"api"}, {Instances(1)});
+    const RequestId reload = play.Ask(Verb::kReload, {"api"}, {Instances(3)});
+    play.Obey(play.token("api", 0));
+    play.Obey(play.token("api", 2));
+    play.Obey(play.token("api", 3));
+    play.ConfirmSpawns();
+    play.Answer("api/0", ProbeOutcome::kGood);
+    play.End(play.token("api", 2), ExitStatus::Code(1));  // back, but generation 2 never was Ready
+    play.Obey(play.token("api", 1));
+    REQUIRE(play.IsAnswered(reload));
+    REQUIRE(play.Item(reload).failure.old_lost);
+    play.Ask(Verb::kStart, {"api"});
+    play.ConfirmSpawns();
+    play.Answer("api/2", ProbeOutcome::kGood);
+    REQUIRE(play.StateOf("api", 2) == "ready");
+    CHECK(play.IsAnswered(scale));
+  }
+
   TEST_CASE("what was being killed while the image was lost is killing, with a deadline") {
     State fresh;
     WorldRecord record;

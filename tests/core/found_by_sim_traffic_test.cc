@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/traffic.h"
 #include "play.h"
 
 namespace oxherd {
@@ -260,6 +261,27 @@ TEST_SUITE("core: found by the simulator, of traffic") {
     play.Happens(event::Drained{play.token("api")});
     CHECK(play.StateOf("api") == "ready");
     CHECK(play.service("api").rollout->phase == Rollout::Phase::kBack);
+  }
+
+  TEST_CASE("what has told its address is about to accept there: its queue is not reset") {
+    Play play;
+    auto api = MakeSpec("api");
+    api->policy.ready_by = ReadyBy::kListen;
+    api->policy.auto_listen = AutoListen::kUnknown;
+    play.Ask(Verb::kStart, {"api"}, {api});
+    play.ConfirmSpawns();
+    play.Happens(event::AddressRefused{.token = play.token("api"),
+                                       .address = {},
+                                       .why = event::AddressRefused::Why::kUnlisted,
+                                       .wanted = "[::]:3000"});
+    REQUIRE(play.StateOf("api") == "killing");
+    const auto starts_at = [&] {
+      const Service& service = play.service("api");
+      return StartsAt(play.state(), service, service.slots[0], service.slots[0].current);
+    };
+    CHECK(starts_at() <= play.now());
+    play.Pass(kUnkillableAfter);
+    CHECK(starts_at() == kNever);
   }
 }
 

@@ -207,9 +207,9 @@ Violation CheckHowManyLive(const Scene& scene) {
 
 Violation CheckKills(const Scene& scene) {
   for (const Process& process : scene.kernel.processes()) {
-    if (process.kind != ProcessKind::kInstance) continue;
+    if (process.kind != ProcessKind::kInstance || process.is_in_doubt) continue;
     const bool killed = process.killed_at != kNever;
-    if (!killed && !scene.ledger.leaving && process.is_alive() && !process.is_in_doubt &&
+    if (!killed && !scene.ledger.leaving && process.is_alive() &&
         process.life != Process::Life::kForked && process.kill_at < scene.now) {
       return {Invariant::kKillInTime, "alive after kill_at without a SIGKILL"};
     }

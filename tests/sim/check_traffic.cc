@@ -102,6 +102,9 @@ bool IsComingSoon(const State& state, const Service& service, const Slot& slot, 
   if (const auto* stopping = std::get_if<Stopping>(&one.state)) {
     return stopping->phase == Stopping::Phase::kPostStop && stopping->until <= soon;
   }
+  // It has told its address, and is back at its slot's socket as soon as it is gone.
+  const auto* killing = std::get_if<Killing>(&one.state);
+  if (killing != nullptr) return killing->after == After::kAgain && !killing->unkillable;
   const auto* waiting = std::get_if<Waiting>(&one.state);
   if (waiting == nullptr) return false;
   return waiting->delay_until == kNever || waiting->delay_until <= soon;

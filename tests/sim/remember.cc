@@ -125,8 +125,19 @@ bool IsScaled(const Moment& moment, std::size_t service) {
   return AnyScale(moment, service, [](const RequestItem&) { return true; });
 }
 
+// Two scales that waited for the same rollout begin in one step: the first may have taken away any
+// slot but the first, and the second brought it back.
+bool IsScaledTwice(const Moment& moment, std::size_t service) {
+  const auto is_new = [&](const RequestHistory& request) {
+    return request.verb == Verb::kScale && request.took_turn &&
+           ((request.services >> service) & 1U) != 0;
+  };
+  return std::ranges::count_if(moment.ledger.requests, is_new) > 1;
+}
+
 bool IsAddedByScale(const Moment& moment, std::size_t service, std::size_t slot) {
   if (slot == 0) return false;
+  if (IsScaledTwice(moment, service)) return true;
   const InstanceView* was = moment.before.Find(service, slot, false);
   const InstanceView* now = moment.after.Find(service, slot, false);
   if (was == nullptr || slot >= moment.before.services[service].instances) {
