@@ -100,7 +100,11 @@ std::string LimitsText(const Limits& limits) {
     text += fmt::format("{}cpu {} over {}", text.empty() ? "" : ", ",
                         PercentText(*limits.cpu_permille), LimitText(limits.cpu_window.count()));
   }
-  return text;
+  if (!limits.enforce) return text;
+  if (limits.max_processes) {
+    text += fmt::format("{}processes {}", text.empty() ? "" : ", ", *limits.max_processes);
+  }
+  return text + (text.empty() ? "" : "; enforce = true");
 }
 
 std::string ExcessText(const Excess& excess, const Limits& limits) {

@@ -92,6 +92,8 @@ void CgroupShelf::Return(Spot spot, Instant now) {
   if (spot == kNoSpot) return;
   Entry& entry = entries_[spot];
   entry.unused_since = now;
+  // The limits of this one are not for the next, which may have others, or none.
+  if (os::HasControllers(entry.directory.get())) entry.kept = false;
   entry.in_use = !entry.kept && !Remove(entry);
   entry.is_left_over = entry.in_use;
 }

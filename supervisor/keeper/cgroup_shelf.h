@@ -60,8 +60,9 @@ class CgroupShelf {
   struct Entry {
     std::array<char, kMaxName + 1> name{};  // empty: the spot is free
     bool in_use = false;
-    // False: a second directory for a name, or one that was killed; removed when it is returned. As
-    // long as that fails (somebody has made a cgroup in it) it stays in use, and is tried again.
+    // False: a second directory for a name, one that was killed, or one that may have limits;
+    // removed when it is returned. As long as that fails (somebody has made a cgroup in it) it
+    // stays in use, and is tried again.
     bool kept = true;
     bool is_left_over = false;
     Instant unused_since{};

@@ -259,4 +259,11 @@ std::uint64_t OomKills(int cgroup) {
       .value_or(0);
 }
 
+bool HasControllers(int cgroup) {
+  const Fd file(Try([&] { return ::openat(cgroup, "cgroup.controllers", O_RDONLY | O_CLOEXEC); }));
+  if (!file) return false;
+  char first = '\n';
+  return Try([&] { return ::read(file.get(), &first, 1); }) == 1 && first != '\n';
+}
+
 }  // namespace oxherd::os

@@ -70,4 +70,7 @@ void RemoveOwnCgroup(int root, const std::string& name);
 // accounted for.
 [[nodiscard]] std::uint64_t OomKills(int cgroup);
 
+// Whether it has controllers (cgroup.controllers), and so may have limits that somebody has set.
+[[nodiscard]] bool HasControllers(int cgroup);
+
 }  // namespace oxherd::os

@@ -180,6 +180,10 @@ TEST_CASE("limits, and what is beyond them, are said in megabytes and percent of
   CHECK(LimitsText(limits) == "cpu 8.5% over 1 min");
   limits.memory_bytes = 256 * kMegabyte;
   CHECK(LimitsText(limits) == "memory 256 MB, cpu 8.5% over 1 min");
+  limits.max_processes = 12;  // of its user, unless the kernel counts them in its cgroup
+  CHECK(LimitsText(limits) == "memory 256 MB, cpu 8.5% over 1 min");
+  limits.enforce = true;
+  CHECK(LimitsText(limits) == "memory 256 MB, cpu 8.5% over 1 min, processes 12; enforce = true");
   const Excess memory{.of = Excess::Of::kMemory, .used = 312 * kMegabyte};
   CHECK(ExcessText(memory, limits) == "312 MB in use, limit 256 MB");
   const Excess cpu{.of = Excess::Of::kCpu, .used = 930};

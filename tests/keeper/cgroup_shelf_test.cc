@@ -79,6 +79,20 @@ TEST_SUITE("cgroup shelf") {
     tree.Prepare("api.0", 6);
     CHECK(shelf.SawOomKill(spot));
   }
+
+  TEST_CASE("a cgroup that may have limits is not kept for the next instance of its slot") {
+    const Tree tree;
+    const fs::path list = fs::path(tree.path()) / "api.0" / "cgroup.controllers";
+    for (const bool has_controllers : {false, true}) {
+      tree.Prepare("api.0", 0);
+      std::ofstream(list) << (has_controllers ? "memory pids\n" : "\n");
+      CgroupShelf shelf(4, Pid(1), tree.path());
+      const CgroupShelf::Spot spot = shelf.Take("api.0", Token(1));
+      REQUIRE(spot != CgroupShelf::kNoSpot);
+      shelf.Return(spot, Instant{});
+      CHECK(shelf.name(spot) == (has_controllers ? "" : "api.0"));
+    }
+  }
 }
 
 }  // namespace
