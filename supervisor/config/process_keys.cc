@@ -57,7 +57,7 @@ void ReadNice(R r) {
 }
 
 void ReadUmask(R r) {
-  if (const auto mask = ReadOctal(r, "027")) r.draft().spec.umask = *mask;
+  if (const auto mask = ReadOctal(r, "027")) r.draft().spec.umask = mask;
 }
 void ReadLogTo(R r) {
   ReadChoiceInto(r, r.draft().spec.logs.to, {"file", "journal", "stdout", "none"},

@@ -63,7 +63,7 @@ void ReadWatch(const Reading& reading) {
 
 void ReadWatchExtensions(const Reading& reading) {
   const auto take = [&](const Value& value, const std::string& text) -> std::optional<std::string> {
-    const std::string extension = text.substr(text.starts_with("*.") ? 2 : text.starts_with('.'));
+    std::string extension = text.substr(text.starts_with("*.") ? 2 : text.starts_with('.'));
     if (!extension.empty() && extension.find_first_of("/*?") == std::string::npos) return extension;
     reading.Error(value.position,
                   fmt::format("\"{}\" is not an extension; write one such as \"js\"", text));

@@ -246,6 +246,14 @@ std::string FailedText(const action::Tell& tell) {
   return fmt::format("given up{}; {}", crashes, RetryText(tell));
 }
 
+std::string StopsFirstText(const action::Tell& tell) {
+  if (tell.number == 0) return "gives its sockets back: stopped first, this once";
+  const std::string what = tell.failure.address.empty()
+                               ? "may hold its port"
+                               : fmt::format("holds {}", AddressText(tell.failure.address));
+  return what + " itself: stopped first, this once; from now on reloads have no gap";
+}
+
 std::string StoppingText(const action::Tell& tell) {
   const std::string signal = SignalName(tell.number);
   if (tell.millis == 0) return fmt::format("stopping with {}", signal);
@@ -331,14 +339,7 @@ std::string Describe(const action::Tell& tell, const About& about) {
     case TellKind::kLeftovers:
       return "its main process is gone, the processes it left behind are killed";
     case TellKind::kStopsFirst:
-      if (tell.number == 0) return "gives its sockets back: stopped first, this once";
-      if (tell.failure.address.empty()) {
-        return "may hold its port itself: stopped first, this once; from now on reloads have no "
-               "gap";
-      }
-      return fmt::format(
-          "holds {} itself: stopped first, this once; from now on reloads have no gap",
-          AddressText(tell.failure.address));
+      return StopsFirstText(tell);
     case TellKind::kReopened:
       return fmt::format("binds {}: {} is opened for IPv4 alone", tell.failure.text,
                          AddressText(tell.failure.address));

@@ -20,7 +20,7 @@ concept Plain = std::is_integral_v<T> || std::is_enum_v<T>;
 class Writer {
  public:
   explicit Writer(std::string& out) : out_(out) {}
-  ~Writer() { out_.resize(used_); }
+  ~Writer() { out_.resize(used()); }
   Writer(const Writer&) = delete;
   Writer& operator=(const Writer&) = delete;
 
@@ -72,33 +72,37 @@ class Writer {
   // The length of what `write` writes, and that.
   template <typename Write>
   void Sized(Write write) {
-    const std::size_t at = used_;
+    const std::size_t at = used();
     Length(0);
     write();
-    const auto length = static_cast<std::uint32_t>(used_ - at - sizeof(std::uint32_t));
+    const auto length = static_cast<std::uint32_t>(used() - at - sizeof(std::uint32_t));
     std::memcpy(out_.data() + at, &length, sizeof length);
   }
 
  private:
   void Length(std::size_t length) { Value(static_cast<std::uint32_t>(length)); }
 
-  // Where the next `size` bytes go.
-  char* Room(std::size_t size) {
-    if (out_.size() - used_ < size) Grow(size);
-    char* const room = out_.data() + used_;
-    used_ += size;
-    return room;
+  [[nodiscard]] std::size_t used() const { return static_cast<std::size_t>(next_ - out_.data()); }
+
+  // Where the next `size` bytes go. It is called for each number, hence inline in any case, and
+  // Grow(), which is rarely called, never.
+  [[gnu::always_inline]] char* Room(std::size_t size) {
+    if (static_cast<std::size_t>(end_ - next_) < size) Grow(size);
+    return std::exchange(next_, next_ + size);
   }
 
-  // Out of line, so that Room(), which is called for each number, is not.
   [[gnu::noinline]] void Grow(std::size_t size) {
-    out_.resize(std::max(2 * out_.size(), used_ + size + kFirst));
+    const std::size_t written = used();
+    out_.resize(std::max(2 * out_.size(), written + size + kFirst));
+    next_ = out_.data() + written;
+    end_ = out_.data() + out_.size();
   }
 
   static constexpr std::size_t kFirst = 512;
 
   std::string& out_;
-  std::size_t used_ = 0;
+  char* next_ = out_.data();  // where the next byte goes
+  char* end_ = out_.data() + out_.size();
 };
 
 // The largest value of each enumeration that is saved; what is beyond it was not written by us.

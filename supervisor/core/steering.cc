@@ -276,10 +276,12 @@ bool IsLost(const Context& context, const Service& service, const Pool& pool, So
     for (const Which which : {Which::kCurrent, Which::kReplacement}) {
       if (which == Which::kReplacement && !slot.replacement) continue;
       const Instance& instance = which == Which::kCurrent ? slot.current : *slot.replacement;
+      const bool has_number = SocketOf(slot, which, instance) == socket;
+      if (!has_number && (others_ready || !instance.is_ready())) continue;  // says nothing new
       // Another generation may have this number, and not listen here.
       if (!Uses(service, instance, pool)) continue;
       others_ready |= instance.is_ready();
-      if (SocketOf(slot, which, instance) != socket) continue;
+      if (!has_number) continue;
       if (instance.is_live() && instance.socket == socket) return false;
       comes |= IsComing(context, service, slot, instance);
     }

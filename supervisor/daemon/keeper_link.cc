@@ -86,7 +86,7 @@ void KeeperLink::Send(const keeper::Request& request, std::vector<os::Fd> attach
   if (is_lost_) return;
   if (queue_.empty()) {
     const Sent sent = SendNow(request, attached);
-    if (sent == Sent::kYes) duplicates_.OnSent(request, std::move(attached));
+    if (sent == Sent::kYes) return duplicates_.OnSent(request, std::move(attached));
     if (sent != Sent::kNoRoom) return;
   }
   if (queue_.size() >= kMaxQueuedRequests) return Lose(Gone("it takes no more requests"));

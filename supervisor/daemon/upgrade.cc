@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "daemon/store/image.h"
 #include "keeper/succession.h"
 #include "os/background_program.h"
@@ -18,7 +20,7 @@
 namespace oxherd {
 namespace {
 
-constexpr std::size_t kMostWords = 64 * 1024;
+constexpr std::size_t kMostWords = std::size_t{64} * 1024;
 
 // The last line that is not empty.
 std::string LastLine(std::string text) {
@@ -73,7 +75,7 @@ Status Upgrade::Start(const std::string& program, const std::vector<std::string>
   check.path = program;
   check.arguments = words;
   for (const auto& [name, value] : os::OwnEnvironment()) {
-    check.environment.push_back(name + "=" + value);
+    check.environment.push_back(fmt::format("{}={}", name, value));
   }
   check.output = output_;
   check.passed = passed;

@@ -126,6 +126,7 @@ Result<Captured> RunCaptured(const CapturedProgram& program) {
   std::vector<std::string> words{program.name};
   words.insert(words.end(), program.arguments.begin(), program.arguments.end());
   std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
 

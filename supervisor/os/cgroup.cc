@@ -161,7 +161,7 @@ bool StepAside(const std::string& own, Pid self) {
   if (!there || *there != pid + "\n") return false;
   const Fd unit(Try([&] { return ::open(own.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
   if (!unit) return false;
-  const SystemResult<Fd> aside = MakeCgroup(unit.get(), kSupervisorCgroup.data());
+  const SystemResult<Fd> aside = MakeCgroup(unit.get(), std::string(kSupervisorCgroup).c_str());
   return aside && WriteTo(aside->get(), "cgroup.procs", pid).has_value();
 }
 

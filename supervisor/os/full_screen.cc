@@ -128,7 +128,7 @@ Result<FullScreen> FullScreen::Open() {
   for (const int number : kHeard) ::sigaddset(&heard, number);
   held->signals = Fd(::signalfd(-1, &heard, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!held->signals) return ErrnoError("signalfd");
-  ::sigprocmask(SIG_BLOCK, &heard, &held->mask_before);
+  ::pthread_sigmask(SIG_BLOCK, &heard, &held->mask_before);
   held->stack_before = RestoreInACrash();
   held->Take();
   return FullScreen(std::move(held));
@@ -142,7 +142,7 @@ FullScreen::~FullScreen() {
   held_->GiveBack();
   for (const int number : kCrashes) ::signal(number, SIG_DFL);
   ::sigaltstack(&held_->stack_before, nullptr);
-  ::sigprocmask(SIG_SETMASK, &held_->mask_before, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &held_->mask_before, nullptr);
 }
 
 int FullScreen::keys() const { return held_->in.get(); }

@@ -9,8 +9,6 @@
 namespace oxherd::sim {
 namespace {
 
-constexpr std::uint64_t kSampleEvery = 64;
-
 constexpr std::array<Check, 22> kChecks = {
     CheckTokens,
     CheckNoSignalToDead,

@@ -127,6 +127,9 @@ using Check = Violation (*)(const Moment&);
 [[nodiscard]] Violation CheckStep(const Moment& moment);
 [[nodiscard]] Violation CheckScene(const Scene& scene);
 
+// One step in so many is taken twice and compared, as is what the codec makes of the state.
+inline constexpr std::uint64_t kSampleEvery = 128;
+
 class Checker {
  public:
   void Reset(const Scenario& scenario);

@@ -351,7 +351,7 @@ Violation TooManyAlive(Stage& stage) {
 
 // 17: the checker takes the step once more by itself; here the two differ.
 Violation TwoResults(Stage& stage) {
-  stage.scenario.seed = 63;  // the first step is one that is compared
+  stage.scenario.seed = kSampleEvery - 1;  // the first step is one that is compared
   Checker checker;
   checker.Reset(stage.scenario);
   const Event start = stage.Ask(Verb::kStart, {"a"}, {MakeSpec(0)});

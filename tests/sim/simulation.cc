@@ -92,7 +92,8 @@ bool Simulation::Advance() {
       daemon_.NextNews(now_),
       daemon_.NextDue(),
   };
-  const Instant earliest = *std::ranges::min_element(next);
+  Instant earliest = kNever;
+  for (const Instant at : next) earliest = std::min(earliest, at);  // in a register
   if (earliest == kNever) {
     if (calm_ || steps_taken_ < scenario_->steps.size()) return false;
     now_ = std::max(now_, kBeginning + scenario_->quiet_after);

@@ -96,6 +96,7 @@ class Reader {
         continue;
       }
       std::vector<KnownName> known;
+      known.reserve(state_.services.size());
       for (const Service& service : state_.services) {
         known.push_back({service.name, service.spec().name_space});
       }

@@ -36,9 +36,8 @@ constexpr Millis kAcceptPause{100};
 
 std::string TokenIn(std::string_view authorization) {
   constexpr std::string_view kBearer = "Bearer ";
-  if (!beast::iequals(
-          beast::string_view(authorization.data(), std::min(authorization.size(), kBearer.size())),
-          beast::string_view(kBearer.data(), kBearer.size()))) {
+  const std::string_view scheme = authorization.substr(0, kBearer.size());
+  if (!beast::iequals({scheme.data(), scheme.size()}, {kBearer.data(), kBearer.size()})) {
     return {};
   }
   return std::string(authorization.substr(kBearer.size()));

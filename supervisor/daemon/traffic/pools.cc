@@ -171,6 +171,7 @@ Pools::Left Pools::LookAtLeft(const Key& key, Pool& pool, const action::OpenPool
   const bool is_left = std::exchange(pool.is_adopted, false) && !pool.is_shared;
   if (!is_left || !open.asks_order) return left;
   std::vector<int> sockets;
+  sockets.reserve(pool.sockets.size());
   for (const os::Fd& socket : pool.sockets) sockets.push_back(socket ? socket.get() : -1);
   std::string text = key.first + " " + key.second + ": ";
   if (const auto order = os::AskOrder(pool.address, sockets); order && !order->empty()) {
