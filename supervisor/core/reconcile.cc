@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "core/request.h"
 #include "core/rollout.h"
+#include "core/settle_slots.h"
 #include "core/start_order.h"
 #include "core/steering.h"
 #include "core/traffic.h"

@@ -1,4 +1,5 @@
 // reload and apply: which services are rolled, started, or left as they are.
+#include "core/generations.h"
 #include "core/reload_signal.h"
 #include "core/request_accept.h"
 #include "core/request_target.h"

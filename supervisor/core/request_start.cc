@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/generations.h"
 #include "core/request_accept.h"
 #include "core/request_target.h"
 #include "core/rollout.h"

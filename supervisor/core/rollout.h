@@ -11,12 +11,6 @@
 
 namespace oxherd {
 
-// Gives the service a further generation with this spec; does not run it yet.
-Generation AddGeneration(Service& service, SpecPtr spec);
-
-// Forgets specs that nothing uses, but for the last few that were ever Ready.
-void TrimSpecs(Service& service, const State& state);
-
 // A person's reload to `target`: begins it, or remembers it as next. Whom it replaces as next is
 // told that it was superseded.
 void RequestRollout(Context& context, Service& service, Generation target);
@@ -47,9 +41,7 @@ void PoolsMayBeOpen(Context& context, Service& service);
 bool MustChangeHands(Context& context, Service& service, const std::string& address);
 void PoolsFailed(Context& context, Service& service, const Failure& failure);
 
-// Promotes, removes and starts what can be, in every slot; then takes the rollout, if there is one,
-// as far as it goes now.
-void SettleSlots(Context& context, Service& service);
+// Takes the rollout, if there is one, as far as it goes now.
 void AdvanceRollout(Context& context, Service& service);
 
 // An instance of the slot is Unhealthy and its next try is due: begins a replacement.
