@@ -312,7 +312,21 @@ Violation CheckRestartLimit(const Moment& moment) {
   return {};
 }
 
+// Whatever was before it in its slot: dependents may rely on what is Ready.
+Violation CheckReliedOn(const State& state) {
+  for (const Service& service : state.services) {
+    if (service.stop_order) continue;  // of before the restart
+    for (const Slot& slot : service.slots) {
+      if (slot.current.kind() == StateKind::kReady && slot.reached != Reached::kReady) {
+        return {Invariant::kDependencies, "Ready, and dependents are not to rely on it"};
+      }
+    }
+  }
+  return {};
+}
+
 Violation CheckDependencies(const Moment& moment) {
+  if (const Violation violation = CheckReliedOn(moment.state)) return violation;
   for (const Action& action : moment.actions) {
     const auto* spawn = std::get_if<action::Spawn>(&action);
     if (spawn == nullptr || spawn->kind != ProcessKind::kInstance) continue;

@@ -180,6 +180,21 @@ Violation CheckDeaf(const Moment& moment, const Service& service, const Pool& po
   return {Invariant::kSteering, "Ready for ever, and its socket is shut"};
 }
 
+// What was shut comes back when nobody is left who may block in accept(2) on it, at that address.
+Violation CheckComesBack(const Service& service, const Pool& pool) {
+  if (pool.shared || pool.awaited || pool.order.size() == pool.width) return {};
+  for (SocketNumber socket = 0; socket < pool.width; ++socket) {
+    if (Has(pool.order, socket) || Has(pool.relistening, socket) || Has(pool.lost, socket))
+      continue;
+    bool is_held = false;
+    ForEach(service, [&](const Slot&, const Instance& one, bool) {
+      is_held |= one.socket == socket && one.is_live() && IsListed(service, one, pool.address);
+    });
+    if (!is_held) return {Invariant::kSocketHeld, "a socket stays shut, and nobody has it"};
+  }
+  return {};
+}
+
 // A socket that its old tree still has is given to nobody else; after a crash the same is given.
 Violation CheckSpawn(const Moment& moment, const action::Spawn& spawn) {
   if (spawn.kind != ProcessKind::kInstance) return {};
@@ -373,6 +388,7 @@ Violation CheckTraffic(const Moment& moment) {
       if (pool.width == 0) continue;
       if (const Violation violation = CheckSteering(moment, service, pool)) return violation;
       if (const Violation violation = CheckDeaf(moment, service, pool)) return violation;
+      if (const Violation violation = CheckComesBack(service, pool)) return violation;
     }
     const bool are_open =
         std::ranges::any_of(service.traffic->pools, [](const Pool& pool) { return !pool.awaited; });

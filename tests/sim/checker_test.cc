@@ -229,7 +229,14 @@ Violation ReadyWithoutProof(Stage& stage) {
   stage.Well(stage.Ask(Verb::kStart, {"a"}, {MakeSpec(0)}));
   return stage.Step(event::Started{stage.token(), Pid(7)}, [](Stage& s) {
     s.current().state = Ready{.process = *s.current().process(), .since = s.now, .probing = {}};
+    s.service().slots.at(0).reached = Reached::kReady;
   });
+}
+
+Violation ReadyForNobody(Stage& stage) {
+  stage.BringUp({MakeSpec(0)});
+  return stage.Step(event::Due{},
+                    [](Stage& s) { s.service().slots.at(0).reached = Reached::kNothing; });
 }
 
 Violation AcknowledgedTooEarly(Stage& stage) {
@@ -406,6 +413,7 @@ constexpr Row kRows[] = {
     {Invariant::kStoppedStaysStopped, "a wish changes by itself", WishChanges},
     {Invariant::kStoppedStaysStopped, "what is stopped is spawned", SpawnOfTheUnwanted},
     {Invariant::kDependencies, "spawned before what it depends on", BeforeItsDependency},
+    {Invariant::kDependencies, "Ready, and not relied on", ReadyForNobody},
     {Invariant::kOneReply, "a second reply", SecondReply},
     {Invariant::kOneReply, "no reply", NoReply},
     {Invariant::kOneReply, "a request is forgotten", ForgottenRequest},
