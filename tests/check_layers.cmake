@@ -22,7 +22,7 @@ set(allowed_listen)
 set(folders base core config control os keeper daemon cli listen)
 
 # Library -> what its includes look like, and the files of supervisor/ that may have them.
-set(libraries tomlplusplus json boost cli11 spdlog fmt doctest)
+set(libraries tomlplusplus json boost cli11 spdlog fmt doctest zlib)
 set(include_tomlplusplus "toml\\+\\+/")
 set(home_tomlplusplus "^config/")
 set(include_json "nlohmann/")
@@ -37,6 +37,8 @@ set(include_fmt "fmt/")
 set(home_fmt "^(config|control|daemon|cli)/")
 set(include_doctest "doctest/")
 set(home_doctest "^$")
+set(include_zlib "zlib\\.h")
+set(home_zlib "^os/gzip_log\\.")
 
 set(longest_file 500)
 set(most_beast_files 3)

@@ -17,7 +17,7 @@ void LogFiles::Open() {
 // than it, and is found when we look again.
 void LogFiles::Append(os::LogReader reader) {
   const auto known = std::ranges::find_if(
-      files_, [&](const os::LogReader& other) { return other.facts().SameFile(reader.facts()); });
+      files_, [&](const os::LogReader& other) { return other.HasSameLog(reader); });
   if (known == files_.end()) {
     files_.push_back(std::move(reader));
   } else {
@@ -28,7 +28,7 @@ void LogFiles::Append(os::LogReader reader) {
 os::LogReader* LogFiles::At(std::size_t age) {
   for (int missing = 0; !files_.empty() && files_.size() <= age && missing < 2;) {
     if (next_number_ > kMaxFiles) return nullptr;
-    auto older = os::LogReader::Open(path_ + "." + std::to_string(next_number_));
+    auto older = os::LogReader::OpenRotated(path_ + "." + std::to_string(next_number_));
     ++next_number_;
     missing = older ? 0 : missing + 1;
     if (older) Append(std::move(*older));
@@ -56,7 +56,7 @@ LogFiles::Change LogFiles::Refresh(LogPosition& position) {
   os::LogReader ours = std::move(files_[std::min(position.age, files_.size() - 1)]);
   Open();
   std::size_t age = 0;
-  while (At(age) != nullptr && !files_[age].facts().SameFile(ours.facts())) ++age;
+  while (At(age) != nullptr && !files_[age].HasSameLog(ours)) ++age;
   if (age == files_.size()) {
     // It is called something else, or nothing, by now: only the newest one is surely newer.
     age = std::min<std::size_t>(age, 1);

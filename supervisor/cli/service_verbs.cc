@@ -52,14 +52,15 @@ std::string SignalWords(const std::string& typed) {
          ": oxherd signal SIGHUP api";
 }
 
-// A rotated log of `path`: "x.log.3", its index, and what is compressed.
+// A rotated log of `path`: "x.log.3", its index, and what is compressed, or half so.
 bool IsRotated(const std::string& name, const std::string& log) {
   if (!name.starts_with(log + ".")) return false;
   const std::string rest = name.substr(log.size() + 1);
+  if (rest == "gz.part") return true;
   const std::size_t digits = rest.find_first_not_of("0123456789");
   const std::string_view end =
       digits == std::string::npos ? "" : std::string_view(rest).substr(digits);
-  return digits != 0 && (end.empty() || end == ".idx" || end == ".gz" || end == ".gz.idx");
+  return digits != 0 && (end.empty() || end == ".idx" || end == ".gz");
 }
 
 // Empties the log, and removes the rotated ones. What is being written goes on at the new end.

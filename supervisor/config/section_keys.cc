@@ -293,7 +293,8 @@ constexpr auto kLogKeys = std::to_array<Key>({
      [](R r) { ReadInto(r, LogsOf(r).max_files, 0, 10000); }},
     {"max_days", "0 to 36500", "0", "rotated files are deleted after; 0: never",
      [](R r) { ReadInto(r, LogsOf(r).max_days, 0, 36500); }},
-    {"compress", "boolean", "true", "rotated files are gzipped", kLater},
+    {"compress", "boolean", "true", "rotated files are gzipped, but for the newest of them",
+     [](R r) { ReadInto(r, LogsOf(r).compress); }},
 });
 
 constexpr auto kLoggingKeys = std::to_array<Key>({

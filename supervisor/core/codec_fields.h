@@ -30,7 +30,7 @@ void Fields(auto& archive, Like<HealthCheck> auto& x) {
 }
 void Fields(auto& archive, Like<LogSpec> auto& x) {
   archive(x.out_path, x.err_path, x.date_format, x.max_bytes, x.max_files, x.max_days, x.to, x.mode,
-          x.group, x.gid);
+          x.group, x.gid, x.compress);
 }
 void Fields(auto& archive, Like<EnvEntry> auto& x) { archive(x.first, x.second); }
 void Fields(auto& archive, Like<Limits> auto& x) {

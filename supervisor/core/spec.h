@@ -105,6 +105,7 @@ struct LogSpec {
   std::uint64_t max_bytes = 20ULL * 1024 * 1024;
   std::uint16_t max_files = 5;
   std::uint16_t max_days = 0;
+  bool compress = true;  // from the second rotated file on
   LogTo to = LogTo::kFile;
   std::uint16_t mode = 0600;         // of the files
   std::string group;                 // of the files; empty: the writer's

@@ -54,6 +54,13 @@ Status ReplaceFile(const std::string& directory, const std::string& name, std::s
   return {};
 }
 
+Status SyncDirectory(const std::string& path) {
+  const Fd folder(Try([&] { return ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
+  if (!folder) return ErrnoError("open " + path);
+  if (Try([&] { return ::fsync(folder.get()); }) < 0) return ErrnoError("fsync " + path);
+  return {};
+}
+
 Result<std::string> ReadFile(const std::string& path, std::size_t most) {
   const Fd file(
       Try([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); }));

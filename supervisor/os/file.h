@@ -15,6 +15,9 @@ namespace oxherd::os {
 [[nodiscard]] Status ReplaceFile(const std::string& directory, const std::string& name,
                                  std::string_view bytes);
 
+// Waits until the names in it are on the disk. fsync(2).
+[[nodiscard]] Status SyncDirectory(const std::string& path);
+
 // The whole of a regular file, read once. Anything else than a regular file, and one longer than
 // `most` bytes, is an error; it does not block on a pipe or a device.
 [[nodiscard]] Result<std::string> ReadFile(const std::string& path, std::size_t most);

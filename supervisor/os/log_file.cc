@@ -222,6 +222,11 @@ void OpenTheWay(const std::string& top, const std::string& path, const LogAccess
   }
 }
 
+bool IsRegularFile(const Fd& file) {
+  struct stat status{};
+  return fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode);
+}
+
 bool IsNullDevice(const Fd& file) {
   struct stat status{};
   return fstat(file.get(), &status) == 0 && S_ISCHR(status.st_mode) &&

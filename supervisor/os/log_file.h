@@ -59,6 +59,7 @@ void GrantAccess(const Fd& file, const LogAccess& access, std::uint32_t owner);
 // where they are ours; `path` is below it. Folders are only ever opened further by this.
 void OpenTheWay(const std::string& top, const std::string& path, const LogAccess& access);
 
+[[nodiscard]] bool IsRegularFile(const Fd& file);
 // Whether it is /dev/null.
 [[nodiscard]] bool IsNullDevice(const Fd& file);
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <string_view>
 #include <utility>
 
@@ -46,13 +47,42 @@ Result<LogReader> LogReader::Open(const std::string& path) {
   return reader;
 }
 
+Result<LogReader> LogReader::OpenRotated(const std::string& path) {
+  auto plain = Open(path);
+  if (plain || plain.error().number != ENOENT) return plain;
+  OXHERD_TRY_ASSIGN(LogReader reader, Open(GzipPath(path)));
+  auto gzip = GzipLog::Open(reader.file_);
+  if (!gzip) return ToError("open log \"" + reader.path_ + "\"", gzip.error());
+  reader.gzip_ = std::move(*gzip);
+  reader.path_ = path;
+  reader.ReopenIndex();
+  return reader;
+}
+
+bool LogReader::HasSameLog(const LogReader& other) const {
+  if (facts_.SameFile(other.facts_)) return true;
+  // An inode is given to another file in time: so it takes more to be the same.
+  if (gzip_.has_value() == other.gzip_.has_value() || log_inode() != other.log_inode())
+    return false;
+  const auto ours = FactsOf(file_);
+  const auto theirs = FactsOf(other.file_);
+  return ours && theirs && ours->modified == theirs->modified && Size() == other.Size();
+}
+
+std::uint64_t LogReader::log_inode() const { return gzip_ ? gzip_->log_inode() : facts_.inode; }
+
+SystemResult<std::size_t> LogReader::Read(std::uint64_t offset, std::span<char> buffer) {
+  return gzip_ ? gzip_->ReadAt(file_, offset, buffer) : ReadAt(file_, offset, buffer);
+}
+
 void LogReader::ReopenIndex() {
-  index_ = LogIndex::Open(path_, facts_.inode);
+  index_ = LogIndex::Open(path_, log_inode());
   found_.reset();
   found_end_ = 0;
 }
 
 std::uint64_t LogReader::Size() const {
+  if (gzip_) return gzip_->size();
   const auto facts = FactsOf(file_);
   return facts ? facts->size : 0;
 }
@@ -62,7 +92,7 @@ Result<LogReader::Block> LogReader::ReadBack(std::uint64_t end) {
   if (end == 0) return block;
   const std::uint64_t begin = end > kMaxLineBytes ? end - kMaxLineBytes : 0;
   std::string bytes(static_cast<std::size_t>(end - begin), '\0');
-  const auto read = ReadAt(file_, begin, bytes);
+  const auto read = Read(begin, bytes);
   if (!read) return ToError("read log \"" + path_ + "\"", read.error());
   const std::size_t got = *read;
   bytes.resize(got);
@@ -85,7 +115,7 @@ Result<LogReader::Block> LogReader::ReadBack(std::uint64_t end) {
 
 Result<std::vector<LogLine>> LogReader::ReadOn(std::uint64_t begin) {
   std::string bytes(kMaxLineBytes, '\0');
-  const auto read = ReadAt(file_, begin, bytes);
+  const auto read = Read(begin, bytes);
   if (!read) return ToError("read log \"" + path_ + "\"", read.error());
   const std::size_t got = *read;
   bytes.resize(got);

@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "os/fd.h"
+#include "os/gzip_log.h"
 #include "os/log_file.h"
 #include "os/log_index.h"
 
@@ -37,9 +39,14 @@ class LogReader {
  public:
   // Blocks for the disk, as all its functions.
   [[nodiscard]] static Result<LogReader> Open(const std::string& path);
+  // A rotated log, plain or compressed (os/gzip_log.h), by its plain name.
+  [[nodiscard]] static Result<LogReader> OpenRotated(const std::string& path);
 
+  // Of the file, which may be a compressed one.
   [[nodiscard]] const FileFacts& facts() const { return facts_; }
-  // The size now.
+  // Whether both hold the same log, one of them perhaps compressed.
+  [[nodiscard]] bool HasSameLog(const LogReader& other) const;
+  // The size of the log now.
   [[nodiscard]] std::uint64_t Size() const;
   [[nodiscard]] const LogIndex& index() const { return index_; }
   // Looks for an index again: it may have been made since Open().
@@ -68,8 +75,13 @@ class LogReader {
   [[nodiscard]] std::optional<LogBurst> BurstAt(std::uint64_t offset);
 
  private:
+  [[nodiscard]] SystemResult<std::size_t> Read(std::uint64_t offset, std::span<char> buffer);
+  // Of the log itself, whatever file it is in.
+  [[nodiscard]] std::uint64_t log_inode() const;
+
   std::string path_;
   Fd file_;
+  std::optional<GzipLog> gzip_;
   FileFacts facts_;
   LogIndex index_;
   // The burst found last, and up to where it reaches (0: it was the last of `found_count_`): lines

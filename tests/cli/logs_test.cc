@@ -17,6 +17,7 @@
 #include "cli/logs.h"
 #include "cli/logs_view.h"
 #include "os/clock.h"
+#include "os/gzip_log.h"
 #include "tests/temporary.h"
 
 namespace oxherd::cli {
@@ -182,6 +183,56 @@ TEST_CASE("the last lines go back over rotated files") {
   CHECK(Show(rows, std::nullopt, since, Plain(LineStyle::Form::kRaw)).text ==
         "line 2\nline 3\nline 4\nline 5\nline 6\nline 7\nline 8\n");
   CHECK(Show(rows, 2, since, Plain(LineStyle::Form::kRaw)).text == "line 7\nline 8\n");
+}
+
+// As the daemon compresses a rotated log; its index stays.
+void Compress(const std::string& file) {
+  {
+    const os::Fd log(open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    const os::Fd gzip(open((file + ".part").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    REQUIRE(os::CompressLog(log, gzip, [] { return true; }).has_value());
+  }
+  std::filesystem::rename(file + ".part", os::GzipPath(file));
+  std::filesystem::remove(file);
+}
+
+// As the daemon rotates.
+void Rotate(const std::string& file) {
+  for (int number = 6; number >= 1; --number) {
+    const std::string from = number == 1 ? file : file + "." + std::to_string(number - 1);
+    for (const char* end : {"", ".gz", ".idx"}) {
+      if (!std::filesystem::exists(from + end)) continue;
+      std::filesystem::rename(from + end, file + "." + std::to_string(number) + end);
+    }
+  }
+}
+
+TEST_CASE("the last lines go back over compressed files, with their times") {
+  const Logs logs;
+  const std::string file = logs.FileOf(kApi0);
+  for (int i = 0; i < 9; ++i) {
+    logs.Print(kApi0, "line " + std::to_string(i) + "\n", Seconds(i));
+    logs.Print(kWorker, "job " + std::to_string(i) + "\n", Seconds(i) + Millis(500));
+    if (i % 2 == 0) continue;
+    Rotate(file);
+    if (std::filesystem::exists(file + ".2")) Compress(file + ".2");
+  }
+  REQUIRE(std::filesystem::exists(file + ".3.gz"));
+  const auto rows = std::vector{RowOf(logs, kApi0)};
+  CHECK(Show(rows, 6).text ==
+        "22:13:23.000 api/0 │ line 3\n22:13:24.000 api/0 │ line 4\n"
+        "22:13:25.000 api/0 │ line 5\n22:13:26.000 api/0 │ line 6\n"
+        "22:13:27.000 api/0 │ line 7\n22:13:28.000 api/0 │ line 8\n");
+  LogFilter since;
+  since.since = kStart + Seconds(3);
+  CHECK(Show({RowOf(logs, kApi0), RowOf(logs, kWorker)}, std::nullopt, since,
+             Plain(LineStyle::Form::kRaw))
+            .text ==
+        "line 3\njob 3\nline 4\njob 4\nline 5\njob 5\nline 6\njob 6\nline 7\njob 7\nline "
+        "8\njob 8\n");
+  LogFilter filter;
+  filter.pattern = std::move(*LinePattern::Make("line [24]"));
+  CHECK(Show(rows, 5, std::move(filter), Plain(LineStyle::Form::kRaw)).text == "line 2\nline 4\n");
 }
 
 TEST_CASE("the last lines of fifty gigabytes are there at once") {
@@ -369,6 +420,9 @@ TEST_CASE("following shows what comes, each line once it is whole") {
 }
 
 TEST_CASE("following goes on over rotations, also several at once") {
+  bool compress = false;
+  SUBCASE("plain") {}
+  SUBCASE("compressed") { compress = true; }
   const Logs logs;
   const std::string file = logs.FileOf(kApi0);
   logs.Print(kApi0, "0\n", Seconds(0));
@@ -376,12 +430,8 @@ TEST_CASE("following goes on over rotations, also several at once") {
   follower.WaitFor("0\n");
   std::string all = "0\n";
   for (int i = 1; i <= 6; ++i) {
-    for (int number = 4; number >= 1; --number) {
-      const std::string from = number == 1 ? file : file + "." + std::to_string(number - 1);
-      if (std::filesystem::exists(from)) {
-        std::filesystem::rename(from, file + "." + std::to_string(number));
-      }
-    }
+    Rotate(file);
+    if (compress && std::filesystem::exists(file + ".2")) Compress(file + ".2");
     logs.Print(kApi0, std::to_string(i) + "\n", Seconds(i));
     all += std::to_string(i) + "\n";
     if (i % 3 == 0) follower.WaitFor(all);

@@ -52,10 +52,18 @@ TEST_CASE("every key that is not supported yet says so, and no supported one doe
   }
 }
 
-TEST_CASE("what later work brings is refused by name") {
+TEST_CASE("rotated logs are compressed unless the Oxfile says otherwise") {
+  const Surroundings here;
+  CHECK(here.Read(Api("logs = { max_files = 2 }")).specs.at(0).logs.compress);
+  CHECK_FALSE(here.Read(Api("logs = { compress = false }")).specs.at(0).logs.compress);
+  const std::string logging = "[logging]\ncompress = false\n";
+  CHECK_FALSE(here.Read(logging + Api("")).specs.at(0).logs.compress);
+  CHECK(here.Read(logging + Api("logs = { compress = true }")).specs.at(0).logs.compress);
+}
+
+TEST_CASE("limits may be enforced") {
   const Surroundings here;
   CHECK(here.Read(Api("limits = { enforce = true }")).specs.at(0).limits.enforce);
-  CHECK(here.Errors(Api("logs = { compress = true }")).contains("not supported yet"));
 }
 
 TEST_CASE("where output goes is one of four places, and not two at once") {

@@ -90,11 +90,11 @@ comand = "node dist/server.js"
 )"},
     {R"([processes.api]
 command = "node dist/server.js"
-logs.compress = true
+logs.compress = "yes"
 )",
-     R"(Oxfile.toml:3:6: processes.api.logs.compress: "compress" is not supported yet; leave it out for now
-    logs.compress = true
-         ^
+     R"(Oxfile.toml:3:17: processes.api.logs.compress: found the string "yes", expected true or false
+    logs.compress = "yes"
+                    ^
 )"},
     {R"([processes.api]
 command = "node dist/server.js"

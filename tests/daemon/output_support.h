@@ -101,6 +101,7 @@ inline OutputSource SourceTo(const std::string& path, const Program& program,
   source.logs.out_path = path;
   source.logs.err_path = path;
   source.logs.max_bytes = 0;
+  source.logs.compress = false;
   source.out = program.ReadEnd();
   return source;
 }

@@ -62,6 +62,7 @@ Spec FullSpec() {
                .max_bytes = 1ULL << 40,
                .max_files = 23,
                .max_days = 24,
+               .compress = false,
                .to = LogTo::kJournal,
                .mode = 0640,
                .group = "adm",

@@ -103,15 +103,6 @@ TEST_CASE("a wrong file starts no daemon") {
   CHECK(home.Keepers().empty());
 }
 
-TEST_CASE("what comes with later work is an honest error, not silence") {
-  const Home home;
-  home.Oxfile("[processes.api]\ncommand = \"x\"\n[logging]\ncompress = true\n");
-  const Outcome outcome = home.Run({"validate"});
-  CHECK(outcome.exit_code == 2);
-  CHECK_SAYS(outcome.all(), "Oxfile.toml:4:");
-  CHECK_SAYS(outcome.all(), "not supported yet");
-}
-
 TEST_CASE("text that is no TOML, or no text, is one error with its place") {
   const Home home;
   for (const std::string_view text :

@@ -89,6 +89,7 @@ min_uptime_ms = 50
 [processes.flood.logs]
 max_size_mb = 1
 max_files = 3
+compress = false
 )");
   home.MustRun({"start"});
   home.WaitForLine("done", "x", seconds(30));
@@ -124,6 +125,50 @@ max_files = 3
   }
   CHECK(all.back() == 100000);
   CHECK(all.size() > 25000);
+}
+
+TEST_CASE(
+    "rotated files are compressed, and a daemon killed in the middle loses or doubles no line") {
+  const Home home;
+  home.Oxfile(R"(
+[processes.flood]
+command = "@misbehave lines 400000 100 then append @folder/done x then on-term 0 then sleep"
+min_uptime_ms = 50
+[processes.flood.logs]
+max_size_mb = 8
+)");
+  home.MustRun({"start"});
+  const pid_t pid = home.Pid("flood/0");
+  const fs::path log = home.LogFolder("flood") / "0.out.log";
+  const auto name = [&](const std::string& end) { return fs::path(log.string() + end); };
+  for (int kills = 0; kills < 3; ++kills) {
+    home.MustRun({"list"});  // the next daemon is there
+    WaitUntil("compressing", [&] { return fs::exists(name(".gz.part")); }, seconds(60));
+    home.KillDaemon();
+  }
+  home.WaitForLine("done", "x", seconds(60));
+  WaitUntil(
+      "everything is compressed",
+      [&] {
+        return fs::exists(name(".2.gz")) && !fs::exists(name(".2")) && !fs::exists(name(".3")) &&
+               !fs::exists(name(".4")) && !fs::exists(name(".gz.part"));
+      },
+      seconds(60));
+  CHECK(home.Pid("flood/0") == pid);
+
+  const std::string said =
+      home.MustRun({"logs", "flood", "--raw", "--since", "1h"}, seconds(60)).out;
+  CHECK(CountOf(said, "\n") == 400000);
+  home.Write("said", said);
+  const auto numbers = LineNumbers(home.folder() / "said");
+  CHECK(numbers.size() == 400000);
+  CHECK(IsRunOf(numbers));
+  CHECK(home.MustRun({"logs", "flood", "--raw", "--grep", "line 0000077"})
+            .out.starts_with("line 0000077"));
+  home.MustRun({"flush", "flood"});
+  for (const auto& entry : fs::directory_iterator(log.parent_path())) {
+    CHECK_MESSAGE(!Contains(entry.path().filename().string(), ".gz"), entry.path());
+  }
 }
 
 TEST_CASE("logs shows the last lines of each, with time and name, merged by time") {

@@ -143,7 +143,10 @@ TEST_CASE("a log that the Oxfile names is made and rotated with the rights of th
   home.MustRun({"start"});
   WaitUntil("a rotated log", [&] { return fs::exists(folder / "deep/api.log.1"); });
   WaitUntil("the last line", [&] { return Contains(home.Read("logs/deep/api.log"), "end\n"); });
-  for (const char* name : {"deep", "deep/api.log", "deep/api.log.1"}) {
+  WaitUntil("a compressed log", [&] {
+    return fs::exists(folder / "deep/api.log.2.gz") && !fs::exists(folder / "deep/api.log.2");
+  });
+  for (const char* name : {"deep", "deep/api.log", "deep/api.log.1", "deep/api.log.2.gz"}) {
     CHECK_MESSAGE(About(folder / name).st_uid == kNobody, name);
   }
 }

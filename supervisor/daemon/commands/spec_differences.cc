@@ -113,6 +113,7 @@ Keys Differences(const Spec& one, const Spec& other) {
       .Compare("logs", one.logs.max_bytes, other.logs.max_bytes)
       .Compare("logs", one.logs.max_files, other.logs.max_files)
       .Compare("logs", one.logs.max_days, other.logs.max_days)
+      .Compare("logs", one.logs.compress, other.logs.compress)
       .Compare("limits.max_open_files", one.limits.max_open_files, other.limits.max_open_files)
       .Compare("limits.max_processes", one.limits.max_processes, other.limits.max_processes)
       .Compare("limits.core", one.limits.core_bytes, other.limits.core_bytes)

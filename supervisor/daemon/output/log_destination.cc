@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <mutex>
 #include <utility>
 
 #include "os/clock.h"
@@ -29,8 +30,8 @@ OutputTime OutputTime::Now() {
   return {.monotonic = os::Now(), .wall = std::chrono::system_clock::now()};
 }
 
-LogDestination::LogDestination(std::string path, Trouble trouble)
-    : path_(std::move(path)), trouble_(std::move(trouble)) {
+LogDestination::LogDestination(std::string path, LogCompression& compression, Trouble trouble)
+    : path_(std::move(path)), compression_(compression), trouble_(std::move(trouble)) {
   static const std::uint32_t kBoot = os::BootMark();
   static const bool kNudges = !os::SpliceWakesWatchers();
   boot_ = kBoot;
@@ -66,8 +67,19 @@ Status LogDestination::Open(const OutputTime& now, os::Fd given) {
   if (is_null_) return {};
   prune_at_ = rules_.max_days != 0 ? now.monotonic + kPruneEvery : kNever;
   const Writing writing(rules_.writer);
-  if (os::FactsOf(path_ + ".1")) PruneRotated(path_, rules_, now.wall);
+  if (os::FactsOf(path_ + ".1")) Prune(now);
+  compression_.LookAfter(path_, rules_);
   return {};
+}
+
+void LogDestination::Prune(const OutputTime& now) {
+  const std::lock_guard lock(compression_.names());
+  PruneRotated(path_, rules_, now.wall);
+}
+
+Status LogDestination::Rotate() {
+  const std::lock_guard lock(compression_.names());
+  return RotateLog(path_, rules_);
 }
 
 void LogDestination::Close() {
@@ -134,14 +146,14 @@ void LogDestination::RotateIfDue(const OutputTime& now) {
   if (!rotate_now_ && offset_ < rules_.max_bytes + kMaxOverlength && !AtLineStart()) return;
   rotate_now_ = false;
   const Writing writing(rules_.writer);
-  if (auto rotated = RotateLog(path_, rules_); !rotated) {
+  if (auto rotated = Rotate(); !rotated) {
     trouble_(std::move(rotated).error().message + "; it grows on");
     no_rotation_before_ = offset_ + std::max(rules_.max_bytes, std::uint64_t{1} << 20);
     return;
   }
   Close();
   ++rotations_;
-  PruneRotated(path_, rules_, now.wall);
+  Prune(now);
   if (auto opened = Open(now); !opened) {
     BeginDropping(opened.error().number, now);
     trouble_(std::move(opened).error().message + "; its lines are dropped");
@@ -358,7 +370,7 @@ Instant LogDestination::deadline() const { return dropped_ ? dropped_->retry_at 
 void LogDestination::Tick(const OutputTime& now) {
   if (dropped_ && now.monotonic >= dropped_->retry_at) TryToGoOn(now);
   if (now.monotonic < prune_at_) return;
-  PruneRotated(path_, rules_, now.wall);
+  Prune(now);
   prune_at_ = now.monotonic + kPruneEvery;
 }
 

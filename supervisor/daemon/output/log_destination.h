@@ -17,6 +17,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "daemon/output/log_compression.h"
 #include "daemon/output/log_lines.h"
 #include "daemon/output/log_rotation.h"
 #include "os/fd.h"
@@ -59,7 +60,7 @@ class LogDestination {
  public:
   // `trouble` is told, in words, when the disk stops and starts taking lines.
   using Trouble = std::function<void(std::string)>;
-  LogDestination(std::string path, Trouble trouble);
+  LogDestination(std::string path, LogCompression& compression, Trouble trouble);
 
   void SetRules(const LogRules& rules);
   [[nodiscard]] const std::string& path() const { return path_; }
@@ -113,6 +114,8 @@ class LogDestination {
   };
 
   void Close();
+  void Prune(const OutputTime& now);
+  Status Rotate();
   void Reach(const OutputTime& now);
   void CheckIdentity(const OutputTime& now);
   void RotateIfDue(const OutputTime& now);
@@ -137,6 +140,7 @@ class LogDestination {
   void TryToGoOn(const OutputTime& now);
 
   std::string path_;
+  LogCompression& compression_;
   Trouble trouble_;
   LogRules rules_;
   os::Fd file_;

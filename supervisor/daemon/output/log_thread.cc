@@ -60,9 +60,10 @@ std::vector<OutputMailbox::Command> OutputMailbox::TakeCommands() {
 OutputThread::OutputThread(const OutputLog::Options& options)
     : echo_(options.echo, options.echo_to),
       echoed_(options.echoed),
-      journal_(options.journal, [this](std::string text) {
-        mailbox_->Say(output_event::Trouble{std::move(text)});
-      }) {}
+      journal_(options.journal,
+               [this](std::string text) { mailbox_->Say(output_event::Trouble{std::move(text)}); }),
+      compression_(
+          [this](std::string text) { mailbox_->Say(output_event::Trouble{std::move(text)}); }) {}
 
 Result<std::unique_ptr<OutputThread>> OutputThread::Start(const OutputLog::Options& options) {
   std::unique_ptr<OutputThread> made(new OutputThread(options));
@@ -202,7 +203,7 @@ LogDestination::Moved OutputThread::Turn(Source& source) {
   LogDestination& destination = *source.destination;
   const std::uint32_t rotations = destination.rotations();
   const auto moved = destination.Move(source.inlet, scratch_, now_);
-  if (max_total_ != 0 && destination.rotations() != rotations) KeepTotal(paths_, max_total_);
+  if (max_total_ != 0 && destination.rotations() != rotations) KeepToTotal();
   if (moved.bytes != 0) pace_.OnMoved(source.flow, source.inlet.pipe, moved.bytes, now_.monotonic);
   if (moved.bytes == 0 || (!source.matcher && !IsEchoed(source))) return moved;
   const std::string_view bytes = destination.Look(moved, scratch_);
@@ -284,6 +285,7 @@ LogRules OutputThread::RulesOf(const LogSpec& logs, std::optional<RunAs> writer)
   return {.max_bytes = logs.max_bytes,
           .max_files = logs.max_files,
           .max_days = logs.max_days,
+          .compress = logs.compress,
           .writer = std::move(writer),
           .access = {.mode = logs.mode, .group = logs.gid}};
 }
@@ -330,7 +332,7 @@ std::shared_ptr<LogDestination> OutputThread::DestinationFor(const std::string& 
                                                              const LogRules& rules, os::Fd file) {
   auto found = destinations_.find(path);
   if (found == destinations_.end()) {
-    auto made = std::make_shared<LogDestination>(path, [this](std::string text) {
+    auto made = std::make_shared<LogDestination>(path, compression_, [this](std::string text) {
       deadlines_changed_ = true;  // it began, or ceased, to try again
       mailbox_->Say(output_event::Trouble{std::move(text)});
     });
@@ -362,7 +364,12 @@ void OutputThread::Handle(const OutputMailbox::Detach& detach) {
 
 void OutputThread::Handle(const OutputMailbox::SetMaxTotal& limit) {
   max_total_ = limit.bytes;
-  if (max_total_ != 0) KeepTotal(paths_, max_total_);
+  if (max_total_ != 0) KeepToTotal();
+}
+
+void OutputThread::KeepToTotal() {
+  const std::lock_guard lock(compression_.names());
+  KeepTotal(paths_, max_total_);
 }
 
 void OutputThread::Handle(const OutputMailbox::StopMatching& stop) {

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "daemon/output/log_compression.h"
 #include "daemon/output/log_destination.h"
 #include "daemon/output/log_echo.h"
 #include "daemon/output/log_journal.h"
@@ -130,6 +131,7 @@ class OutputThread {
   [[nodiscard]] static LogRules RulesOf(const LogSpec& logs, std::optional<RunAs> writer);
   [[nodiscard]] std::shared_ptr<LogDestination> DestinationFor(const std::string& path,
                                                                const LogRules& rules, os::Fd file);
+  void KeepToTotal();
   // Moves what is in the pipe now.
   void Drain(Source& source);
   void Remove(std::uint64_t id);
@@ -142,6 +144,7 @@ class OutputThread {
   LogEcho echo_;
   Echoed echoed_;
   LogJournal journal_;
+  LogCompression compression_;
   OutputPace pace_;
   bool quit_ = false;
 

@@ -78,6 +78,7 @@ void Fields(Archive& in, LogSpec& value) {
   in("max_bytes", value.max_bytes);
   in("max_files", value.max_files);
   in("max_days", value.max_days);
+  in("compress", value.compress);
   in("to", value.to);
   in("mode", value.mode);
   in("group", value.group);
