@@ -10,6 +10,7 @@
 #include "cli/render_list.h"
 #include "cli/render_result.h"
 #include "cli/render_status.h"
+#include "control/pm2_list.h"
 #include "control/wire.h"
 #include "os/clock.h"
 #include "os/own_process.h"
@@ -114,18 +115,29 @@ int WatchList(const Session& session) {
   }
 }
 
+// jlist, prettylist. Scripts parse what is printed also where nothing runs, as with PM2.
+int PrintPm2List(const Session& session) {
+  const auto reply = Ask(session, Command::kStatus, session.options.names);
+  std::vector<control::ServiceDetail> services;
+  if (reply) services = reply->details;
+  const auto text = control::EncodePm2List(services, UnixMillis(), *session.options.pm2_list);
+  if (!Write(STDOUT_FILENO, text)) return static_cast<int>(ExitCode::kNotDone);
+  if (!reply) return Fail(session, reply.error());
+  WarnOfVersion(*reply);
+  if (reply->code != ExitCode::kAskedWrongly) return 0;  // not ready is no failure of the list
+  Write(STDERR_FILENO, RenderError(*reply));
+  return static_cast<int>(reply->code);
+}
+
 }  // namespace
 
 int Look(const Session& session, Command command) {
   if (session.options.watches) return WatchList(session);
+  if (session.options.pm2_list) return PrintPm2List(session);
   const Instant began = os::Now();
   auto reply = Ask(session, command, session.options.names);
   if (!reply) return Fail(session, reply.error());
   WarnOfVersion(*reply);
-  if (session.options.indented) {
-    Write(STDOUT_FILENO, control::EncodeIndented(*reply, session.verb()));
-    return static_cast<int>(reply->code);
-  }
   if (session.options.json) return PrintJson(*reply, session.verb());
   const std::string text = Render(session, *reply, os::Now() - began);
   if (!Write(STDOUT_FILENO, text)) return static_cast<int>(ExitCode::kNotDone);

@@ -434,8 +434,7 @@ std::expected<Options, NotOptions> ParseWords(std::span<const std::string> words
   auto options = ParseVerb(*entry, std::move(rest));
   if (options) {
     TakeFilesAsOxfiles(*options);
-    if (MeansJson(split.verb)) options->json = true;
-    if (MeansIndented(split.verb)) options->indented = true;
+    if (!options->json) options->pm2_list = Pm2FormOf(split.verb);
   }
   return options;
 }

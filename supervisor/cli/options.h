@@ -14,6 +14,7 @@
 #include "base/time.h"
 #include "config/program_oxfile.h"
 #include "control/message.h"
+#include "control/pm2_list.h"
 
 namespace oxherd::cli {
 
@@ -120,14 +121,14 @@ struct Options {
   std::optional<Millis> timeout;
   LogOptions logs;
   ProgramOptions program;
-  std::vector<std::string> typed;      // the names, before any was taken for a file
-  std::vector<std::string> arguments;  // what comes after `--`
-  Generation to{};                     // rollback: --to; not set: the last good one
-  bool reveal = false;                 // env: --reveal
-  bool prune = false;                  // apply: --prune
-  bool watches = false;                // list: --watch
-  bool indented = false;               // prettylist
-  bool is_program = false;             // `oxfile` was made for a program that was typed
+  std::vector<std::string> typed;            // the names, before any was taken for a file
+  std::vector<std::string> arguments;        // what comes after `--`
+  Generation to{};                           // rollback: --to; not set: the last good one
+  bool reveal = false;                       // env: --reveal
+  bool prune = false;                        // apply: --prune
+  bool watches = false;                      // list: --watch
+  std::optional<control::Pm2Form> pm2_list;  // jlist and prettylist, without --json
+  bool is_program = false;                   // `oxfile` was made for a program that was typed
 };
 
 // Why there are no Options: help was asked for (code 0, for stdout), or it was asked wrongly (code

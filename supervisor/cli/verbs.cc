@@ -112,9 +112,11 @@ constexpr auto kElsewhere = std::to_array<std::pair<std::string_view, std::strin
 
 }  // namespace
 
-bool MeansJson(std::string_view name) { return name == "jlist" || name == "prettylist"; }
-
-bool MeansIndented(std::string_view name) { return name == "prettylist"; }
+std::optional<control::Pm2Form> Pm2FormOf(std::string_view name) {
+  if (name == "jlist") return control::Pm2Form::kLine;
+  if (name == "prettylist") return control::Pm2Form::kIndented;
+  return std::nullopt;
+}
 
 std::span<const VerbEntry> Verbs() { return kVerbs; }
 

@@ -3,10 +3,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
 #include "cli/options.h"
+#include "control/pm2_list.h"
 
 namespace oxherd::cli {
 
@@ -58,9 +60,7 @@ struct VerbEntry {
 // none. "daemon stop" is one name.
 [[nodiscard]] const VerbEntry* FindVerb(std::string_view name);
 
-// True for PM2's names of `list` that mean JSON.
-[[nodiscard]] bool MeansJson(std::string_view name);
-// True for the one of them that is for reading.
-[[nodiscard]] bool MeansIndented(std::string_view name);
+// For PM2's names of `list` that mean its own array: jlist, prettylist.
+[[nodiscard]] std::optional<control::Pm2Form> Pm2FormOf(std::string_view name);
 
 }  // namespace oxherd::cli

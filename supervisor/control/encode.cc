@@ -328,10 +328,4 @@ std::string EncodeForPeople(const Reply& reply, std::string_view verb) {
   return Line(object);
 }
 
-std::string EncodeIndented(const Reply& reply, std::string_view verb) {
-  Json object = EncodeReply(reply);
-  object["command"] = verb;
-  return object.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
 }  // namespace oxherd::control

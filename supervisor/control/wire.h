@@ -23,9 +23,6 @@ constexpr int kMaxNesting = 16;
 // What `--json` prints, one line; `verb` is the command as it was typed.
 [[nodiscard]] std::string EncodeForPeople(const Reply& reply, std::string_view verb);
 
-// The same over several lines, for reading.
-[[nodiscard]] std::string EncodeIndented(const Reply& reply, std::string_view verb);
-
 // `line` may have its newline or not.
 [[nodiscard]] Result<FromClient> DecodeFromClient(std::string_view line);
 [[nodiscard]] Result<FromDaemon> DecodeFromDaemon(std::string_view line);

@@ -105,10 +105,10 @@ TEST_CASE("what PM2 calls it works too") {
   CHECK(Refusal("start api --attach") ==
         "oxherd: pm2's --attach has no equivalent here: oxherd logs -f follows\n");
   CHECK(Parse("jlist").verb == Verb::kList);
-  CHECK(Parse("jlist").json);
-  CHECK(Parse("prettylist").json);
-  CHECK(Parse("prettylist").indented);
-  CHECK_FALSE(Parse("jlist").indented);
+  CHECK(Parse("jlist").pm2_list == control::Pm2Form::kLine);
+  CHECK(Parse("prettylist").pm2_list == control::Pm2Form::kIndented);
+  CHECK_FALSE(Parse("jlist --json").pm2_list.has_value());
+  CHECK_FALSE(Parse("list").pm2_list.has_value());
   CHECK(Refusal("start api --no-treekill").find("a stop ends the whole tree") != std::string::npos);
   CHECK(Refusal("restart api --update-env").find("reload --update-env") != std::string::npos);
   CHECK(Parse("desc api").verb == Verb::kStatus);

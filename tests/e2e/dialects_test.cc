@@ -73,10 +73,23 @@ TEST_CASE("several files, --only and patterns") {
   CHECK(home.Get("apt/0").state == "stopped");
   CHECK(home.Get("mail/0").state == "ready");
   CHECK(home.MustRun({"pid", "mail:0"}).out == std::to_string(home.Pid("mail/0")) + "\n");
-  CHECK(Json::parse(home.MustRun({"jlist"}).out).contains("instances"));
-  const std::string pretty = home.MustRun({"prettylist"}).out;
-  CHECK(Json::parse(pretty).contains("instances"));
-  CHECK(CountOf(pretty, "\n") > 10);
+  CHECK(Json::parse(home.MustRun({"jlist", "--json"}).out).contains("instances"));
+  const std::string line = home.MustRun({"jlist"}).out;
+  CHECK(CountOf(line, "\n") == 1);
+  const Json pm2 = Json::parse(line);
+  REQUIRE(pm2.size() == 3);
+  for (const Json& process : pm2) {
+    const Instance instance = home.Get(process.at("name").get<std::string>() + "/0");
+    CHECK(process.at("pid") == instance.pid);
+    const bool is_online = instance.state == "ready";
+    CHECK(process.at("pm2_env").at("status") == (is_online ? "online" : "stopped"));
+    CHECK(fs::exists(process.at("pm2_env").at("pm_out_log_path").get<std::string>()));
+  }
+  CHECK(Json::parse(home.MustRun({"prettylist"}).out).size() == 3);
+  home.MustRun({"daemon", "stop"});
+  const Outcome nothing = home.Run({"jlist"});
+  CHECK(nothing.out == "[]\n");
+  CHECK(nothing.exit_code == 3);
   CHECK_SAYS(home.MustRun({"save"}).out, "nothing to do");
 }
 
