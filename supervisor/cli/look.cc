@@ -2,7 +2,9 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/daemon_start.h"
@@ -92,22 +94,68 @@ std::size_t CutToScreen(const Screen& screen, std::string& text) {
   return lines;
 }
 
+// Lines that are too long broken at blanks; but for those with colours, which the table has made to
+// fit.
+std::string Wrapped(const Screen& screen, std::string_view text) {
+  std::string wrapped;
+  while (!text.empty()) {
+    std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    std::string indent;
+    while (!line.contains('\x1b') && WidthOf(line) + indent.size() > screen.width) {
+      std::size_t end = line.rfind(' ');
+      while (end != line.npos && end > 1 &&
+             WidthOf(line.substr(0, end)) + indent.size() > screen.width) {
+        end = line.rfind(' ', end - 1);
+      }
+      if (end == line.npos || end <= 1) break;  // one long word
+      wrapped += indent + std::string(line.substr(0, end)) + "\n";
+      line.remove_prefix(end + 1);
+      indent = "   ";
+    }
+    wrapped += indent + std::string(line) + "\n";
+  }
+  return wrapped;
+}
+
+// What goes before and after a frame of list --watch, so that it covers the one before.
+class Redrawing {
+ public:
+  void Frame(const Screen& screen, std::string& text) {
+    text = Wrapped(screen, text);
+    const std::size_t lines = CutToScreen(screen, text);
+    std::string over;
+    if (drawn_ && (drawn_->width != screen.width || drawn_->height != screen.height)) {
+      over =
+          "\x1b[2J\x1b[H";  // the terminal has broken the lines anew: nobody knows where they are
+    } else if (drawn_ && lines_ > 0) {
+      over = "\x1b[" + std::to_string(lines_) + "A\r\x1b[J";
+    }
+    // Without wrapping: a line that takes two could not be drawn over.
+    text.insert(0, "\x1b[?7l" + over);
+    text += "\x1b[?7h";
+    drawn_ = screen;
+    lines_ = lines;
+  }
+
+ private:
+  std::optional<Screen> drawn_;
+  std::size_t lines_ = 0;
+};
+
 // list --watch: on a terminal in the same place again, else one after the other.
 int WatchList(const Session& session) {
-  std::size_t drawn = 0;
+  Redrawing redrawing;
   for (;;) {
     const auto reply = Ask(session, Command::kList, session.options.names);
     if (!reply) return Fail(session, reply.error());
     if (!reply->ok()) return Fail(session, reply->code, Clean(reply->error));
-    std::string text = RenderList(session.screen, reply->instances, UnixMillis());
-    if (session.options.json) text = control::EncodeForPeople(*reply, session.verb());
-    if (session.screen.is_terminal && !session.options.json) {
-      const std::size_t lines = CutToScreen(session.screen, text);
-      // Without wrapping: a line that takes two could not be drawn over.
-      const std::string over = drawn > 0 ? "\x1b[" + std::to_string(drawn) + "A\r\x1b[J" : "";
-      text.insert(0, "\x1b[?7l" + over);
-      text += "\x1b[?7h";
-      drawn = lines;
+    const Screen screen = ScreenOf(STDOUT_FILENO);  // it may have another size by now
+    std::string text = RenderList(screen, reply->instances, UnixMillis());
+    if (session.options.json) {
+      text = control::EncodeForPeople(*reply, session.verb());
+    } else if (screen.is_terminal) {
+      redrawing.Frame(screen, text);
     }
     if (!Write(STDOUT_FILENO, text)) return 0;  // whoever reads us has had enough
     pollfd reader{.fd = STDOUT_FILENO, .events = 0, .revents = 0};

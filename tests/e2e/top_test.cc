@@ -1,6 +1,7 @@
 // top: on a real terminal, and what is left of it whatever ends it.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "tests/e2e/home.h"
@@ -119,6 +120,55 @@ TEST_CASE("top draws anew when the terminal changes its size") {
   terminal.Type("q");
   CHECK(terminal.Wait() == 0);
   CHECK(terminal.IsAsBefore());
+}
+
+// The columns that the longest line with this text takes, without what drives the terminal.
+std::size_t WidthOfLineWith(const std::string& frame, std::string_view part) {
+  std::size_t widest = 0;
+  for (std::size_t begin = 0; begin < frame.size();) {
+    const std::size_t end = std::min(frame.find('\n', begin), frame.size());
+    const std::string line = frame.substr(begin, end - begin);
+    begin = end + 1;
+    if (!Contains(line, part)) continue;
+    std::size_t width = 0;
+    for (std::size_t at = 0; at < line.size(); ++at) {
+      if (line[at] == '\x1b') {
+        at = line.find_first_of("hlmAHJK", at);
+      } else if (line[at] != '\r' && (static_cast<unsigned char>(line[at]) & 0xc0U) != 0x80U) {
+        ++width;
+      }
+    }
+    widest = std::max(widest, width);
+  }
+  return widest;
+}
+
+TEST_CASE("list --watch draws over what it has drawn, and fits the terminal when that is resized") {
+  const Running running;
+  PseudoTerminal terminal(running.home.Typed({"list", "--watch"}), kColumns, kRows);
+  const std::string first = terminal.ReadUntil("worker/0");
+  CHECK_SAYS(first, "uptime");
+  terminal.ReadUntil("\x1b[3A\r\x1b[J");  // a title and two rows, in the same place again
+  running.home.MustRun({"stop", "worker"});
+  terminal.ReadUntil("stopped");
+
+  terminal.Resize(40, 10);
+  terminal.ReadUntil("\x1b[2J\x1b[H");
+  const std::string narrow = terminal.ReadUntil("\x1b[?7h");
+  CHECK_SAYS(narrow, "api/0");
+  CHECK(WidthOfLineWith(narrow, "api/0") <= 40);
+  CHECK(WidthOfLineWith(first, "api/0") > 40);
+  // Advice that is longer than a line is broken at a blank, and can be typed.
+  running.home.Oxfile("[processes.bad]\ncommand = \"exit 3\"\nmax_restarts = 1\n");
+  CHECK(running.home.Run({"start", "bad"}).exit_code == 1);
+  terminal.ReadUntil("\n   ");
+  terminal.ReadUntil("oxherd logs bad");
+  // Fewer rows than there are lines: it does not scroll.
+  terminal.Resize(40, 3);
+  terminal.ReadUntil("\x1b[2J\x1b[H");
+  CHECK(CountOf(terminal.ReadUntil("\x1b[?7h"), "\n") == 2);
+  terminal.Type("\x03");
+  CHECK(terminal.Wait() == 128 + SIGINT);
 }
 
 TEST_CASE("top without a terminal, without a daemon or with --json says what to do instead") {
