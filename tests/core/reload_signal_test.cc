@@ -15,23 +15,34 @@ std::shared_ptr<Spec> MakeNginx() {
   return spec;
 }
 
+// Two instances that were asked to reload themselves, and nothing else was changed.
+struct Reloading : Play {
+  RequestId reload;
+  Reloading() {
+    BringUp({MakeNginx()});
+    Forget();
+    reload = Ask(Verb::kReload, {"nginx"}, {MakeNginx()});
+  }
+  std::vector<action::Signal> TakeBoth() {
+    auto signals = Take<action::Signal>();
+    REQUIRE(signals.size() == 2);
+    return signals;
+  }
+};
+
 TEST_SUITE("core: reload_signal") {
   TEST_CASE("a reload that changes nothing signals every instance and replaces none") {
-    Play play;
-    play.BringUp({MakeNginx()});
-    play.Forget();
-    const RequestId reload = play.Ask(Verb::kReload, {"nginx"}, {MakeNginx()});
-    const auto signals = play.Take<action::Signal>();
-    REQUIRE(signals.size() == 2);
+    Reloading play;
+    const auto signals = play.TakeBoth();
     CHECK(signals[0].token == play.token("nginx", 0));
     CHECK(signals[1].token == play.token("nginx", 1));
     CHECK(signals[0].signal == SIGHUP);
     CHECK(play.Take<action::Spawn>().empty());
     play.Happens(event::Signalled{signals[0].token});
-    CHECK_FALSE(play.IsAnswered(reload));
+    CHECK_FALSE(play.IsAnswered(play.reload));
     play.Happens(event::Signalled{signals[1].token});
-    CHECK(play.Item(reload).outcome == Outcome::kReloaded);
-    CHECK(play.Item(reload).generation == Generation(1));
+    CHECK(play.Item(play.reload).outcome == Outcome::kReloaded);
+    CHECK(play.Item(play.reload).generation == Generation(1));
     CHECK(play.service("nginx").generation == Generation(1));
   }
 
@@ -76,12 +87,8 @@ TEST_SUITE("core: reload_signal") {
   }
 
   TEST_CASE("a daemon that dies before the signals went out: its successor sends them") {
-    Play play;
-    play.BringUp({MakeNginx()});
-    play.Forget();
-    const RequestId reload = play.Ask(Verb::kReload, {"nginx"}, {MakeNginx()});
-    const auto signals = play.Take<action::Signal>();
-    REQUIRE(signals.size() == 2);
+    Reloading play;
+    const auto signals = play.TakeBoth();
     play.Happens(event::Signalled{signals[0].token});
     World world;
     for (const auto& signal : signals) {
@@ -100,23 +107,19 @@ TEST_SUITE("core: reload_signal") {
       if (const auto* signal = std::get_if<action::Signal>(&action)) told.push_back(signal->token);
     }
     CHECK(told == std::vector{signals[1].token});
-    CHECK_FALSE(play.IsAnswered(reload));
+    CHECK_FALSE(play.IsAnswered(play.reload));
     play.Happens(event::Signalled{signals[1].token});
-    CHECK(play.Item(reload).outcome == Outcome::kReloaded);
+    CHECK(play.Item(play.reload).outcome == Outcome::kReloaded);
   }
 
   TEST_CASE("one that ends before it was told is not waited for") {
-    Play play;
-    play.BringUp({MakeNginx()});
-    play.Forget();
-    const RequestId reload = play.Ask(Verb::kReload, {"nginx"}, {MakeNginx()});
-    const auto signals = play.Take<action::Signal>();
-    REQUIRE(signals.size() == 2);
+    Reloading play;
+    const auto signals = play.TakeBoth();
     play.Happens(event::Signalled{signals[0].token});
     play.End(signals[1].token, ExitStatus::Code(1));
     play.ConfirmSpawns();
     play.Pass(Millis(1500));
-    CHECK(play.Item(reload).outcome == Outcome::kReloaded);
+    CHECK(play.Item(play.reload).outcome == Outcome::kReloaded);
     CHECK(play.StateOf("nginx", 1) == "ready");
   }
 
