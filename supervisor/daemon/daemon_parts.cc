@@ -143,13 +143,15 @@ void Daemon::OpenErrands() {
                                     return token;
                                   }});
   event_command_.emplace(EventCommand::Parts{.errands = *errands_, .log = log_});
-  webhooks_.emplace(Webhooks::Parts{.loop = loop_.context(),
-                                    .state = state_,
-                                    .ground = ground_,
-                                    .errands = *errands_,
-                                    .observations = observations_,
-                                    .log = log_,
-                                    .home = HomeOf(arguments_)});
+  webhooks_.emplace(Webhooks::Parts{
+      .loop = loop_.context(),
+      .state = state_,
+      .ground = ground_,
+      .errands = *errands_,
+      .observations = observations_,
+      .log = log_,
+      .home = HomeOf(arguments_),
+      .state_folder = arguments_.is_foreground() ? std::string() : arguments_.state_folder});
 }
 
 // People.

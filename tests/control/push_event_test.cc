@@ -1,5 +1,6 @@
 // What GitHub and GitLab send, in the shape that they send it (payloads/).
 #include "control/push_event.h"
+#include "control/pending_push.h"
 
 #include <doctest/doctest.h>
 
@@ -124,6 +125,26 @@ TEST_CASE("what makes no sense is an error, whatever it is") {
   CHECK_FALSE(ReadPush(github, std::string(100'000, '[')));
   CHECK_FALSE(ReadPush({}, "{}"));
   CHECK_FALSE(VerifyPush({}, "{}", "hush"));
+}
+
+TEST_CASE("pushes that wait are kept as they came, and a file that holds none is an error") {
+  const std::vector<PendingPush> kept = {
+      {"api", {PushEvent::Kind::kPush, "main", "0d1a26e", "acme/shop", ""}},
+      {"api", {PushEvent::Kind::kPush, "a \"branch\"\n", "", "", ""}}};
+  const auto read = DecodePendingPushes(EncodePendingPushes(kept));
+  REQUIRE(read.has_value());
+  REQUIRE(read->size() == 2);
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    CHECK((*read)[i].service == kept[i].service);
+    CHECK((*read)[i].push.kind == PushEvent::Kind::kPush);
+    CHECK((*read)[i].push.branch == kept[i].push.branch);
+    CHECK((*read)[i].push.commit == kept[i].push.commit);
+    CHECK((*read)[i].push.repository == kept[i].push.repository);
+  }
+  CHECK(DecodePendingPushes(EncodePendingPushes({}))->empty());
+  for (const char* text : {"", "{", "[]", R"({"pushes":[1]})", R"({"pushes":[{"service":3}]})"}) {
+    CHECK_FALSE_MESSAGE(DecodePendingPushes(text).has_value(), text);
+  }
 }
 
 }  // namespace

@@ -40,12 +40,20 @@ void Limit(int fd, milliseconds deadline) {
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
 }
 
+// What was heard until the other side closed; what it would not read is not sent.
 std::string Exchange(int fd, const sockaddr_in& address, const std::string& request,
                      std::string& error) {
-  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
-      send(fd, request.data(), request.size(), MSG_NOSIGNAL) < 0) {
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     error = std::strerror(errno);
     return {};
+  }
+  for (std::size_t sent = 0; sent < request.size();) {
+    const ssize_t size = send(fd, request.data() + sent, request.size() - sent, MSG_NOSIGNAL);
+    if (size < 0) {
+      error = std::strerror(errno);
+      break;
+    }
+    sent += static_cast<std::size_t>(size);
   }
   std::string answer;
   char buffer[4096];
@@ -53,28 +61,41 @@ std::string Exchange(int fd, const sockaddr_in& address, const std::string& requ
   while ((got = read(fd, buffer, sizeof buffer)) > 0) {
     answer.append(buffer, static_cast<std::size_t>(got));
   }
-  error = got < 0 ? std::strerror(errno) : "";
+  if (got < 0) error = std::strerror(errno);
   return answer;
 }
 
-}  // namespace
-
-HttpAnswer HttpGet(std::uint16_t port, const std::string& path, milliseconds deadline) {
+HttpAnswer Ask(std::uint16_t port, const std::string& request, milliseconds deadline) {
   const int fd = TcpSocket();
   Limit(fd, deadline);
   HttpAnswer answer;
-  const std::string raw = Exchange(
-      fd, Loopback(port),
-      "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", answer.error);
+  const std::string raw = Exchange(fd, Loopback(port), request, answer.error);
   close(fd);
   const std::size_t body = raw.find("\r\n\r\n");
-  if (raw.starts_with("HTTP/1.1 ") && body != std::string::npos && answer.error.empty()) {
+  if (raw.starts_with("HTTP/1.1 ") && body != std::string::npos) {
     answer.status = static_cast<int>(std::strtol(raw.c_str() + 9, nullptr, 10));
     answer.body = raw.substr(body + 4);
   } else if (answer.error.empty()) {
     answer.error = "cut off after " + std::to_string(raw.size()) + " bytes";
   }
   return answer;
+}
+
+}  // namespace
+
+HttpAnswer HttpGet(std::uint16_t port, const std::string& path, milliseconds deadline) {
+  HttpAnswer answer = Ask(
+      port, "GET " + path + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", deadline);
+  if (!answer.error.empty()) answer.status = 0;  // reset in the middle of the answer
+  return answer;
+}
+
+HttpAnswer HttpPost(std::uint16_t port, const std::string& path, const std::string& headers,
+                    const std::string& body, milliseconds deadline) {
+  return Ask(port,
+             "POST " + path + " HTTP/1.1\r\nHost: deploy.acme.example\r\nConnection: close\r\n" +
+                 headers + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body,
+             deadline);
 }
 
 std::vector<std::future<HttpAnswer>> HttpGetMany(std::size_t count, std::uint16_t port,

@@ -20,6 +20,11 @@ struct HttpAnswer {
 HttpAnswer HttpGet(std::uint16_t port, const std::string& path,
                    milliseconds deadline = seconds(20));
 
+// One POST with these further lines of header, each with its "\r\n". What is refused may not be
+// read to its end: an answer counts all the same.
+HttpAnswer HttpPost(std::uint16_t port, const std::string& path, const std::string& headers,
+                    const std::string& body, milliseconds deadline = seconds(20));
+
 // `count` such requests at the same time.
 std::vector<std::future<HttpAnswer>> HttpGetMany(std::size_t count, std::uint16_t port,
                                                  const std::string& path);

@@ -1,9 +1,5 @@
 // The HTTP listener: metrics, health and the JSON API, asked by a client.
-#include <arpa/inet.h>
 #include <doctest/doctest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <filesystem>
 
@@ -28,29 +24,9 @@ drain_ms = 50
 health_check = { endpoint = "http://127.0.0.1:@port+1/" }
 )";
 
-// One POST; the status, and the rest of the answer.
 HttpAnswer Post(std::uint16_t port, const std::string& path, std::string_view token) {
-  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  REQUIRE(::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-  std::string text = "POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n";
-  if (!token.empty()) text += "Authorization: Bearer " + std::string(token) + "\r\n";
-  text += "\r\n";
-  REQUIRE(::send(socket, text.data(), text.size(), MSG_NOSIGNAL) > 0);
-  std::string heard;
-  char buffer[4096];
-  for (ssize_t size = 0; (size = ::recv(socket, buffer, sizeof buffer, 0)) > 0;) {
-    heard.append(buffer, static_cast<std::size_t>(size));
-  }
-  ::close(socket);
-  HttpAnswer answer;
-  if (heard.size() > 12) answer.status = std::stoi(heard.substr(9, 3));
-  const std::size_t body = heard.find("\r\n\r\n");
-  if (body != std::string::npos) answer.body = heard.substr(body + 4);
-  return answer;
+  const std::string header = "Authorization: Bearer " + std::string(token) + "\r\n";
+  return HttpPost(port, path, token.empty() ? "" : header, "");
 }
 
 TEST_CASE("metrics and the JSON API say what list and status say") {

@@ -1,9 +1,5 @@
 // Webhooks and on_event_cmd: what the daemon runs on its own account.
-#include <arpa/inet.h>
 #include <doctest/doctest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <fstream>
 #include <sstream>
@@ -26,35 +22,6 @@ std::string Payload(const std::string& name) {
   return text.str();
 }
 
-// One POST with these lines of header; what is refused may not be read to its end.
-HttpAnswer Post(std::uint16_t port, const std::string& path, const std::string& headers,
-                const std::string& body) {
-  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  REQUIRE(::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-  const std::string text = "POST " + path + " HTTP/1.1\r\nHost: deploy.acme.example\r\n" + headers +
-                           "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
-  for (std::size_t sent = 0; sent < text.size();) {
-    const ssize_t size = ::send(socket, text.data() + sent, text.size() - sent, MSG_NOSIGNAL);
-    if (size <= 0) break;
-    sent += static_cast<std::size_t>(size);
-  }
-  std::string heard;
-  char buffer[4096];
-  for (ssize_t size = 0; (size = ::recv(socket, buffer, sizeof buffer, 0)) > 0;) {
-    heard.append(buffer, static_cast<std::size_t>(size));
-  }
-  ::close(socket);
-  HttpAnswer answer;
-  if (heard.size() > 12) answer.status = std::stoi(heard.substr(9, 3));
-  const std::size_t begin = heard.find("\r\n\r\n");
-  if (begin != std::string::npos) answer.body = heard.substr(begin + 4);
-  return answer;
-}
-
 // As GitHub delivers it.
 std::string GithubHeaders(std::string_view event, std::string_view body, std::string_view secret) {
   return "User-Agent: GitHub-Hookshot/8e03811\r\nContent-Type: application/json\r\n"
@@ -65,7 +32,7 @@ std::string GithubHeaders(std::string_view event, std::string_view body, std::st
 
 HttpAnswer Push(const Home& home, std::string_view secret = kSecret) {
   const std::string body = Payload("github_push.json");
-  return Post(home.port(), "/webhook/api", GithubHeaders("push", body, secret), body);
+  return HttpPost(home.port(), "/webhook/api", GithubHeaders("push", body, secret), body);
 }
 
 constexpr std::string_view kFile = R"(
@@ -92,11 +59,12 @@ TEST_CASE("a push to the branch runs the commands, with their output in the serv
 
   const std::string ping = Payload("github_ping.json");
   const HttpAnswer pong =
-      Post(home.port(), "/webhook/api", GithubHeaders("ping", ping, kSecret), ping);
+      HttpPost(home.port(), "/webhook/api", GithubHeaders("ping", ping, kSecret), ping);
   CHECK(pong.status == 200);
   CHECK(pong.body == "pong\n");
-  CHECK(Post(home.port(), "/webhook/nobody", GithubHeaders("ping", ping, kSecret), ping).status ==
-        404);
+  CHECK(
+      HttpPost(home.port(), "/webhook/nobody", GithubHeaders("ping", ping, kSecret), ping).status ==
+      404);
   CHECK(HttpGet(home.port(), "/webhook/api").status == 405);
 }
 
@@ -105,17 +73,18 @@ TEST_CASE("a wrong signature gets 401 and a line in the log, a body over 1 MiB g
   home.Oxfile(kFile);
   home.MustRun({"start"});
   CHECK(Push(home, "another secret").status == 401);
-  CHECK(Post(home.port(), "/webhook/api", "X-GitHub-Event: push\r\n", "{}").status == 401);
-  CHECK(
-      Post(home.port(), "/webhook/api", "X-Gitlab-Event: Push Hook\r\nX-Gitlab-Token: x\r\n", "{}")
-          .status == 401);
+  CHECK(HttpPost(home.port(), "/webhook/api", "X-GitHub-Event: push\r\n", "{}").status == 401);
+  CHECK(HttpPost(home.port(), "/webhook/api", "X-Gitlab-Event: Push Hook\r\nX-Gitlab-Token: x\r\n",
+                 "{}")
+            .status == 401);
   CHECK_SAYS(home.Run({"daemon", "logs"}).out,
              "api webhook: refused: the signature is wrong: its sender has another secret");
   const std::string large(1024 * 1024 + 1, ' ');
-  CHECK(Post(home.port(), "/webhook/api", GithubHeaders("push", large, kSecret), large).status ==
-        413);
+  CHECK(
+      HttpPost(home.port(), "/webhook/api", GithubHeaders("push", large, kSecret), large).status ==
+      413);
   // Elsewhere there is no need for so much.
-  CHECK(Post(home.port(), "/api/stop/api", "", std::string(5000, ' ')).status == 413);
+  CHECK(HttpPost(home.port(), "/api/stop/api", "", std::string(5000, ' ')).status == 413);
   CHECK(home.Log("api/0") == "up\n");
 }
 
@@ -126,29 +95,36 @@ TEST_CASE("GitLab's token counts as well; another branch, a tag and a deletion a
   const std::string gitlab =
       "Content-Type: application/json\r\nX-Gitlab-Event: Push Hook\r\nX-Gitlab-Token: it's a secret"
       "\r\n";
-  const HttpAnswer other = Post(home.port(), "/webhook/api", gitlab, Payload("gitlab_push.json"));
+  const HttpAnswer other =
+      HttpPost(home.port(), "/webhook/api", gitlab, Payload("gitlab_push.json"));
   CHECK(other.status == 200);
   CHECK(other.body == "left alone: it follows main\n");
   const std::string tag = R"({"ref":"refs/tags/v1","after":"0d1a26e6"})";
-  CHECK(Post(home.port(), "/webhook/api", GithubHeaders("push", tag, kSecret), tag).body ==
+  CHECK(HttpPost(home.port(), "/webhook/api", GithubHeaders("push", tag, kSecret), tag).body ==
         "left alone: a tag was pushed\n");
   CHECK(home.Log("api/0") == "up\n");
   const std::string main = R"({"object_kind":"push","ref":"refs/heads/main","after":"abc"})";
-  CHECK(Post(home.port(), "/webhook/api", gitlab, main).status == 202);
+  CHECK(HttpPost(home.port(), "/webhook/api", gitlab, main).status == 202);
   home.WaitForLog("api/0", "up\npulled main abc in blue\nbuilt\n");
 }
 
-TEST_CASE("the first command that fails is the last; one push waits, and only one") {
-  const Home home;
-  home.Oxfile(R"(
+// A listener of its own, and two commands.
+std::string WithCommands(const std::string& first, const std::string& second) {
+  return R"(
 [processes.api]
 command = ["/bin/sh", "-c", "echo up; exec sleep 1000"]
 ready_log = "up"
 [processes.api.webhook]
 port = @port
 secret = "it's a secret"
-on_push = ["echo begun; until test -e go; do sleep 0.02; done; test ! -e fail", "echo second"]
-)");
+on_push = [")" +
+         first + "\", \"" + second + "\"]\n";
+}
+
+TEST_CASE("the first command that fails is the last; one push waits, and only one") {
+  const Home home;
+  home.Oxfile(WithCommands("echo begun; until test -e go; do sleep 0.02; done; test ! -e fail",
+                           "echo second"));
   home.MustRun({"start"});
   CHECK(Push(home).body == "begun\n");
   home.WaitForLog("api/0", "up\nbegun\n");
@@ -163,6 +139,46 @@ on_push = ["echo begun; until test -e go; do sleep 0.02; done; test ! -e fail", 
   WaitUntil("it has failed",
             [&] { return Contains(home.Run({"daemon", "logs"}).out, "left out commands=1"); });
   CHECK(home.Log("api/0") == "up\nbegun\nsecond\nbegun\nsecond\nbegun\n");
+}
+
+TEST_CASE(
+    "a push that runs and one that waits when the daemon is killed are done by the next one") {
+  const Home home;
+  home.Oxfile(WithCommands("echo begun $OXHERD_PUSH_COMMIT; until test -e go; do sleep 0.02; done",
+                           "echo done"));
+  home.MustRun({"start"});
+  const auto push = [&](const std::string& commit) {
+    const std::string body = R"({"ref":"refs/heads/main","after":")" + commit + "\"}";
+    return HttpPost(home.port(), "/", GithubHeaders("push", body, kSecret), body);
+  };
+  CHECK(push("abc").status == 202);
+  home.WaitForLog("api/0", "up\nbegun abc\n");
+  CHECK(push("def").body == "waits for its turn\n");
+  // What was answered is on the disk.
+  const auto pushes = [&] {
+    std::ifstream file(home.state_folder() / "pushes.json");
+    std::stringstream text;
+    text << file.rdbuf();
+    return text.str();
+  };
+  const std::string kept = pushes();
+  CHECK_SAYS(kept, "abc");
+  CHECK_SAYS(kept, "def");
+
+  home.KillDaemon();
+  home.WaitForLog("api/0", "up\nbegun abc\nbegun abc\n");
+  SUBCASE("killed") {}
+  SUBCASE("and once more, by people who mean it") {
+    home.MustRun({"daemon", "stop"});
+    home.MustRun({"start"});
+    home.WaitForLog("api/0", "begun abc\nup\nbegun abc\n");
+  }
+  home.Write("go", "");
+  home.WaitForLog("api/0", "begun abc\ndone\nbegun def\ndone\n");
+  WaitUntil("nothing is kept", [&] { return Contains(pushes(), "[]"); });
+  home.KillDaemon();
+  home.MustRun({"list"});
+  CHECK(CountOf(home.Log("api/0"), "begun def") == 1);
 }
 
 TEST_CASE("a push can deploy: oxherd reload in on_push reloads the service") {

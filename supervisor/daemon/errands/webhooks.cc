@@ -51,38 +51,43 @@ const Service* Webhooks::Find(const std::string& name) const {
   return is_there ? service : nullptr;
 }
 
-HttpResponse Webhooks::Take(const HttpRequest& request, const std::string& name) {
+Webhooks::Webhooks(Parts parts) : parts_(std::move(parts)) {
+  if (!parts_.state_folder.empty()) store_.emplace(parts_.loop, parts_.state_folder);
+}
+
+void Webhooks::Take(const HttpRequest& request, const std::string& name,
+                    const HttpServer::Respond& respond) {
   if (request.method != "POST") {
     HttpResponse response = Plain(405, "this takes POST");
     response.allow = "POST";
-    return response;
+    return respond(std::move(response));
   }
   const Service* const service = Find(name);
-  if (service == nullptr) return Plain(404, "no webhook is called so");
+  if (service == nullptr) return respond(Plain(404, "no webhook is called so"));
   const control::PushHeaders headers = HeadersOf(request);
   const Result<std::string> secret = SecretOf(*service, parts_.ground.base);
   if (!secret) {
     parts_.log.Error(name + " webhook: its secret: " + secret.error().message);
-    return Plain(500, "the secret is not to be had; see the daemon's log");
+    return respond(Plain(500, "the secret is not to be had; see the daemon's log"));
   }
   if (const Status verified = control::VerifyPush(headers, request.body, *secret); !verified) {
-    return Refuse(name, verified.error().message);
+    return respond(Refuse(name, verified.error().message));
   }
   auto push = control::ReadPush(headers, request.body);
   if (!push) {
     parts_.log.Warn(name + " webhook: refused: " + push.error().message);
-    return Plain(400, push.error().message);
+    return respond(Plain(400, push.error().message));
   }
   switch (push->kind) {
     case control::PushEvent::Kind::kPing:
       parts_.log.Info(name + " webhook: pinged by GitHub; the secret is right");
-      return Plain(200, "pong");
+      return respond(Plain(200, "pong"));
     case control::PushEvent::Kind::kOther:
-      return Plain(200, "left alone: " + push->why);
+      return respond(Plain(200, "left alone: " + push->why));
     case control::PushEvent::Kind::kPush:
       break;
   }
-  return Follow(*service, std::move(*push));
+  Follow(*service, std::move(*push), respond);
 }
 
 HttpResponse Webhooks::Refuse(const std::string& name, const std::string& why) {
@@ -96,20 +101,59 @@ HttpResponse Webhooks::Refuse(const std::string& name, const std::string& why) {
   return Plain(401, why);
 }
 
-HttpResponse Webhooks::Follow(const Service& service, control::PushEvent push) {
+void Webhooks::Follow(const Service& service, control::PushEvent push,
+                      const HttpServer::Respond& respond) {
   const std::string& wanted = service.spec().webhook.branch;
   if (!wanted.empty() && push.branch != wanted) {
     parts_.log.Info(service.name + " webhook: push to " + push.branch +
                     " is left alone; it follows " + wanted);
-    return Plain(200, "left alone: it follows " + wanted);
+    return respond(Plain(200, "left alone: it follows " + wanted));
   }
+  std::string said = "begun";
   if (const auto busy = works_.find(service.name); busy != works_.end()) {
-    const bool takes_place = busy->second.next.has_value();
+    said = busy->second.next ? "waits, in the place of an earlier one" : "waits for its turn";
     busy->second.next = std::move(push);
-    return Plain(202, takes_place ? "waits, in the place of an earlier one" : "waits for its turn");
+  } else {
+    Begin(service, std::move(push));
   }
-  Begin(service, std::move(push));
-  return Plain(202, "begun");
+  Keep([respond, said](const Status& kept) {
+    if (kept) return respond(Plain(202, said));
+    respond(Plain(500, said + ", but would be lost with the daemon: " + kept.error().message));
+  });
+}
+
+void Webhooks::Keep(std::function<void(const Status&)> done) {
+  if (!store_) return done({});
+  std::vector<control::PendingPush> pushes;
+  for (const auto& [service, work] : works_) {
+    pushes.push_back({.service = service, .push = work.push});
+    if (work.next) pushes.push_back({.service = service, .push = *work.next});
+  }
+  store_->Save(pushes, [this, done = std::move(done)](const Status& kept) {
+    if (!kept) parts_.log.Error("webhook: " + kept.error().message + "; the next push tries again");
+    done(kept);
+  });
+}
+
+void Webhooks::Resume() {
+  if (!store_) return;
+  auto pushes = store_->Load();
+  if (!pushes) {
+    parts_.log.Error("webhook: " + pushes.error().message + "; what waited there is not done");
+    return;
+  }
+  for (control::PendingPush& pending : *pushes) {
+    const auto busy = works_.find(pending.service);
+    if (busy != works_.end()) {
+      busy->second.next = std::move(pending.push);
+    } else if (const Service* const service = Find(pending.service); service != nullptr) {
+      parts_.log.Info(pending.service + " webhook: an earlier daemon has left a push");
+      Begin(*service, std::move(pending.push));
+    } else {
+      parts_.log.Warn(pending.service +
+                      " webhook: a push that waited is dropped: it has no webhook");
+    }
+  }
 }
 
 void Webhooks::Begin(const Service& service, control::PushEvent push) {
@@ -141,6 +185,7 @@ void Webhooks::RunCommand(const std::string& name) {
 }
 
 void Webhooks::OnEnd(const std::string& name, const std::string& trouble) {
+  if (parts_.state.shutdown) return;  // it was ended with us, and is the next daemon's
   Work& work = works_.find(name)->second;
   const std::vector<Command>& commands = work.spec->webhook.on_push;
   if (!trouble.empty()) {
@@ -160,6 +205,7 @@ void Webhooks::Finish(const std::string& name) {
   works_.erase(found);
   const Service* const service = Find(name);
   if (next && service != nullptr) Begin(*service, std::move(*next));
+  Keep([](const Status&) {});
 }
 
 void Webhooks::Note(const std::string& name, const std::string& text) {
@@ -170,6 +216,7 @@ void Webhooks::Note(const std::string& name, const std::string& text) {
 // ---- Listeners of their own. ----
 
 void Webhooks::Update() {
+  if (!std::exchange(has_resumed_, true)) Resume();
   std::set<std::string> wanted;
   for (const Service& service : parts_.state.services) {
     const Webhook& webhook = service.spec().webhook;
@@ -185,7 +232,7 @@ void Webhooks::Update() {
     auto opened = HttpServer::Open(
         parts_.loop, address,
         [this, address](const HttpRequest& request, const HttpServer::Respond& respond) {
-          respond(TakeAt(address, request));
+          TakeAt(address, request, respond);
           return nullptr;
         },
         limits);
@@ -201,7 +248,8 @@ void Webhooks::Update() {
 }
 
 // There a service that is alone is meant whatever the path.
-HttpResponse Webhooks::TakeAt(const std::string& address, const HttpRequest& request) {
+void Webhooks::TakeAt(const std::string& address, const HttpRequest& request,
+                      const HttpServer::Respond& respond) {
   const std::string path = request.target.substr(0, request.target.find('?'));
   std::vector<std::string> names;
   for (const Service& service : parts_.state.services) {
@@ -212,10 +260,11 @@ HttpResponse Webhooks::TakeAt(const std::string& address, const HttpRequest& req
   if (path.starts_with(kPath)) {
     const auto name = DecodePath(std::string_view(path).substr(kPath.size()));
     const bool is_here = name && std::ranges::find(names, *name) != names.end();
-    return is_here ? Take(request, *name) : Plain(404, "no webhook is called so");
+    if (!is_here) return respond(Plain(404, "no webhook is called so"));
+    return Take(request, *name, respond);
   }
-  if (names.size() == 1) return Take(request, names.front());
-  return Plain(404, "which one? the path is /webhook/NAME");
+  if (names.size() == 1) return Take(request, names.front(), respond);
+  respond(Plain(404, "which one? the path is /webhook/NAME"));
 }
 
 std::vector<std::string> Webhooks::troubles() const {

@@ -129,7 +129,7 @@ HttpApi::Cancel HttpApi::Handle(const HttpRequest& request, HttpServer::Respond 
   }
   if (path.starts_with(Webhooks::kPath)) {
     const auto name = DecodePath(std::string_view(path).substr(Webhooks::kPath.size()));
-    respond(parts_.webhooks.Take(request, name.value_or("")));
+    parts_.webhooks.Take(request, name.value_or(""), respond);
     return nullptr;
   }
   const std::optional<ApiPath> asked = ApiPathIn(request.target);
