@@ -37,8 +37,9 @@ void QueueReload(Context& context, RequestRecord& record, Service& service, cons
     record.items.push_back(std::move(item));
     return;
   }
-  const bool reruns =
-      record.verb == Verb::kApply && !named && service.spec().policy.type == ServiceType::kOneshot;
+  const Policy& policy = service.spec().policy;
+  const bool reruns = record.verb == Verb::kApply && !named &&
+                      policy.type == ServiceType::kOneshot && !policy.scheduled;
   if (record.verb == Verb::kApply && *spec == DesiredSpec(service)) {
     item.generation = service.generation;
     if (reruns) {

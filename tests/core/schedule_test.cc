@@ -44,6 +44,19 @@ TEST_SUITE("core: schedule") {
     CHECK(play.current("report").crashes == 0);
   }
 
+  TEST_CASE("an apply that names no service leaves a scheduled oneshot to its schedule") {
+    Play play;
+    play.Ask(Verb::kStart, {"report"}, {MakeScheduled("report")});
+    const RequestId apply = play.Ask(Verb::kApply, {}, {MakeScheduled("report")});
+    CHECK(play.Item(apply).outcome == Outcome::kUnchanged);
+    auto changed = MakeScheduled("report");
+    changed->schedule = "0 4 * * *";
+    const RequestId again = play.Ask(Verb::kApply, {}, {changed});
+    CHECK(play.Item(again).outcome == Outcome::kReloaded);
+    CHECK(play.Take<action::Spawn>().empty());
+    CHECK(play.current("report").awaits_schedule());
+  }
+
   TEST_CASE("a run whose predecessor still lasts is skipped, and that is said") {
     Play play;
     play.Ask(Verb::kStart, {"report"}, {MakeScheduled("report")});
