@@ -151,6 +151,15 @@ void RefuseUnlessOff(R r) {
   }
 }
 
+// OxMgr pulls by itself, or when its webhook is called.
+void RefusePull(R r) {
+  if (IsOff(r.value)) return;
+  r.Error(
+      fmt::format("\"{}\": Oxherd pulls nothing by itself; webhook = {{ secret = …, on_push = "
+                  "[\"git pull --ff-only\", \"oxherd reload NAME\"] }} does so at a push",
+                  r.name));
+}
+
 // As our own key, where there is a reader for it already.
 template <Section kSection>
 void ReadAsOurs(R r) {
@@ -222,9 +231,9 @@ constexpr auto kAppKeys = std::to_array<Key>({
     {"unified_logs", "boolean", "false", "both streams in one file; needs logs.combined",
      ReadUnifiedLogs},
     {"logs", "table", "", "stdout, stderr, combined: paths; and our rotation", ReadAppLogs},
-    {"git_repo", "URL", "", "what is pulled", RefuseUnlessOff},
-    {"git_ref", "string", "", "and which branch", RefuseUnlessOff},
-    {"pull_secret", "string", "", "of the pull webhook", RefuseUnlessOff},
+    {"git_repo", "URL", "", "what is pulled", RefusePull},
+    {"git_ref", "string", "", "and which branch", RefusePull},
+    {"pull_secret", "string", "", "of the pull webhook", RefusePull},
     {"disabled", "boolean", "false", "left out", [](R r) { ReadInto(r, AppOf(r).disabled); }},
 });
 

@@ -7,9 +7,6 @@
 
 namespace oxherd {
 
-// What a key does: `read` stores a value; nullptr in its place means "not supported yet".
-inline constexpr Reader kLater = nullptr;
-
 [[nodiscard]] std::span<const Key> ProcessKeys();
 [[nodiscard]] std::span<const Key> HealthCheckKeys();
 [[nodiscard]] std::span<const Key> LimitKeys();

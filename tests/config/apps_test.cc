@@ -182,15 +182,16 @@ TEST_CASE("where Oxherd does better or differs, there is a note") {
 
 TEST_CASE("mistakes in [[apps]] are located, all at once, and unknown keys are no silence") {
   const Surroundings here;
-  CHECK(here.Errors("version = 2\n[[apps]]\ncommand = \"x\"\n[[apps]]\nname = \"api\"\n[[apps]]\n"
-                    "name = \"api\"\ncommand = \"y\"\nstop_timeout = 5\nrestart_policy = "
-                    "\"sometimes\"\nwait_ready = true\n[defaults]\ngit_repo = \"x\"") ==
-        "1:11: version: found the number 2, expected 1\n"
-        "2:1: apps: an app without a name; add name = \"api\"\n"
-        "4:1: apps.api: no command; add command = \"what to run\"\n"
-        "7:8: apps.api: /srv/app/Oxfile.toml:5 defines \"api\" already; rename one of them\n"
-        "13:12: defaults.git_repo: \"git_repo\" is not supported yet; leave it out for "
-        "now");
+  CHECK(
+      here.Errors("version = 2\n[[apps]]\ncommand = \"x\"\n[[apps]]\nname = \"api\"\n[[apps]]\n"
+                  "name = \"api\"\ncommand = \"y\"\nstop_timeout = 5\nrestart_policy = "
+                  "\"sometimes\"\nwait_ready = true\n[defaults]\ngit_repo = \"x\"") ==
+      "1:11: version: found the number 2, expected 1\n"
+      "2:1: apps: an app without a name; add name = \"api\"\n"
+      "4:1: apps.api: no command; add command = \"what to run\"\n"
+      "7:8: apps.api: /srv/app/Oxfile.toml:5 defines \"api\" already; rename one of them\n"
+      "13:12: defaults.git_repo: \"git_repo\": Oxherd pulls nothing by itself; webhook = { secret "
+      "= …, on_push = [\"git pull --ff-only\", \"oxherd reload NAME\"] } does so at a push");
   CHECK(here.Errors(App("stop_timeout = 5\nrestart_policy = \"sometimes\"\nwait_ready = true")) ==
         "4:1: apps.api.stop_timeout: unknown key; did you mean \"stop_timeout_secs\"?\n"
         "5:18: apps.api.restart_policy: \"sometimes\" is not known; write \"always\", "
@@ -208,11 +209,11 @@ TEST_CASE("mistakes in [[apps]] are located, all at once, and unknown keys are n
         "1:8: apps: defines no service; add [[apps]] with name and command");
 }
 
-TEST_CASE("what is not there yet is refused by OxMgr's name, unless it is off") {
+TEST_CASE("OxMgr's pull is refused by name, unless it is off, and says what there is for it") {
   const Surroundings here;
   for (const char* key : {"git_repo = \"x\"", "git_ref = \"x\"", "pull_secret = \"x\""}) {
     CAPTURE(key);
-    CHECK(here.Errors(App(key)).contains("is not supported yet; leave it out for now"));
+    CHECK(here.Errors(App(key)).contains("does so at a push"));
   }
   CHECK(here.Read(App("ignore_watch = []\nwatch_delay_secs = 0\ncgroup_enforce = false\n"
                       "max_cpu_percent = 0.0"))
