@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "tests/e2e/home.h"
+#include "tests/e2e/http.h"
 #include "tests/temporary.h"
 
 namespace oxherd::e2e {
@@ -103,6 +104,36 @@ min_uptime_ms = 50
   home.WaitForLog("chatty/0", "after\n");
   CHECK_SAYS(LinesWith(home.Log("chatty/0"), "[oxherd]"), "missing here: No space left on device");
   CHECK(home.Pid("chatty/0") == pid);
+}
+
+TEST_CASE(
+    "a push that cannot be written down is done, but its sender is not told that it is safe") {
+  const SmallDisk disk("4");
+  if (!disk.mounted()) {
+    return;
+  }
+  const Home home(Cgroups::kWhereWeCan, disk.folder() / "home");
+  home.Oxfile(R"(
+[processes.api]
+command = "@misbehave on-term 0 then sleep"
+min_uptime_ms = 50
+webhook = { port = @port, secret = "it's a secret", on_push = ["echo $OXHERD_PUSH_COMMIT >> pushed"] }
+)");
+  home.MustRun({"start"});
+  const auto push = [&](const std::string& commit) {
+    return HttpPost(home.port(), "/",
+                    "Content-Type: application/json\r\nX-Gitlab-Event: Push Hook\r\n"
+                    "X-Gitlab-Token: it's a secret\r\n",
+                    R"({"object_kind":"push","ref":"refs/heads/main","after":")" + commit + "\"}");
+  };
+  disk.Fill();
+  const HttpAnswer unsafe = push("abc");
+  CHECK(unsafe.status == 500);
+  CHECK_SAYS(unsafe.body, "No space left on device");
+  home.WaitForLine("pushed", "abc");
+  disk.MakeRoom();
+  CHECK(push("def").status == 202);
+  home.WaitForLine("pushed", "def");
 }
 
 TEST_CASE("what was wanted while the disk was full is saved once there is room") {
