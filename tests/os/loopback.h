@@ -61,9 +61,10 @@ inline std::uint16_t FreePort() {
   static std::uint16_t next = static_cast<std::uint16_t>(20'000 + ::getpid() % 10'000);
   for (;;) {
     ++next;
-    const Loopback where = LoopbackAt("::", next);
-    const Fd socket(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (::bind(socket.get(), where.get(), where.size) == 0) return next;
+    const Fd both(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    const Loopback where = LoopbackAt(both ? "::" : "0.0.0.0", next);
+    const Fd only(both ? -1 : ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));  // no IPv6 here
+    if (::bind(both ? both.get() : only.get(), where.get(), where.size) == 0) return next;
   }
 }
 
