@@ -28,7 +28,9 @@ Instant AcceptsAt(const State& state, const Service& service, const Slot& slot, 
   const auto* killing = std::get_if<Killing>(&instance.state);
   if (stopping == nullptr && killing == nullptr) return StartsAt(state, service, slot, instance);
   const After after = stopping != nullptr ? stopping->after : killing->after;
-  const bool is_wanted = service.wish == Wish::kRunning && slot.wish == Wish::kRunning;
+  const bool is_stuck = killing != nullptr && killing->unkillable;  // and nobody knows how long
+  const bool is_wanted =
+      service.wish == Wish::kRunning && slot.wish == Wish::kRunning && !state.shutdown && !is_stuck;
   const bool makes_room = which == Which::kCurrent && !slot.replacement;
   if (is_wanted && (after != After::kStopped || makes_room)) return kUnderWay;
   return StartsAt(state, service, slot, instance);

@@ -263,6 +263,38 @@ TEST_SUITE("core: found by the simulator, of traffic") {
     CHECK(play.service("api").rollout->phase == Rollout::Phase::kBack);
   }
 
+  TEST_CASE(
+      "clients do not wait for what cannot be killed, or does not come back, while one starts") {
+    Play play;
+    auto api = MakeListeningSpec("api");
+    api->policy.instances = 2;
+    auto worker = MakeSpec("worker");
+    worker->policy.depends_on = {{.service = "api", .kind = DependencyKind::kReady}};
+    play.BringUp({api, worker});
+    play.Happens(event::Exited{play.token("api", 0), ExitStatus::Code(1)});
+    REQUIRE(play.StateOf("api", 0) == "killing");
+    SUBCASE("it cannot be killed") {
+      play.Pass(kUnkillableAfter);
+      REQUIRE(play.current("api", 0).is_unkillable());
+    }
+    SUBCASE("the daemon is told to end") {
+      event::Request shutdown;
+      shutdown.verb = Verb::kShutdown;
+      play.Ask(shutdown);
+      REQUIRE(play.StateOf("api", 1) == "ready");  // worker stops first
+    }
+    auto& other = play.state().Find("api")->slots.at(1).current;
+    const SocketNumber socket = *other.socket;
+    other.state = Starting{.process = *other.process(),
+                           .confirmed = true,
+                           .ready_by = play.now() + 5s,
+                           .proven_at = kNever,
+                           .probing = {}};
+    play.state().Find("api")->traffic->pools.at(0).stale = true;
+    play.Happens(event::SocketShut{"api", std::string(kAddress), 2});
+    CHECK(play.Steered() == std::vector{socket});
+  }
+
   TEST_CASE("what has told its address is about to accept there: its queue is not reset") {
     Play play;
     auto api = MakeSpec("api");
