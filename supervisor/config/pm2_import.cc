@@ -134,23 +134,37 @@ constexpr auto kDumped = std::to_array<std::pair<std::string_view, std::string_v
     {"pm_err_log_path", "error_file"},
 });
 
+// Where PM2 itself has put it.
+bool IsOwnLog(std::string_view path, const Table* variables) {
+  const auto* home = variables == nullptr ? nullptr : TextIn(*variables, "PM2_HOME");
+  return path.contains("/.pm2/logs/") ||
+         (home != nullptr && !home->empty() && path.starts_with(*home + "/logs/"));
+}
+
+// PM2's own copy of something: an object, or a variable with the app's name and "{}" in it.
+bool IsCopy(const Entry& entry, const Table& process) {
+  if (entry.value.As<Table>() != nullptr || entry.value.As<Array>() != nullptr) return true;
+  const auto* text = entry.value.As<std::string>();
+  const auto* name = TextIn(process, "name");
+  return text != nullptr && *text == "{}" && name != nullptr && entry.key == *name;
+}
+
 App FromDumped(const Table& process, std::int64_t count) {
   App app;
+  const Entry* all = process.Find("env");
+  const auto* variables = all == nullptr ? nullptr : all->value.As<Table>();
   for (const auto& [dumped, name] : kDumped) {
     const Entry* entry = process.Find(dumped);
     if (entry == nullptr) continue;
     const auto* text = entry->value.As<std::string>();
-    const bool own_log = text != nullptr && text->contains("/.pm2/logs/");
+    const bool own_log = text != nullptr && IsOwnLog(*text, variables);
     const bool empty = text != nullptr && text->empty();
     if (!own_log && !empty) app.table.entries.push_back({std::string(name), {}, entry->value});
   }
   if (count > 1) app.table.entries.push_back({"instances", {}, Value{{}, count}});
   Table env;
-  const Entry* all = process.Find("env");
-  const auto* variables = all == nullptr ? nullptr : all->value.As<Table>();
   for (const Entry& entry : variables == nullptr ? std::vector<Entry>{} : variables->entries) {
-    const bool copied = entry.value.As<Table>() != nullptr || entry.value.As<Array>() != nullptr;
-    if (copied || IsShellOrPm2Name(entry.key)) {
+    if (IsCopy(entry, process) || IsShellOrPm2Name(entry.key)) {
       app.dropped.push_back(entry.key);
     } else {
       env.entries.push_back(entry);

@@ -204,6 +204,20 @@ TEST_CASE("PM2's dump: instances are one service, and the shell's variables are 
   CHECK(OxfileFromDump(Json("[]"), kSource).error().message.contains("holds no process"));
 }
 
+TEST_CASE(
+    "PM2's dump, as PM2 7 writes it with a home of its own: its logs and its copies stay there") {
+  const auto made = OxfileFromDump(Json(R"([
+    {"name": "api", "pm_exec_path": "/srv/app/server.js", "pm_cwd": "/srv/app",
+     "pm_out_log_path": "/srv/pm2/logs/api-out-0.log", "pm_err_log_path": "/var/log/api.err",
+     "env": {"PM2_HOME": "/srv/pm2", "api": "{}", "EMPTY": "{}"}}])"),
+                                   kSource);
+  REQUIRE(made.has_value());
+  CHECK_FALSE(made->text.contains("api-out-0.log"));
+  CHECK(made->text.contains("error_log_file = \"/var/log/api.err\"\n"));
+  CHECK_FALSE(made->text.contains("api = \"{}\""));
+  CHECK(made->text.contains("EMPTY = \"{}\"\n"));
+}
+
 TEST_CASE("whatever an ecosystem file says, what is made of it is TOML") {
   for (const char* text :
        {R"({"script": "a\"b\\c\n.js", "name": "\u0000\u0007x"})",
