@@ -5,13 +5,13 @@
 #include <utility>
 #include <vector>
 
-#include "cli/commands.h"
-#include "cli/import.h"
-#include "cli/options.h"
+#include "cli/command_line/options.h"
+#include "cli/command_line/program.h"
+#include "cli/commands/commands.h"
+#include "cli/commands/import.h"
 #include "cli/places.h"
-#include "cli/program.h"
+#include "cli/render/terminal.h"
 #include "cli/session.h"
-#include "cli/terminal.h"
 
 namespace {
 

@@ -6,9 +6,9 @@
 #include <chrono>
 #include <cstdlib>
 
-#include "cli/daemon_start.h"
-#include "cli/exchange.h"
-#include "cli/render_result.h"
+#include "cli/connection/daemon_start.h"
+#include "cli/connection/exchange.h"
+#include "cli/render/result.h"
 #include "config/environment.h"
 #include "control/wire.h"
 #include "os/clock.h"

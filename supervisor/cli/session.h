@@ -8,10 +8,10 @@
 #include <string_view>
 #include <vector>
 
-#include "cli/connection.h"
-#include "cli/options.h"
+#include "cli/command_line/options.h"
+#include "cli/connection/connection.h"
 #include "cli/places.h"
-#include "cli/terminal.h"
+#include "cli/render/terminal.h"
 #include "config/find_oxfile.h"
 #include "control/message.h"
 

@@ -1,4 +1,4 @@
-#include "cli/connection.h"
+#include "cli/connection/connection.h"
 
 #include <doctest/doctest.h>
 

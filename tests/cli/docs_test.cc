@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "cli/options.h"
-#include "cli/verbs.h"
+#include "cli/command_line/options.h"
+#include "cli/command_line/verbs.h"
 
 namespace oxherd::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "cli/doctor.h"
+#include "cli/commands/doctor.h"
 
 #include <doctest/doctest.h>
 

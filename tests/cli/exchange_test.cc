@@ -1,4 +1,4 @@
-#include "cli/exchange.h"
+#include "cli/connection/exchange.h"
 
 #include <doctest/doctest.h>
 

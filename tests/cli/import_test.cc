@@ -1,8 +1,8 @@
-#include "cli/import.h"
+#include "cli/commands/import.h"
 
 #include <doctest/doctest.h>
 
-#include "cli/options.h"
+#include "cli/command_line/options.h"
 
 namespace oxherd::cli {
 namespace {

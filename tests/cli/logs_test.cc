@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
-#include "cli/logs.h"
-#include "cli/logs_view.h"
+#include "cli/logs/logs.h"
+#include "cli/logs/view.h"
 #include "os/clock.h"
 #include "os/gzip_log.h"
 #include "tests/temporary.h"

@@ -5,7 +5,7 @@
 #include <sstream>
 #include <string>
 
-#include "cli/verbs.h"
+#include "cli/command_line/verbs.h"
 #include "control/message.h"
 #include "control/wire.h"
 

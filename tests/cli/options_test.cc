@@ -1,10 +1,10 @@
-#include "cli/options.h"
+#include "cli/command_line/options.h"
 
 #include <doctest/doctest.h>
 
 #include <sstream>
 
-#include "cli/verbs.h"
+#include "cli/command_line/verbs.h"
 
 namespace oxherd::cli {
 namespace {

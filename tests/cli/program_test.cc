@@ -1,4 +1,4 @@
-#include "cli/program.h"
+#include "cli/command_line/program.h"
 
 #include <doctest/doctest.h>
 

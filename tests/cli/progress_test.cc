@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "cli/progress_lines.h"
+#include "cli/render/progress_lines.h"
 
 namespace oxherd::cli {
 namespace {

@@ -1,4 +1,4 @@
-#include "cli/render_list.h"
+#include "cli/render/list.h"
 
 #include <doctest/doctest.h>
 

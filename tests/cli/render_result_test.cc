@@ -1,4 +1,4 @@
-#include "cli/render_result.h"
+#include "cli/render/result.h"
 
 #include <doctest/doctest.h>
 

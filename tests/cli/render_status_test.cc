@@ -1,4 +1,4 @@
-#include "cli/render_status.h"
+#include "cli/render/status.h"
 
 #include <doctest/doctest.h>
 

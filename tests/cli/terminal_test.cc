@@ -1,8 +1,8 @@
-#include "cli/terminal.h"
+#include "cli/render/terminal.h"
 
 #include <doctest/doctest.h>
 
-#include "cli/table.h"
+#include "cli/render/table.h"
 
 namespace oxherd::cli {
 namespace {

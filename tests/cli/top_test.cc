@@ -5,10 +5,10 @@
 #include <string>
 #include <vector>
 
-#include "cli/terminal.h"
-#include "cli/top_frame.h"
-#include "cli/top_keys.h"
-#include "cli/top_state.h"
+#include "cli/render/terminal.h"
+#include "cli/top/frame.h"
+#include "cli/top/keys.h"
+#include "cli/top/state.h"
 
 namespace oxherd::cli {
 namespace {

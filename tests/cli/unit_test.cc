@@ -5,9 +5,9 @@
 #include <filesystem>
 #include <string>
 
-#include "cli/completion.h"
-#include "cli/service.h"
-#include "cli/verbs.h"
+#include "cli/command_line/completion.h"
+#include "cli/command_line/verbs.h"
+#include "cli/commands/service.h"
 #include "os/captured_program.h"
 
 namespace oxherd::cli {
