@@ -24,6 +24,7 @@ bool Process::IsHealthy(Instant now) const {
 }
 
 void Kernel::Fork(Process process, Instant now) {
+  process.forked_at = now;
   process.exec_at = now + process.behaviour.exec_after;
   process.status = process.behaviour.exit_status;
   processes_.push_back(std::move(process));

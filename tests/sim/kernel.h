@@ -34,6 +34,7 @@ struct Process {
   bool finds = false;                  // listen = "auto": it is to tell the address that it binds
 
   Life life = Life::kForked;
+  Instant forked_at;
   Instant exec_at;
   Instant started_at = kNever;  // when its exec was done
   Instant exit_at = kNever;     // its main process will be gone

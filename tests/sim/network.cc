@@ -55,6 +55,7 @@ NetPool* Network::Find(const std::string& service, const std::string& address) {
 
 bool Network::Uses(const Process& process, const NetPool& pool, const Scenario& scenario) {
   if (process.kind != ProcessKind::kInstance || process.service != pool.service) return false;
+  if (process.forked_at < pool.made_at) return false;  // it has those of a pool before it, at most
   const Policy& policy = scenario.versions[process.service][process.version].spec->policy;
   return process.socket && std::ranges::any_of(policy.listen, [&](const ListenAddress& listen) {
            return IsSame(listen, pool.address);
@@ -100,6 +101,7 @@ void Network::Open(const action::OpenPool& open, Instant now) {
       pool->service = static_cast<std::uint8_t>(ServiceIndex(open.service));
       pool->address = open.address;
       pool->id = open.pool;
+      pool->made_at = now;
       pool->places = {0};  // the program is attached before the first one listens
     }
     while (pool->sockets.size() < open.width) {

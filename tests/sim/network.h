@@ -30,6 +30,7 @@ struct NetSocket {
 struct NetPool {
   std::uint8_t service = 0;
   Token id;  // of the opening, as the daemon was told
+  Instant made_at;
   std::string address;
   std::vector<NetSocket> sockets;     // by number
   std::vector<SocketNumber> order;    // those that listen, as the kernel has them
