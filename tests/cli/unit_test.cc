@@ -17,7 +17,7 @@ TEST_CASE("every unit names the programs where they are, and nothing is left to 
   for (const UnitKind kind : {UnitKind::kSystem, UnitKind::kOfUser, UnitKind::kUser}) {
     const std::string text = UnitText(kind, "/opt/ox/bin/oxherd", "/opt/ox/lib/oxherd");
     CHECK(text.contains("ExecStart=/opt/ox/bin/oxherd daemon run\n"));
-    CHECK(text.contains("ExecStopPost=/opt/ox/lib/oxherd/empty-cgroup\n"));
+    CHECK(text.contains("ExecStopPost=/opt/ox/lib/oxherd/empty-cgroup /opt/ox/bin/oxherd\n"));
     CHECK_FALSE(text.contains("@OXHERD@"));
     CHECK_FALSE(text.contains("@LIBDIR@"));
   }
