@@ -1,9 +1,11 @@
 // The keeper's death, alone and together with the daemon's: what runs is found again.
 #include <doctest/doctest.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -95,6 +97,17 @@ TEST_CASE("a user's keeper, killed alone and with its daemon, is replaced withou
   }
 }
 
+// From Linux 6.15 on a pidfd tells how its process has ended even when somebody else has reaped it.
+// Before that it is known only where we look in time, and otherwise *unknown*.
+bool IsExitKept() {
+  utsname kernel{};
+  REQUIRE(uname(&kernel) == 0);
+  char* rest = nullptr;
+  const long major = std::strtol(kernel.release, &rest, 10);
+  const long minor = *rest == '.' ? std::strtol(rest + 1, nullptr, 10) : 0;
+  return major > 6 || (major == 6 && minor >= 15);
+}
+
 TEST_CASE("kill -9 of the keeper: exits meanwhile and afterwards are known with their codes") {
   const Home home;
   home.Oxfile(R"(
@@ -118,9 +131,11 @@ min_uptime_ms = 50
   static_cast<void>(meanwhile.WaitForEnd());
   daemon.Signal(SIGCONT);
 
-  CHECK(home.WaitForState("meanwhile/0", "exited").last_exit.value("code", -1) == 41);
+  const int code = home.WaitForState("meanwhile/0", "exited").last_exit.value("code", -1);
+  CHECK((code == 41 || (code == -1 && !IsExitKept())));
   home.Write("later", "");
-  CHECK(home.WaitForState("afterwards/0", "exited").last_exit.value("code", -1) == 42);
+  const int later = home.WaitForState("afterwards/0", "exited").last_exit.value("code", -1);
+  CHECK((later == 42 || (later == -1 && !IsExitKept())));
 }
 
 TEST_CASE("kill -9 of the keeper while a program prints: nothing is lost, and it gets no SIGPIPE") {
@@ -259,9 +274,11 @@ min_uptime_ms = 50
   home.MustRun({"start"});
   const Watched killed(home.Pid("killed/0"));
   home.Write("go", "");
-  CHECK(home.WaitForState("job/0", "exited").last_exit.value("code", -1) == 42);
+  const int code = home.WaitForState("job/0", "exited").last_exit.value("code", -1);
+  CHECK((code == 42 || (code == -1 && !IsExitKept())));
   killed.Signal(SIGKILL);
-  CHECK(home.WaitForState("killed/0", "exited").last_exit.value("signal", "") == "SIGKILL");
+  const auto signal = home.WaitForState("killed/0", "exited").last_exit.value("signal", "");
+  CHECK((signal == "SIGKILL" || (signal.empty() && !IsExitKept())));
 }
 
 TEST_CASE("an instance that was found again crashes, and is started again") {
