@@ -79,11 +79,12 @@ void FindOne(Adopted& adopted, const Preamble& preamble, Instant now) {
   os::SystemResult<os::Fd> pidfd = os::OpenPidfd(facts.pid);
   // After the pidfd: it holds on to whoever has the number now.
   const std::optional<os::ProcessStat> stat = os::ReadStat(facts.pid);
-  const bool is_same = pidfd && stat && left.start_ticks != 0 &&
-                       stat->start_ticks == left.start_ticks && !left.main_is_reaped;
-  if (is_same) {
+  const bool is_another = stat && left.start_ticks != 0 && stat->start_ticks != left.start_ticks;
+  if (pidfd && !is_another && !left.main_is_reaped) {
     adopted.pidfd = std::move(*pidfd);
-    facts.in_doubt = facts.in_doubt || !IsSurely(left, *stat, preamble);
+    // A start time that could not be read, then or now, says nothing either way.
+    const bool is_same = stat && left.start_ticks != 0;
+    facts.in_doubt = facts.in_doubt || !is_same || !IsSurely(left, *stat, preamble);
     if (!facts.in_doubt) ReopenPipes(adopted);
   } else {
     NoteEndUnseen(adopted.left, now);

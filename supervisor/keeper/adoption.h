@@ -3,8 +3,8 @@
 //
 // A process is ours if boot, pid and start time are what was written down, its user too, and its
 // cgroup (where it has none: the OXHERD_TOKEN of its environment; where it has overwritten that:
-// the session that it leads). One of which only boot, pid and start time hold is in doubt: it is
-// kept, told of, and never signalled.
+// the session that it leads). One of which only boot, pid and start time hold is in doubt, and so
+// is one whose start time could not be read: it is kept, told of, and never signalled.
 #pragma once
 
 #include <array>
