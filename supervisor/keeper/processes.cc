@@ -169,7 +169,7 @@ void Processes::ReadStartReport(Place place, Instant now) {
 
 void Processes::Carry(const SendSignal& effect) {
   const Kept& kept = kept_[effect.place];
-  const auto send = [&](int signal) {
+  const auto send = [&](int signal) -> os::SystemStatus {
     switch (effect.scope) {
       case Scope::kMain:
         return os::SendSignal(kept.pidfd.get(), signal);
@@ -181,7 +181,8 @@ void Processes::Carry(const SendSignal& effect) {
     const auto leader = is_unreaped ? os::Leader::kUnreaped : os::Leader::kReaped;
     os::SystemStatus sent = os::SendSignalToGroup(kept.pidfd.get(), kept.pid, signal, leader);
     const bool cannot = !sent && sent.error().number == EINVAL && !kept.is_child;
-    return cannot ? os::SendSignal(kept.pidfd.get(), signal) : sent;
+    if (!cannot) return sent;
+    return os::SignalGroupOneByOne(trees_, kept.pidfd.get(), kept.pid, signal);
   };
   // Gone is as good as signalled; what may not be signalled is killed, or found unkillable, at its
   // deadline.

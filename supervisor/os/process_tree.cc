@@ -205,6 +205,17 @@ SystemStatus SignalExactly(const ProcessStat& process, int signal) {
   return SendSignal(pidfd->get(), signal);
 }
 
+SystemStatus SignalGroupOneByOne(ProcessTrees& trees, int leader_pidfd, Pid leader, int signal) {
+  if (auto scanned = trees.Scan(Pid(-1), {}); !scanned) return scanned;
+  // It is still there, so the number was its own while /proc was read.
+  if (auto alive = SendSignal(leader_pidfd, 0); !alive) return alive;
+  for (const Member& member : trees.members()) {
+    // Who has ended meanwhile needs no telling.
+    if (member.stat.group == leader) (void)SignalExactly(member.stat, signal).has_value();
+  }
+  return {};
+}
+
 Token TokenOf(Pid pid) {
   // With the NUL that ends the variable before it; the first one is read as if it had one too.
   constexpr std::string_view kVariable{"\0OXHERD_TOKEN=", 14};

@@ -81,6 +81,12 @@ class ProcessTrees {
 // A signal to exactly this process and no later owner of its number. ESRCH: gone.
 [[nodiscard]] SystemStatus SignalExactly(const ProcessStat& process, int signal);
 
+// A signal to all of the process group that `leader` leads, one after the other: for kernels that
+// cannot do that by pidfd (before Linux 6.9), where the leader is no child of ours. ESRCH: it is
+// gone, so that its number may be another's, and nobody was told.
+[[nodiscard]] SystemStatus SignalGroupOneByOne(ProcessTrees& trees, int leader_pidfd, Pid leader,
+                                               int signal);
+
 // The number in OXHERD_TOKEN of the environment that the process was started with; not set if there
 // is none or it may not be read.
 [[nodiscard]] Token TokenOf(Pid pid);

@@ -298,6 +298,32 @@ TEST_CASE("who has got the number of a reaped main process, and its session, are
   ::waitpid(stranger, nullptr, 0);
 }
 
+TEST_CASE("a process group is signalled one by one, and nobody beside it") {
+  REQUIRE(BecomeSubreaper().has_value());
+  Offspring tree({"child", "then", "child", "session", "then", "sleep"});
+  const int child = std::stoi(ReadLine(tree.out.get()).substr(6));
+  const int apart = std::stoi(ReadLine(tree.out.get()).substr(6));
+  auto trees = ProcessTrees::Open();
+  REQUIRE(trees.has_value());
+  REQUIRE(SignalGroupOneByOne(*trees, tree.pidfd.get(), tree.pid, SIGKILL).has_value());
+  REQUIRE(WaitFor(tree.pidfd.get()));
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WTERMSIG(status) == SIGKILL);
+  CHECK(::kill(apart, 0) == 0);
+  ::kill(apart, SIGKILL);
+  ::waitpid(apart, nullptr, 0);
+}
+
+TEST_CASE("nobody is told once the leader of a process group is reaped") {
+  Offspring tree({"exit", "0"});
+  tree.Reap();
+  auto trees = ProcessTrees::Open();
+  REQUIRE(trees.has_value());
+  const auto told = SignalGroupOneByOne(*trees, tree.pidfd.get(), tree.pid, SIGKILL);
+  CHECK(told.error().number == ESRCH);
+}
+
 TEST_CASE("children are counted, the ended ones included") {
   auto file = OpenChildren();
   REQUIRE(file.has_value());
