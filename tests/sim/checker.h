@@ -128,7 +128,7 @@ using Check = Violation (*)(const Moment&);
 [[nodiscard]] Violation CheckScene(const Scene& scene);
 
 // One step in so many is taken twice and compared, as is what the codec makes of the state.
-inline constexpr std::uint64_t kSampleEvery = 128;
+inline constexpr std::uint64_t kSampleEvery = 256;
 
 class Checker {
  public:
